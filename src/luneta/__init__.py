@@ -1,0 +1,66 @@
+"""Luneta: image-text retrieval you can trust.
+
+The public names are loaded when first used, so that `import luneta` stays cheap. A module is named after the
+thing (`evaluation`), its verb after the deed (`evaluate`): a submodule of the verb's own name would replace the
+function as soon as anything imported it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Evaluation": "luneta.evaluation",
+    "ImageTextDataset": "luneta.data.dataset",
+    "Encoder": "luneta.types",
+    "EncoderSpec": "luneta.types",
+    "LunetaError": "luneta.errors",
+    "advise": "luneta.advice",
+    "embed": "luneta.embedding",
+    "evaluate": "luneta.evaluation",
+    "load_encoder": "luneta.encoders.registry",
+    "open_dataset": "luneta.data.sources",
+    "profile": "luneta.profiling",
+}
+
+__all__ = [  # noqa: RUF022 - the order of the work
+    "open_dataset",
+    "load_encoder",
+    "profile",
+    "embed",
+    "evaluate",
+    "advise",
+    "Evaluation",
+    "ImageTextDataset",
+    "Encoder",
+    "EncoderSpec",
+    "LunetaError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'luneta' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+if TYPE_CHECKING:
+    from luneta.advice import advise
+    from luneta.data.dataset import ImageTextDataset
+    from luneta.data.sources import open_dataset
+    from luneta.embedding import embed
+    from luneta.encoders.registry import load_encoder
+    from luneta.errors import LunetaError
+    from luneta.evaluation import Evaluation, evaluate
+    from luneta.profiling import profile
+    from luneta.types import Encoder, EncoderSpec

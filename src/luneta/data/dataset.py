@@ -1,0 +1,140 @@
+"""ImageTextDataset: unique images, texts, and which belongs to which (many-to-many)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from luneta.errors import DatasetError
+from luneta.types import ImageRef, SkippedRow
+
+Indexes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ImageTextDataset:
+    """Images and texts of one source, and the pairs that belong together.
+
+    An image stands here once, however many rows name it. Every caption of every row is a text of its own, so that
+    counts agree with how papers count queries; equal captions are brought together by the evaluation, by its rule.
+
+    Attributes:
+        name: what the user opened: a path, a hub id, a preset.
+        images: (n_images) pictures, decoded only when opened.
+        texts: (n_texts) captions.
+        pairs: (n_pairs, 2) of (text index, image index), sorted, without repeats: the qrels.
+        rows: metadata columns of the source's rows that were kept.
+        image_rows: (n_images) for each image the row of `rows` it was first seen in.
+        text_rows: (n_texts) for each text its row of `rows`.
+        columns: which columns were read as image and text, and how they were chosen.
+        skipped: rows left out, with the reason.
+        n_source_rows: rows looked at before any was left out.
+        sample: {"limit", "seed"} when this is a random sample.
+    """
+
+    name: str
+    images: Sequence[ImageRef]
+    texts: Sequence[str]
+    pairs: Indexes
+    rows: pa.Table
+    image_rows: Indexes
+    text_rows: Indexes
+    revision: str | None = None
+    split: str | None = None
+    language: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    skipped: tuple[SkippedRow, ...] = ()
+    n_source_rows: int = 0
+    sample: Mapping[str, int] | None = None
+
+    def __post_init__(self) -> None:
+        pairs = np.asarray(self.pairs, dtype=np.int64).reshape(-1, 2)
+        object.__setattr__(self, "pairs", np.unique(pairs, axis=0))
+        self._check()
+
+    def _check(self) -> None:
+        if len(self.image_rows) != self.n_images or len(self.text_rows) != self.n_texts:
+            raise DatasetError(f"{self.name}: image_rows and text_rows must have one entry per image and text")
+        for name, column, n in (("text", 0, self.n_texts), ("image", 1, self.n_images)):
+            seen = np.zeros(n, dtype=bool)
+            indexes = self.pairs[:, column]
+            if len(indexes) and not (indexes.min() >= 0 and indexes.max() < n):
+                raise DatasetError(f"{self.name}: a pair names a {name} outside 0..{n - 1}")
+            seen[indexes] = True
+            if not seen.all():
+                raise DatasetError(f"{self.name}: {name} {int(np.argmin(seen))} belongs to no pair")
+
+    @property
+    def n_images(self) -> int:
+        return len(self.images)
+
+    @property
+    def n_texts(self) -> int:
+        return len(self.texts)
+
+    def __repr__(self) -> str:
+        where = "".join(f", {k}={v!r}" for k, v in (("split", self.split), ("language", self.language)) if v)
+        return f"ImageTextDataset({self.name!r}{where}, n_images={self.n_images}, n_texts={self.n_texts})"
+
+    @cached_property
+    def image_keys(self) -> tuple[str, ...]:
+        """Content digest of every image; reads every file once. Raises ImageError for an unreadable one."""
+        return tuple(image.key() for image in self.images)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hex digest of the pictures' content, the texts and the pairs: independent of names and folders."""
+        digest = hashlib.sha256()
+        for key in self.image_keys:
+            digest.update(key.encode())
+        for text in self.texts:
+            encoded = text.encode("utf-8", errors="surrogatepass")
+            digest.update(len(encoded).to_bytes(8, "little") + encoded)
+        digest.update(np.ascontiguousarray(self.pairs, dtype="<i8").tobytes())
+        return digest.hexdigest()
+
+    def texts_of(self, image: int) -> Indexes:
+        """Text indexes of an image, ascending."""
+        by_image, starts = self._pairs_by_image
+        return by_image[starts[image] : starts[image + 1]]
+
+    def images_of(self, text: int) -> Indexes:
+        """Image indexes of a text, ascending."""
+        first, last = np.searchsorted(self.pairs[:, 0], [text, text + 1])
+        return self.pairs[first:last, 1]
+
+    @cached_property
+    def _pairs_by_image(self) -> tuple[Indexes, Indexes]:
+        order = np.argsort(self.pairs[:, 1], kind="stable")
+        starts = np.searchsorted(self.pairs[order, 1], np.arange(self.n_images + 1))
+        return self.pairs[order, 0], starts
+
+    def image_metadata(self, image: int) -> dict[str, Any]:
+        """The metadata columns of the row an image was first seen in."""
+        row: dict[str, Any] = self.rows.slice(int(self.image_rows[image]), 1).to_pylist()[0]
+        return row
+
+    def without_images(self, unreadable: Iterable[int], skipped: Iterable[SkippedRow] = ()) -> ImageTextDataset:
+        """The data set less some images; a text that has no other image leaves with its picture."""
+        keep_image = np.ones(self.n_images, dtype=bool)
+        keep_image[list(unreadable)] = False
+        pairs = self.pairs[keep_image[self.pairs[:, 1]]]
+        keep_text = np.zeros(self.n_texts, dtype=bool)
+        keep_text[pairs[:, 0]] = True
+        new_image, new_text = np.cumsum(keep_image) - 1, np.cumsum(keep_text) - 1
+        return replace(
+            self,
+            images=[self.images[i] for i in np.flatnonzero(keep_image)],
+            texts=[self.texts[i] for i in np.flatnonzero(keep_text)],
+            pairs=np.stack([new_text[pairs[:, 0]], new_image[pairs[:, 1]]], axis=1),
+            image_rows=self.image_rows[keep_image],
+            text_rows=self.text_rows[keep_text],
+            skipped=(*self.skipped, *skipped),
+        )
