@@ -68,9 +68,7 @@ class MissingExtraError(LunetaError):
     """
 
     def __init__(self, extra: str, purpose: str) -> None:
-        super().__init__(
-            f'{purpose} needs an optional dependency; install it with: pip install "luneta[{extra}]"'
-        )
+        super().__init__(f'{purpose} needs an optional dependency; install it with: pip install "luneta[{extra}]"')
         self.extra = extra
 
 

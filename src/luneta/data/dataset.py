@@ -131,8 +131,8 @@ class ImageTextDataset:
         new_image, new_text = np.cumsum(keep_image) - 1, np.cumsum(keep_text) - 1
         return replace(
             self,
-            images=[self.images[i] for i in np.flatnonzero(keep_image)],
-            texts=[self.texts[i] for i in np.flatnonzero(keep_text)],
+            images=[self.images[int(i)] for i in np.flatnonzero(keep_image)],
+            texts=[self.texts[int(i)] for i in np.flatnonzero(keep_text)],
             pairs=np.stack([new_text[pairs[:, 0]], new_image[pairs[:, 1]]], axis=1),
             image_rows=self.image_rows[keep_image],
             text_rows=self.text_rows[keep_text],
