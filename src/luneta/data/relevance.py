@@ -1,0 +1,79 @@
+"""Which texts are relevant to which images once equal things count as equal."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luneta.data.dataset import ImageTextDataset, Indexes
+from luneta.errors import DatasetError
+
+MAX_PAIRS = 100_000_000
+"""More relevant pairs than this (1.6 GB) mean class labels rather than captions; see `merged_pairs`."""
+
+
+def caption_key(text: str) -> str:
+    """What two captions must share to count as the same: not case, spacing, Unicode form or final punctuation.
+
+    >>> caption_key("A  Dog.") == caption_key("a dog")
+    True
+    >>> caption_key("uma maçã") == caption_key("uma mac\u0327a\u0303")
+    True
+    >>> caption_key("a dog") == caption_key("a log")
+    False
+    """
+    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return folded.rstrip(" .!?;:,…。．|") or folded
+
+
+def merged_pairs(dataset: ImageTextDataset) -> Indexes:
+    """Pairs in which equal captions are relevant to each other's images, and equal images to each other's texts.
+
+    A text t is relevant to an image i when some pair (t', i') has a caption equal to t's and a picture of the same
+    content as i's. One step only: it does not chain through other captions of the same image.
+
+    Returns:
+        (n_pairs, 2) int64 of (text index, image index), sorted.
+
+    Raises:
+        DatasetError: so many equal captions that the relevant pairs would not fit in memory.
+    """
+    text_group = _groups([caption_key(text) for text in dataset.texts])
+    image_group = _groups(dataset.image_keys)
+    group_pairs = np.unique(np.stack([text_group[dataset.pairs[:, 0]], image_group[dataset.pairs[:, 1]]], 1), axis=0)
+    texts, text_starts = _members(text_group)
+    images, image_starts = _members(image_group)
+    n_texts = np.diff(text_starts)[group_pairs[:, 0]]
+    n_images = np.diff(image_starts)[group_pairs[:, 1]]
+    total = int((n_texts * n_images).sum())
+    if total > MAX_PAIRS:
+        raise DatasetError(
+            f"{dataset.name}: equal captions make {total:,} relevant pairs of {dataset.n_texts:,} texts and "
+            f"{dataset.n_images:,} images: these look like class labels. Take a sample (limit=10000), or count only "
+            'the given pairs with duplicates="strict".'
+        )
+    # A group pair of a texts and b images becomes a*b pairs: number them 0 .. a*b-1 and split into (row, column).
+    sizes = n_texts * n_images
+    owner = np.repeat(np.arange(len(sizes)), sizes)
+    within = np.arange(total) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    row, column = np.divmod(within, n_images[owner])
+    merged = np.stack(
+        [texts[text_starts[group_pairs[owner, 0]] + row], images[image_starts[group_pairs[owner, 1]] + column]], 1
+    )
+    return merged[np.lexsort((merged[:, 1], merged[:, 0]))]
+
+
+def _groups(keys: Sequence[str]) -> NDArray[np.int64]:
+    """A group number for each key: equal keys, equal numbers."""
+    numbers: dict[str, int] = {}
+    return np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), np.int64, len(keys))
+
+
+def _members(group: NDArray[np.int64]) -> tuple[Indexes, Indexes]:
+    """Items ordered by group, and where each group starts (one more entry than there are groups)."""
+    order = np.argsort(group, kind="stable")
+    n_groups = int(group.max()) + 1 if len(group) else 0
+    return order, np.searchsorted(group[order], np.arange(n_groups + 1))

@@ -1,0 +1,186 @@
+"""evaluate(encoder, dataset): how well an encoder finds the right image for a text and the right text for an image."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luneta.artifacts import hash_json
+from luneta.data.dataset import ImageTextDataset, Indexes
+from luneta.data.relevance import merged_pairs
+from luneta.embedding import Embeddings, cached_store_path, embed
+from luneta.errors import ConfigError, did_you_mean
+from luneta.exhibits import exhibits
+from luneta.metrics import best_rank, chance, compute
+from luneta.ranking import Ranking, rank_both
+from luneta.results import Evaluation, Exhibits, Metric
+from luneta.stats import bootstrap, clusters
+from luneta.types import DIRECTIONS, Direction, Encoder, EncoderSpec
+
+Duplicates = Literal["merge", "strict"]
+
+METRIC_DEFINITIONS = 1
+"""Raised whenever a metric or the tie rule changes its meaning: results of different numbers are not comparable."""
+
+__all__ = ["Duplicates", "Evaluation", "evaluate", "evaluate_embeddings"]
+
+
+def evaluate(
+    encoder: Encoder,
+    dataset: ImageTextDataset,
+    *,
+    duplicates: Duplicates = "merge",
+    cache: bool = True,
+    batch_size: int | None = None,
+    max_bad_share: float = 0.01,
+    seed: int = 0,
+) -> Evaluation:
+    """Measure retrieval in both directions, with intervals, chance levels and the protocol.
+
+    Args:
+        encoder: what `load_encoder` returns, or any object with `spec`, `encode_images` and `encode_texts`.
+        dataset: what `open_dataset` returns.
+        duplicates: "merge" counts equal captions as relevant to each other's images, and equal pictures as relevant
+            to each other's captions; "strict" counts only the pairs of the source.
+        cache: keep the vectors between runs, and reuse those of the same encoder fingerprint and content.
+        batch_size: items per forward pass; None lets the encoder and the device decide.
+        max_bad_share: above this share of undecodable images the run stops.
+        seed: of the bootstrap.
+
+    Raises:
+        DatasetError: too many images cannot be decoded, or nothing is left to evaluate.
+        EncoderError: the encoder returns something that is not a set of finite vectors.
+    """
+    if duplicates not in get_args(Duplicates):
+        raise ConfigError(f"unknown duplicates rule {duplicates!r}. {did_you_mean(duplicates, get_args(Duplicates))}")
+    start = time.perf_counter()
+    store = cached_store_path(encoder.spec) if cache and encoder.spec.fingerprint else None
+    embeddings = embed(encoder, dataset, store=store, batch_size=batch_size, max_bad_share=max_bad_share)
+    evaluation = evaluate_embeddings(embeddings, duplicates=duplicates, seed=seed)
+    return replace(evaluation, cost={**evaluation.cost, "wall_s": time.perf_counter() - start})
+
+
+def evaluate_embeddings(embeddings: Embeddings, *, duplicates: Duplicates = "merge", seed: int = 0) -> Evaluation:
+    """The same from vectors that are already there."""
+    start = time.perf_counter()
+    data = embeddings.dataset
+    pairs = merged_pairs(data) if duplicates == "merge" else data.pairs
+    rankings = rank_both(embeddings.texts, embeddings.images, pairs)
+    text_cluster, image_cluster = clusters(pairs, data.n_texts, data.n_images)
+    cluster_of: dict[Direction, Indexes] = {"text_to_image": text_cluster, "image_to_text": image_cluster}
+    shown: dict[Direction, Exhibits] = {
+        direction: exhibits(rankings[direction], *_sides(embeddings, direction)) for direction in DIRECTIONS
+    }
+    cost = embeddings.cost
+    return Evaluation(
+        encoder=_encoder_record(embeddings.encoder),
+        dataset=_dataset_record(data),
+        protocol=_protocol(data, duplicates, seed),
+        metrics={d: _metrics(rankings[d], cluster_of[d], seed) for d in DIRECTIONS},
+        rankings=rankings,
+        query_names={"text_to_image": list(data.texts), "image_to_text": [image.label for image in data.images]},
+        cost={
+            "wall_s": cost.wall_s + time.perf_counter() - start,
+            "images_per_s": cost.images_per_s,
+            "texts_per_s": cost.texts_per_s,
+            "n_images_computed": cost.n_images_computed,
+            "n_images_reused": cost.n_images_reused,
+            "n_texts_computed": cost.n_texts_computed,
+            "n_texts_reused": cost.n_texts_reused,
+            "energy_kwh": None,
+            "usd": None,
+            "brl": None,
+        },
+        skipped=data.skipped,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        data=data,
+        exhibits=shown,
+    )
+
+
+def _sides(embeddings: Embeddings, direction: Direction) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(queries, gallery) of a direction."""
+    sides = (embeddings.texts, embeddings.images)
+    return sides if direction == "text_to_image" else (sides[1], sides[0])
+
+
+def _metrics(ranking: Ranking, cluster: Indexes, seed: int) -> dict[str, Metric]:
+    """Means (the median, for the rank) with intervals; beside each what a constant encoder would score."""
+    per_query = {name: values for name, values in compute(ranking).items() if not np.isnan(values).any()}
+    by_chance = compute(chance(ranking))
+    intervals = bootstrap(per_query, cluster, seed=seed)
+    metrics = {
+        name: Metric(interval.value, interval.low, interval.high, float(by_chance[name].mean()))
+        for name, interval in intervals.items()
+    }
+    median = bootstrap({"median_rank": best_rank(ranking)}, cluster, statistic="median", seed=seed)["median_rank"]
+    metrics["median_rank"] = Metric(median.value, median.low, median.high, float(np.median(best_rank(chance(ranking)))))
+    negative = ranking.mean_negative_similarity
+    positive = bootstrap(
+        {"": ranking.scores.astype(np.float64)}, np.repeat(cluster, np.diff(ranking.offsets)), seed=seed
+    )
+    metrics["mean_positive_similarity"] = Metric(positive[""].value, positive[""].low, positive[""].high, None)
+    if np.isfinite(negative):
+        metrics["mean_negative_similarity"] = Metric(float(negative), None, None, None)
+    return metrics
+
+
+def _encoder_record(spec: EncoderSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "revision": spec.revision,
+        "fingerprint": spec.fingerprint,
+        "embedding_dim": spec.embedding_dim,
+        "backend": spec.backend,
+        "dtype": spec.dtype,
+        "device": spec.device,
+        "n_parameters": spec.n_parameters,
+        "logit_scale": spec.logit_scale,
+        "logit_bias": spec.logit_bias,
+        "languages": list(spec.languages),
+        "details": dict(spec.details),
+    }
+
+
+def _dataset_record(data: ImageTextDataset) -> dict[str, Any]:
+    return {
+        "name": data.name,
+        "revision": data.revision,
+        "split": data.split,
+        "language": data.language,
+        "n_images": data.n_images,
+        "n_texts": data.n_texts,
+        "columns": dict(data.columns),
+        "fingerprint": data.fingerprint,
+    }
+
+
+def _protocol(data: ImageTextDataset, duplicates: Duplicates, seed: int) -> dict[str, Any]:
+    """What must be equal for two numbers to be comparable, and the hash of it.
+
+    The data set enters by its content, not its name: the same files in another folder are comparable, other files
+    under the same name are not.
+    """
+    rules: Mapping[str, Any] = {
+        "dataset_fingerprint": data.fingerprint,
+        "n_images": data.n_images,
+        "n_texts": data.n_texts,
+        "captions": "every caption is a query",
+        "duplicates": duplicates,
+        "ties": "expectation over random orders",
+        "metric_definitions": METRIC_DEFINITIONS,
+    }
+    return {
+        "hash": hash_json(rules),
+        **rules,
+        "sample": dict(data.sample) if data.sample else None,
+        "sample_seed": data.sample["seed"] if data.sample else None,
+        "interval": "95 % percentile bootstrap over clusters of related queries",
+        "bootstrap_seed": seed,
+    }

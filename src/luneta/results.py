@@ -1,0 +1,239 @@
+"""The result of an evaluation: what was measured, under which protocol, and its files.
+
+`result.json` (schema `luneta.evaluation/1`) holds the numbers; the Parquet file beside it holds, for every query of
+both directions, where all its relevant items stand, so that any other statistic can be computed later without
+embedding anything again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from luneta.artifacts import atomic_path, hash_file, hash_json, read_json, write_json
+from luneta.errors import ArtifactError
+from luneta.ranking import Ranking
+from luneta.types import DIRECTIONS, Direction, SkippedRow
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from luneta.data.dataset import ImageTextDataset
+
+SCHEMA = "luneta.evaluation/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A mean over queries, its 95 % interval, and what a constant encoder would get on the same data."""
+
+    value: float
+    low: float | None
+    high: float | None
+    chance: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One query and what was found for it; indexes are into the data set's texts or images."""
+
+    query: int
+    rank: float
+    relevant: tuple[int, ...]
+    retrieved: tuple[int, ...]
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibits:
+    """What a report shows beyond the numbers, for one direction.
+
+    Attributes:
+        hits, near_misses, failures: example queries by how well they did.
+        bin_edges: (n_bins + 1) similarity; positive, negative: (n_bins) share of pairs in each bin.
+    """
+
+    hits: tuple[Example, ...]
+    near_misses: tuple[Example, ...]
+    failures: tuple[Example, ...]
+    bin_edges: tuple[float, ...]
+    positive: tuple[float, ...]
+    negative: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well one encoder finds texts' images and images' texts in one data set.
+
+    Attributes:
+        encoder, dataset, protocol, cost: as written to the JSON (see the package's documentation of the format).
+        metrics: {direction: {name: Metric}}.
+        rankings: {direction: Ranking}, from which every metric was computed.
+        query_names: {direction: one readable name for each query}.
+        skipped: rows of the source that were left out.
+        data: the data set as evaluated and what to show of it; absent from a result that was read from a file.
+    """
+
+    encoder: Mapping[str, Any]
+    dataset: Mapping[str, Any]
+    protocol: Mapping[str, Any]
+    metrics: Mapping[Direction, Mapping[str, Metric]]
+    rankings: Mapping[Direction, Ranking]
+    query_names: Mapping[Direction, Sequence[str]]
+    cost: Mapping[str, float | int | None]
+    skipped: tuple[SkippedRow, ...] = ()
+    created_at: str = ""
+    data: ImageTextDataset | None = field(default=None, repr=False, compare=False)
+    exhibits: Mapping[Direction, Exhibits] | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        recalls = ", ".join(f"{d} recall@1 {m['recall@1'].value:.3f}" for d, m in self.metrics.items())
+        return f"Evaluation({self.encoder['name']!r} on {self.dataset['name']!r}: {recalls})"
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        console = Console(width=110, no_color=True)
+        with console.capture() as captured:
+            console.print(self)
+        return captured.get().rstrip()
+
+    def __rich__(self) -> RenderableType:
+        from luneta.terminal import evaluation_table
+
+        return evaluation_table([self])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form, complete but for the name of the queries' file and the seal."""
+        from luneta import __version__
+
+        return {
+            "schema": SCHEMA,
+            "created_at": self.created_at,
+            "luneta_version": __version__,
+            "encoder": dict(self.encoder),
+            "dataset": dict(self.dataset),
+            "protocol": dict(self.protocol),
+            "metrics": {
+                direction: {name: asdict(metric) for name, metric in metrics.items()}
+                for direction, metrics in self.metrics.items()
+            },
+            "skipped": [asdict(row) for row in self.skipped],
+            "cost": dict(self.cost),
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the JSON, and beside it the Parquet file of all queries; returns the latter's path.
+
+        `result.json` has `queries.parquet` beside it; any other `NAME.json` has `NAME.queries.parquet`, so that
+        several results can share a folder.
+
+        Raises:
+            ArtifactError: the files cannot be written.
+        """
+        path = Path(path)
+        queries = path.with_name("queries.parquet" if path.stem == "result" else f"{path.stem}.queries.parquet")
+        with atomic_path(queries) as temporary:
+            pq.write_table(self._queries_table(), temporary, compression="zstd")
+        content = self.to_dict() | {"queries": {"file": queries.name, "sha256": hash_file(queries)}}
+        write_json(path, content | {"seal": hash_json(content)})
+        return queries
+
+    def _queries_table(self) -> pa.Table:
+        return pa.concat_tables(
+            [_direction_table(d, self.rankings[d], self.query_names[d]) for d in DIRECTIONS]
+        ).replace_schema_metadata(
+            {
+                "schema": SCHEMA,
+                **{f"gallery_size.{d}": str(self.rankings[d].gallery_size) for d in DIRECTIONS},
+                **{
+                    f"mean_negative_similarity.{d}": repr(self.rankings[d].mean_negative_similarity) for d in DIRECTIONS
+                },
+            }
+        )
+
+
+def _direction_table(direction: Direction, ranking: Ranking, names: Sequence[str]) -> pa.Table:
+    from luneta.metrics import best_rank, best_score
+
+    offsets = pa.array(ranking.offsets, pa.int64())
+
+    def ragged(values: Any) -> pa.Array:
+        return pa.LargeListArray.from_arrays(offsets, pa.array(values))
+
+    return pa.table(
+        {
+            "direction": pa.array([direction] * ranking.n_queries, pa.string()),
+            "query": pa.array(np.arange(ranking.n_queries), pa.int64()),
+            "query_name": pa.array(list(names), pa.string()),
+            "rank": best_rank(ranking),
+            "score": best_score(ranking),
+            "top_item": ranking.top_item,
+            "top_score": ranking.top_score,
+            "relevant": ragged(ranking.positives),
+            "relevant_score": ragged(ranking.scores),
+            "relevant_n_better": ragged(ranking.n_better),
+            "relevant_n_tied": ragged(ranking.n_tied),
+        }
+    )
+
+
+def load_evaluation(path: str | os.PathLike[str]) -> Evaluation:
+    """Read what `Evaluation.save` wrote.
+
+    Raises:
+        ArtifactError: a file is missing, of another schema, cut short, or was edited since.
+    """
+    path = Path(path)
+    content = read_json(path)
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise ArtifactError(f"{path} has schema {schema!r}; expected {SCHEMA!r}: evaluate again to compare with it")
+    seal = content.pop("seal", None)
+    if seal != hash_json(content):
+        raise ArtifactError(f"{path} was edited or damaged since it was written (its seal does not fit)")
+    queries = path.with_name(content["queries"]["file"])
+    if not queries.is_file():
+        raise ArtifactError(f"{queries} is missing: it belongs to {path} and must be moved together with it")
+    if hash_file(queries) != content["queries"]["sha256"]:
+        raise ArtifactError(f"{queries} is not the file that was written with {path}")
+    table = pq.read_table(queries)
+    by_direction = {d: table.filter(pa.compute.equal(table["direction"], d)) for d in DIRECTIONS}
+    return Evaluation(
+        encoder=content["encoder"],
+        dataset=content["dataset"],
+        protocol=content["protocol"],
+        metrics={d: {name: Metric(**m) for name, m in content["metrics"][d].items()} for d in DIRECTIONS},
+        rankings={d: _ranking(d, by_direction[d], table.schema.metadata) for d in DIRECTIONS},
+        query_names={d: by_direction[d]["query_name"].to_pylist() for d in DIRECTIONS},
+        cost=content["cost"],
+        skipped=tuple(SkippedRow(**row) for row in content["skipped"]),
+        created_at=content["created_at"],
+    )
+
+
+def _ranking(direction: Direction, table: pa.Table, metadata: Mapping[bytes, bytes]) -> Ranking:
+    lists = table["relevant"].combine_chunks()
+    lengths = pa.compute.list_value_length(lists).to_numpy(zero_copy_only=False)
+
+    def flat(name: str) -> Any:
+        return pa.compute.list_flatten(table[name].combine_chunks()).to_numpy(zero_copy_only=False)
+
+    return Ranking(
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        positives=flat("relevant"),
+        n_better=flat("relevant_n_better"),
+        n_tied=flat("relevant_n_tied"),
+        scores=flat("relevant_score"),
+        top_item=table["top_item"].to_numpy(),
+        top_score=table["top_score"].to_numpy(),
+        gallery_size=int(metadata[f"gallery_size.{direction}".encode()]),
+        mean_negative_similarity=float(metadata[f"mean_negative_similarity.{direction}".encode()]),
+    )
