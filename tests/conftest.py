@@ -1,0 +1,26 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import checkpoints
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`tiny_checkpoint(family)` -> folder of a tiny random checkpoint with a real tokenizer; see tests/checkpoints.py.
+
+    The folder is shared by the whole session: copy it before you change anything in it.
+    """
+    made: dict[str, Path] = {}
+
+    def checkpoint(family: str) -> Path:
+        if family not in made:
+            made[family] = checkpoints.make_checkpoint(family, tmp_path_factory.mktemp("checkpoints") / family)
+        return made[family]
+
+    return checkpoint
