@@ -156,6 +156,8 @@ def _dataset_record(data: ImageTextDataset) -> dict[str, Any]:
         "language": data.language,
         "n_images": data.n_images,
         "n_texts": data.n_texts,
+        "n_rows": data.rows.num_rows,
+        "n_unique_texts": len(set(data.texts)),
         "columns": dict(data.columns),
         "fingerprint": data.fingerprint,
     }

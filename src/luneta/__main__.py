@@ -1,0 +1,5 @@
+"""python -m luneta"""
+
+from luneta.cli import main
+
+main()

@@ -1,0 +1,50 @@
+"""The command line: one thin module per verb."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from luneta import __version__
+from luneta.cli import demo, embed, encoders, evaluate, profile
+from luneta.errors import LunetaError
+
+app = typer.Typer(
+    name="luneta",
+    help="Image-text retrieval you can trust: measure, compare and improve CLIP, SigLIP and their kin on your own data.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (demo, profile, encoders, embed, evaluate):
+    app.command(help=verb.HELP)(verb.command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"luneta {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Show the version."),
+    quiet: bool = typer.Option(False, "--quiet", "-q", help="Say nothing but results and errors."),
+) -> None:
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("luneta").setLevel(logging.WARNING if quiet else logging.INFO)
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user's ends with one clear message and exit status 2."""
+    try:
+        app()
+    except LunetaError as error:
+        typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.secho("Stopped. What was finished is kept; run the same command again to go on.", err=True)
+        sys.exit(130)

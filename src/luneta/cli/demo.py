@@ -1,0 +1,27 @@
+"""luneta demo"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from luneta.cli import options
+
+HELP = options.examples("luneta demo", "luneta demo --out my_demo --locale pt-BR")(
+    "The whole job on built-in pictures and models: no network, no GPU, a few minutes. Ends with an HTML report."
+)
+
+
+def command(
+    out: Annotated[Path, typer.Option(help="Folder for the report and its numbers.")] = Path("demo"),
+    locale: options.Locale = "en",
+) -> None:
+    from rich.console import Console
+
+    from luneta.demo import run_demo
+    from luneta.report.messages import check_locale
+
+    report = run_demo(out, locale=check_locale(locale), console=Console())
+    typer.echo(f"\nReport: {report.resolve()}")

@@ -1,0 +1,96 @@
+"""Options that several verbs share, each defined once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from luneta.data.dataset import ImageTextDataset
+    from luneta.types import Encoder
+
+DATA_PANEL = "Data"
+ENCODER_PANEL = "Encoder"
+
+Data = Annotated[
+    str, typer.Argument(help="Folder, table, COCO JSON, tar shards, hub id ([i]owner/name[/i]) or [i]cenas[/i].")
+]
+Image = Annotated[
+    str | None,
+    typer.Option(help="Image column, or the folder of the pictures.", rich_help_panel=DATA_PANEL, show_default="found"),
+]
+Text = Annotated[
+    str | None,
+    typer.Option(
+        help="Text column; several, comma-separated, are several captions.",
+        rich_help_panel=DATA_PANEL,
+        show_default="found",
+    ),
+]
+Split = Annotated[str | None, typer.Option(help="Split to read.", rich_help_panel=DATA_PANEL)]
+Language = Annotated[
+    str | None, typer.Option(help="Language of the captions, as en or pt-BR.", rich_help_panel=DATA_PANEL)
+]
+Limit = Annotated[
+    int | None, typer.Option(min=1, help="Random sample of this many images.", rich_help_panel=DATA_PANEL)
+]
+Seed = Annotated[int, typer.Option(help="Seed of the sample.", rich_help_panel=DATA_PANEL)]
+Revision = Annotated[str | None, typer.Option(help="Revision of a data set on the hub.", rich_help_panel=DATA_PANEL)]
+MaxBadShare = Annotated[
+    float,
+    typer.Option(
+        min=0, max=1, help="Stop when more than this share of the rows is unusable.", rich_help_panel=DATA_PANEL
+    ),
+]
+Encoders = Annotated[
+    list[str],
+    typer.Option(
+        "--encoder",
+        "-e",
+        help="Preset, hub id, checkpoint folder or [i]package.module:Class[/i]; may be given several times.",
+        rich_help_panel=ENCODER_PANEL,
+    ),
+]
+OneEncoder = Annotated[
+    str,
+    typer.Option(
+        "--encoder",
+        "-e",
+        help="Preset, hub id, checkpoint folder or [i]package.module:Class[/i].",
+        rich_help_panel=ENCODER_PANEL,
+    ),
+]
+DType = Annotated[str, typer.Option(help="float32, bfloat16, float16 or auto.", rich_help_panel=ENCODER_PANEL)]
+Device = Annotated[str, typer.Option(help="cpu, cuda, mps or auto.", rich_help_panel=ENCODER_PANEL)]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(min=1, help="Items per forward pass.", rich_help_panel=ENCODER_PANEL, show_default="by device"),
+]
+Locale = Annotated[str, typer.Option(help="Language of the page: en or pt-BR.")]
+Report = Annotated[Path | None, typer.Option(help="Write an HTML report here; it works offline.")]
+
+
+def open_data(data: str, max_bad_share: float, **arguments: Any) -> ImageTextDataset:
+    """The data set of the shared options, with what was chosen printed."""
+    from luneta.data.sources import open_dataset
+
+    return open_dataset(data, max_bad_share=max_bad_share, **arguments)
+
+
+def open_encoder(name: str, dtype: str, device: str) -> Encoder:
+    from luneta.encoders.registry import load_encoder
+
+    return load_encoder(name, dtype=dtype, device=device)
+
+
+def examples(*commands: str) -> Callable[[str], str]:
+    """A help text with its examples underneath, one a line."""
+
+    def with_examples(text: str) -> str:
+        lines = "\n\n".join(f"[dim]$[/dim] {command}" for command in commands)
+        return f"{text}\n\n[bold]Examples[/bold]\n\n{lines}"
+
+    return with_examples
