@@ -38,5 +38,10 @@ lint: .venv/.installed-test
 bench: .venv/.installed-bench
 	$(BIN)/python benchmarks/evaluate.py
 
+# Rewrites constraints.txt from what is installed now; edit .venv first (for example: .venv/bin/pip install -U NAME).
+lock: .venv/.installed-test .venv/.installed-bench
+	@{ echo "# Exact versions that Luneta is tested with; made by: make lock"; \
+	   $(PIP) freeze --exclude-editable | grep -vE '^(pip|setuptools|luneta)\b' | sed -E 's/^torch==([0-9.]+)\+.*/torch==\1/; / @ /d'; } > constraints.txt
+
 clean:
 	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

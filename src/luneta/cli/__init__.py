@@ -13,7 +13,7 @@ from luneta.errors import LunetaError
 
 app = typer.Typer(
     name="luneta",
-    help="Image-text retrieval you can trust: measure, compare and improve CLIP, SigLIP and their kin on your own data.",
+    help="Image-text retrieval you can trust: measure and compare CLIP, SigLIP and their kin on your own data.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

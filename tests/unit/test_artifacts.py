@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from luneta.artifacts import atomic_path, cache_dir, hash_file, hash_json, read_json, write_json, write_text
+from luneta.errors import ArtifactError
+
+
+def test_a_failing_writer_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    target = tmp_path / "result.json"
+    write_text(target, "old")
+    with pytest.raises(RuntimeError, match="half way"), atomic_path(target) as path:
+        path.write_text("ne")
+        raise RuntimeError("half way")
+    assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
+    assert target.read_text() == "old"
+
+
+def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "a.bin") as path:
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_an_artifact_error_and_keeps_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "result.json"
+    write_text(target, "old")
+    with pytest.raises(ArtifactError, match=r"result\.json.*No space"), atomic_path(target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert target.read_text() == "old"
+
+
+def test_an_unwritable_place_is_an_artifact_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArtifactError, match="cannot write"):
+        write_json(tmp_path / "file" / "result.json", {})
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ArtifactError, match="folder of that name"):
+        write_json(tmp_path / "folder", {})
+
+
+def test_written_files_get_ordinary_permissions(tmp_path: Path) -> None:
+    write_text(tmp_path / "ours", "")
+    (tmp_path / "plain").write_text("")
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_nan_is_not_json(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", {"recall": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(value=json_values.filter(lambda v: "\ud800" not in repr(v)))
+def test_json_round_trip_keeps_the_hash(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
+    path = tmp_path_factory.getbasetemp() / "round.json"
+    try:
+        write_json(path, value)
+    except UnicodeEncodeError:  # lone surrogates are no text
+        return
+    assert read_json(path) == value
+    assert hash_json(read_json(path)) == hash_json(value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[1,"])
+def test_damaged_json_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"a\.json"):
+        read_json(tmp_path / "a.json")
+    with pytest.raises(ArtifactError, match="no such file"):
+        read_json(tmp_path / "b.json")
+
+
+def test_hash_file_is_sha256(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert hash_file(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LUNETA_CACHE", str(tmp_path))
+    assert cache_dir() == tmp_path
+    monkeypatch.delenv("LUNETA_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_dir() == tmp_path / "luneta"
