@@ -19,10 +19,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,7 +30,8 @@ from luneta.artifacts import cache_dir
 from luneta.data.dataset import ImageTextDataset
 from luneta.errors import ConfigError, DatasetError, EncoderError, ImageError
 from luneta.progress import track
-from luneta.store import SLOTS, EmbeddingStore, Kind, MemoryStore, text_key
+from luneta.shards import Kind
+from luneta.store import SLOTS, EmbeddingStore, MemoryStore, text_key
 from luneta.types import Encoder, EncoderSpec, ImageRef, SkippedRow, StagedEncoder, Vectors
 
 T = TypeVar("T")
@@ -79,13 +80,7 @@ class Embeddings:
     cost: EmbeddingCost
 
 
-class _Sink(Protocol):
-    """Where vectors go: a folder or memory."""
-
-    def missing(self, kind: Kind, keys: Sequence[str]) -> list[str]: ...
-    def append(self, kind: Kind, keys: Sequence[str], vectors: Vectors, failures: Mapping[str, str]) -> None: ...
-    def failures(self, kind: Kind) -> dict[str, str]: ...
-    def writing(self) -> contextlib.AbstractContextManager[None]: ...
+_Sink = EmbeddingStore | MemoryStore
 
 
 def cached_store_path(spec: EncoderSpec) -> Path:
@@ -157,9 +152,33 @@ def embed_to_store(
     """
     start = time.perf_counter()
     sink = EmbeddingStore.open_or_create(store, encoder.spec)
+    sink.verify()  # now, and not after hours of adding to something damaged
     run = _Run(encoder, sink, batch_size, n_threads, max_bad_share)
     good, _, _ = run.fill(dataset)
     return run.cost(time.perf_counter() - start), good.skipped[len(dataset.skipped) :]
+
+
+class _Changed(ImageError):
+    """A picture that is no longer what it was when its key was taken; it says nothing about that key."""
+
+
+@dataclass
+class _BadImages:
+    """Pictures without a vector, and the point at which there are too many of them."""
+
+    dataset: ImageTextDataset
+    max_share: float
+    reasons: dict[str, str] = field(default_factory=dict)  # by label, for the message
+
+    def add(self, label: str, reason: str) -> None:
+        self.reasons[label] = reason
+        n, allowed = self.dataset.n_images, int(self.max_share * self.dataset.n_images + 1e-9)
+        if len(self.reasons) > allowed:
+            examples = "; ".join(f"{label}: {reason}" for label, reason in list(self.reasons.items())[-3:])
+            raise DatasetError(
+                f"{self.dataset.name}: {len(self.reasons)} images that cannot be read so far, but at most {allowed} of "
+                f"{n} may be (max_bad_share={self.max_share}). {examples}. Repair or remove them, or raise the share."
+            )
 
 
 class _Run:
@@ -174,6 +193,7 @@ class _Run:
         if not 0 <= max_bad_share <= 1:
             raise ConfigError(f"max_bad_share is {max_bad_share}, expected a share between 0 and 1")
         self.encoder = encoder
+        self.staged = encoder if isinstance(encoder, StagedEncoder) else None
         self.spec = encoder.spec
         self.sink = sink
         self.batch_size = batch_size or (32 if self.spec.device == "cpu" else 256)
@@ -185,108 +205,138 @@ class _Run:
 
     def fill(self, dataset: ImageTextDataset) -> tuple[ImageTextDataset, list[str], list[str]]:
         """Compute what the sink lacks; the data set less its bad images, and the keys of its images and texts."""
-        keys = self._image_keys(dataset.images)
-        bad = {i: key.reason for i, key in enumerate(keys) if isinstance(key, ImageError)}
-        refs = {key: ref for key, ref in zip(keys, dataset.images, strict=True) if isinstance(key, str)}
-        allowed = int(self.max_bad_share * dataset.n_images + 1e-9)
-        examples = [(dataset.images[i].label, reason) for i, reason in bad.items()]
-        _refuse_too_many(dataset, examples, allowed)
-
-        def report(bad_pictures: Sequence[tuple[str, str]]) -> None:
-            examples.extend(bad_pictures)
-            _refuse_too_many(dataset, examples, allowed)
-
-        failed = self.sink.failures("image")
-        report([(refs[key].label, failed[key]) for key in refs if key in failed])
-        if self.sink.missing("image", list(refs)):
-            with self.sink.writing(), self._timed("image"):
-                self._images({key: refs[key] for key in self.sink.missing("image", list(refs))}, report)
-        failed = self.sink.failures("image")
-        bad.update({i: failed[key] for i, key in enumerate(keys) if isinstance(key, str) and key in failed})
-        good = _without(dataset, bad)
-        texts = {text_key(text): text for text in good.texts}
-        if self.sink.missing("text", list(texts)):
-            with self.sink.writing(), self._timed("text"):
-                self._texts({key: texts[key] for key in self.sink.missing("text", list(texts))})
+        bad = _BadImages(dataset, self.max_bad_share)
+        keys = self._image_keys(dataset)
+        refs: dict[str, ImageRef] = {}
+        reasons: dict[int, str] = {}
+        for i, (key, ref) in enumerate(zip(keys, dataset.images, strict=True)):
+            if isinstance(key, ImageError):
+                reasons[i] = key.reason
+                bad.add(ref.label, key.reason)
+            else:
+                refs.setdefault(key, ref)
+        failed = self._complete_images(refs, bad)
+        reasons.update({i: failed[key] for i, key in enumerate(keys) if isinstance(key, str) and key in failed})
+        good = _without(dataset, reasons)
+        image_keys = [key for i, key in enumerate(keys) if isinstance(key, str) and i not in reasons]
+        object.__setattr__(good, "image_keys", tuple(image_keys))  # the cached property: nobody hashes them again
+        text_keys = [text_key(text) for text in good.texts]
+        self._complete_texts(dict(zip(text_keys, good.texts, strict=True)))
         self.n_total = {"image": good.n_images, "text": good.n_texts}
-        image_keys = [key for i, key in enumerate(keys) if i not in bad and isinstance(key, str)]
-        return good, image_keys, [text_key(text) for text in good.texts]
+        return good, image_keys, text_keys
 
     def cost(self, wall_s: float) -> EmbeddingCost:
-        rate = {k: n / max(self.seconds[k], 1e-9) if n else None for k, n in self.n_computed.items()}
-        reused = {k: self.n_total[k] - n for k, n in self.n_computed.items()}
+        rate = {kind: n / self.seconds[kind] if n else None for kind, n in self.n_computed.items()}
         return EmbeddingCost(
             wall_s=wall_s,
             n_images_computed=self.n_computed["image"],
-            n_images_reused=reused["image"],
+            n_images_reused=self.n_total["image"] - self.n_computed["image"],
             n_texts_computed=self.n_computed["text"],
-            n_texts_reused=reused["text"],
+            n_texts_reused=self.n_total["text"] - self.n_computed["text"],
             images_per_s=rate["image"],
             texts_per_s=rate["text"],
         )
 
-    @contextlib.contextmanager
-    def _timed(self, kind: Kind) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[kind] += time.perf_counter() - start
-
-    def _image_keys(self, images: Sequence[ImageRef]) -> list[str | ImageError]:
+    def _image_keys(self, dataset: ImageTextDataset) -> Sequence[str | ImageError]:
         """Content digest of every image, or why it has none."""
+        if "image_keys" in vars(dataset):  # the cached property was asked for before
+            return dataset.image_keys
         found: list[str | ImageError] = []
-        with (
-            contextlib.closing(_in_order(_or_error(lambda ref: ref.key()), images, self.n_threads, 256)) as keys,
-            track("reading", len(images)) as advance,
-        ):
-            for key in keys:
+        hashed = _in_order(_key_or_error, dataset.images, self.n_threads, ahead=256)
+        with contextlib.closing(hashed), track("reading", dataset.n_images) as advance:
+            for key in hashed:
                 found.append(key)
                 advance(1)
         return found
 
-    def _images(self, refs: Mapping[str, ImageRef], report: Callable[[Sequence[tuple[str, str]]], None]) -> None:
-        """Decode and embed, shard by shard; the threads go on over the edges of batches and shards."""
-        load = _or_error(self._load)
-        with (
-            contextlib.closing(_in_order(load, refs.values(), self.n_threads, 2 * self.batch_size)) as pictures,
-            track("images", len(refs)) as advance,
-        ):
+    def _complete_images(self, refs: Mapping[str, ImageRef], bad: _BadImages) -> dict[str, str]:
+        """Compute the images the sink lacks; keys of those that have no vector, and why."""
+        failed = {key: reason for key, reason in self.sink.failures("image").items() if key in refs}
+        if failed:  # tried again every time: another Pillow, or more memory, may decode them
+            again = _in_order(self._load, [(key, refs[key]) for key in failed], self.n_threads, self.n_threads)
+            failed = {key: p.reason for key, p in zip(list(failed), again, strict=True) if isinstance(p, ImageError)}
+        for key, reason in failed.items():
+            bad.add(refs[key].label, reason)
+
+        def missing() -> list[str]:
+            recovered = self.sink.failures("image").keys() & refs.keys() - failed.keys()
+            return [*self.sink.missing("image", list(refs)), *sorted(recovered)]
+
+        if missing():
+            start = time.perf_counter()
+            with self.sink.writing():  # others may have written while we waited for our turn
+                failed |= self._embed_images({key: refs[key] for key in missing()}, bad)
+            self.seconds["image"] += time.perf_counter() - start
+        return failed
+
+    def _embed_images(self, refs: Mapping[str, ImageRef], bad: _BadImages) -> dict[str, str]:
+        """Decode and embed, shard by shard; the threads work on over the edges of batches and shards."""
+        pictures = _in_order(self._load, refs.items(), self.n_threads, ahead=self.batch_size + self.n_threads)
+        failed: dict[str, str] = {}
+        with contextlib.closing(pictures), track("images", len(refs)) as advance:
             for shard in _slices(list(refs), SLOTS["image"]):
-                vectors = np.zeros((len(shard), self.spec.embedding_dim), dtype=np.float32)
-                failures: dict[str, str] = {}
-                for low in range(0, len(shard), self.batch_size):
-                    keys = shard[low : low + self.batch_size]
-                    batch = list(islice(pictures, len(keys)))
-                    bad = {k: p.reason for k, p in zip(keys, batch, strict=True) if isinstance(p, ImageError)}
-                    report([(refs[key].label, reason) for key, reason in bad.items()])
-                    failures |= bad
-                    rows = [row for row, key in enumerate(keys) if key not in bad]
-                    if rows:
-                        labels = [refs[keys[row]].label for row in rows]
-                        vectors[[low + row for row in rows]] = self._forward([batch[row] for row in rows], labels)
+                kept: list[str] = []
+                blocks = []
+                for keys in _slices(shard, self.batch_size):
+                    vectors, reasons, changed = self._embed_batch(keys, pictures, refs)
+                    for key, reason in (reasons | changed).items():
+                        bad.add(refs[key].label, reason)
+                    failed |= reasons | changed
+                    kept += [key for key in keys if key not in changed]
+                    blocks.append(vectors)
                     advance(len(keys))
-                self.sink.append("image", shard, vectors, failures)
-                self.n_computed["image"] += len(shard) - len(failures)
+                self.sink.append("image", kept, np.concatenate(blocks), {k: failed[k] for k in kept if k in failed})
+                self.n_computed["image"] += sum(key not in failed for key in kept)
+        return failed
 
-    def _load(self, ref: ImageRef) -> Any:
-        """In a decoding thread: the picture, preprocessed where the encoder lets us."""
-        image = ref.open()
-        return self.encoder.prepare_image(image) if isinstance(self.encoder, StagedEncoder) else image
+    def _embed_batch(
+        self, keys: Sequence[str], pictures: Iterator[Any], refs: Mapping[str, ImageRef]
+    ) -> tuple[Vectors, dict[str, str], dict[str, str]]:
+        """Vectors of the next pictures, zero where one cannot be decoded; reasons; and those that have changed.
 
-    def _forward(self, batch: Sequence[Any], labels: Sequence[str]) -> Vectors:
-        staged = isinstance(self.encoder, StagedEncoder)
-        raw = self.encoder.encode_prepared(batch) if staged else self.encoder.encode_images(batch)  # type: ignore[attr-defined]
-        return unit_vectors(raw, labels, self.spec, "encode_prepared" if staged else "encode_images")
+        What has changed has no row. Pictures that cannot be decoded keep theirs, and are left out of the forward pass.
+        """
+        batch = dict(zip(keys, islice(pictures, len(keys)), strict=True))
+        changed = {key: batch.pop(key).reason for key in keys if isinstance(batch[key], _Changed)}
+        reasons = {key: picture.reason for key, picture in batch.items() if isinstance(picture, ImageError)}
+        vectors = np.zeros((len(batch), self.spec.embedding_dim), dtype=np.float32)
+        if rows := [row for row, key in enumerate(batch) if key not in reasons]:
+            readable = [picture for key, picture in batch.items() if key not in reasons]
+            method = "encode_images" if self.staged is None else "encode_prepared"
+            raw = self.encoder.encode_images(readable) if self.staged is None else self.staged.encode_prepared(readable)
+            labels = [refs[key].label for key in batch if key not in reasons]
+            vectors[rows] = unit_vectors(raw, labels, self.spec, method)
+        return vectors, reasons, changed
 
-    def _texts(self, texts: Mapping[str, str]) -> None:
-        with track("texts", len(texts)) as advance:
-            for shard in _slices(list(texts), SLOTS["text"]):
-                parts = []
-                for keys in _slices(shard, TEXT_SLICE):
-                    strings = [texts[key] for key in keys]
-                    parts.append(unit_vectors(self.encoder.encode_texts(strings), strings, self.spec, "encode_texts"))
-                    advance(len(keys))
-                self.sink.append("text", shard, np.concatenate(parts), {})
-                self.n_computed["text"] += len(shard)
+    def _load(self, item: tuple[str, ImageRef]) -> Any:
+        """In a decoding thread: the picture, preprocessed where the encoder lets us, or the ImageError."""
+        key, ref = item
+        try:
+            image = ref.open()
+            result: Any = image if self.staged is None else self.staged.prepare_image(image)
+        except ImageError as error:
+            result = error
+        # Hours may lie between hashing and decoding: a file replaced meanwhile must not be filed under the old key.
+        return result if _key_or_error(ref) == key else _Changed("changed or vanished while it was being embedded")
+
+    def _complete_texts(self, texts: Mapping[str, str]) -> None:
+        """Compute the texts the sink lacks."""
+        if not self.sink.missing("text", list(texts)):
+            return
+        start = time.perf_counter()
+        with self.sink.writing():
+            missing = self.sink.missing("text", list(texts))
+            with track("texts", len(missing)) as advance:
+                for shard in _slices(missing, SLOTS["text"]):
+                    blocks = []
+                    for keys in _slices(shard, TEXT_SLICE):
+                        strings = [texts[key] for key in keys]
+                        raw = self.encoder.encode_texts(strings)
+                        blocks.append(unit_vectors(raw, strings, self.spec, "encode_texts"))
+                        advance(len(keys))
+                    self.sink.append("text", shard, np.concatenate(blocks), {})
+                    self.n_computed["text"] += len(shard)
+        self.seconds["text"] += time.perf_counter() - start
 
 
 def unit_vectors(raw: Any, names: Sequence[str], spec: EncoderSpec, method: str) -> Vectors:
@@ -338,31 +388,16 @@ def _without(dataset: ImageTextDataset, bad: Mapping[int, str]) -> ImageTextData
     )
 
 
-def _refuse_too_many(dataset: ImageTextDataset, bad: Sequence[tuple[str, str]], allowed: int) -> None:
-    """Stop as soon as more pictures are bad than the whole data set may have."""
-    if len(bad) > allowed:
-        examples = "; ".join(f"{label}: {reason}" for label, reason in bad[:3])
-        raise DatasetError(
-            f"{dataset.name}: {len(bad)} unreadable images found so far, but at most {allowed} of {dataset.n_images} "
-            f"are allowed. {examples}. Repair or remove them, or raise max_bad_share."
-        )
-
-
 def _slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for low in range(0, len(items), size):
         yield items[low : low + size]
 
 
-def _or_error(function: Callable[[ImageRef], R]) -> Callable[[ImageRef], R | ImageError]:
-    """The function, returning an ImageError instead of raising it."""
-
-    def call(ref: ImageRef) -> R | ImageError:
-        try:
-            return function(ref)
-        except ImageError as error:
-            return error
-
-    return call
+def _key_or_error(ref: ImageRef) -> str | ImageError:
+    try:
+        return ref.key()
+    except ImageError as error:
+        return error
 
 
 def _in_order(function: Callable[[T], R], items: Iterable[T], n_threads: int, ahead: int) -> Generator[R]:

@@ -12,7 +12,8 @@ were it left out, the shards after it would hold other items when a run is resum
 is written, so that a run which was killed and resumed leaves the very same bytes as one which was not.
 
 A shard takes its final name before the manifest names it. A crash between the two leaves a shard that nobody
-names; the next writer removes it.
+names; the next writer removes it. A shard that the manifest names but that somebody deleted, because it was
+damaged, is computed anew by the next writer.
 """
 
 from __future__ import annotations
@@ -22,22 +23,19 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import filelock
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from luneta import artifacts
 from luneta.errors import ArtifactError, ConfigError, IndexMismatchError, ShapeError
+from luneta.shards import KINDS, Kind, Shard, check_hash, read_keys, read_vectors, shard_kind, shard_name, write_shard
 from luneta.types import EncoderSpec, Vectors
-
-Kind = Literal["image", "text"]
-KINDS: tuple[Kind, Kind] = ("image", "text")
 
 SCHEMA = "luneta.embeddings/1"
 SLOTS: Mapping[Kind, int] = {"image": 512, "text": 4096}
@@ -47,30 +45,12 @@ MANIFEST = "manifest.json"
 LOCK = ".lock"
 LOCK_WAIT_S = 5.0
 
-_SHARD = re.compile(r"(image|text)-\d{5,}\.parquet")
-_TEMPORARY = re.compile(r"\.(image-\d{5,}|text-\d{5,}|manifest)-.*\.(parquet|json)")
+_TEMPORARY = re.compile(r"\.(image-\d+|text-\d+|manifest)-.*\.(parquet|json)")  # names made by artifacts.atomic_path
 
 
 def text_key(text: str) -> str:
     """The key of a text: SHA-256 of its UTF-8 bytes, hex."""
     return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
-
-
-def unique(keys: Sequence[str]) -> list[str]:
-    """Keys without repeats, each where it first stood."""
-    return list(dict.fromkeys(keys))
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """One file of a store, as the manifest names it."""
-
-    file: str
-    kind: Kind
-    n_rows: int
-    n_failures: int
-    n_bytes: int
-    sha256: str
 
 
 class EmbeddingStore:
@@ -79,11 +59,12 @@ class EmbeddingStore:
     Attributes:
         path: the folder.
         embedding_dim: length of its vectors.
+        shards: its files, images before texts.
     """
 
-    def __init__(self, path: Path, manifest: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, *, forget_lost: bool) -> None:
         self.path = path
-        self._load(manifest)
+        self._read_manifest(forget_lost=forget_lost)
         self._lock = filelock.FileLock(path / LOCK)
 
     # ---- opening
@@ -100,11 +81,11 @@ class EmbeddingStore:
             raise ArtifactError(f"no embedding store at {path}: no such folder. Make one with `luneta embed`.")
         if not (path / MANIFEST).is_file():
             raise ArtifactError(f"{path} is not an embedding store: it has no {MANIFEST}. Name another folder.")
-        return cls(path, artifacts.read_json(path / MANIFEST))
+        return cls(path, forget_lost=False)
 
     @classmethod
     def open_or_create(cls, path: str | os.PathLike[str], spec: EncoderSpec) -> EmbeddingStore:
-        """Open the store at `path` for this encoder, or make an empty one.
+        """Open the store at `path` to add to it, or make an empty one.
 
         Raises:
             IndexMismatchError: the store holds another encoder's vectors.
@@ -119,7 +100,7 @@ class EmbeddingStore:
             )
         if not (path / MANIFEST).is_file():
             _create(path, spec)
-        store = cls.open(path)
+        store = cls(path, forget_lost=True)
         store.check(spec)
         return store
 
@@ -130,73 +111,70 @@ class EmbeddingStore:
             IndexMismatchError: the fingerprints differ; the message names both encoders.
         """
         ours = self._encoder
-        if (ours["fingerprint"], ours["embedding_dim"]) != (spec.fingerprint, spec.embedding_dim):
+        if (ours["fingerprint"], self.embedding_dim) != (spec.fingerprint, spec.embedding_dim):
             raise IndexMismatchError(
-                f"{self.path} holds vectors of {ours['name']} ({ours['embedding_dim']} numbers each, fingerprint "
+                f"{self.path} holds vectors of {ours['name']} ({self.embedding_dim} numbers each, fingerprint "
                 f"{ours['fingerprint'][:16]}), but {spec.name} ({spec.embedding_dim}, {spec.fingerprint[:16]}) was "
                 "asked for. Their vectors cannot be mixed: use the first encoder, or another folder."
             )
 
-    def _load(self, manifest: Any) -> None:
-        """Take over a manifest, and read the keys (not the vectors) of its shards."""
+    def _read_manifest(self, *, forget_lost: bool) -> None:
+        """Take over the manifest as it stands, and read the keys (not the vectors) of its shards.
+
+        Args:
+            forget_lost: whether a shard whose file was deleted counts as never written; a reader wants an error.
+        """
+        manifest = artifacts.read_json(self.path / MANIFEST)
         try:
             if manifest["schema"] != SCHEMA:
-                raise ArtifactError(f"{self.path / MANIFEST} has schema {manifest['schema']!r}, expected {SCHEMA!r}")
+                raise ValueError(f"schema is {manifest['schema']!r}, expected {SCHEMA!r}")
             self._encoder: dict[str, Any] = dict(manifest["encoder"])
             self.embedding_dim = int(self._encoder["embedding_dim"])
-            self._shards = [Shard(**shard) for shard in manifest["shards"]]
-            strange = [shard.file for shard in self._shards if not _SHARD.fullmatch(shard.file)]
-            if strange or not all(isinstance(self._encoder[name], str) for name in ("name", "fingerprint")):
-                raise ValueError(f"unexpected names {strange}")
+            if not all(isinstance(self._encoder[name], str) for name in ("name", "fingerprint")):
+                raise ValueError("the encoder has no name or fingerprint")
+            shards = [Shard(**shard) for shard in manifest["shards"]]
+            if strange := [shard.file for shard in shards if shard_kind(shard.file) != shard.kind]:
+                raise ValueError(f"{strange[0]!r} is no name of a shard")
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(
-                f"{self.path / MANIFEST} is not the manifest of an embedding store ({type(error).__name__}: {error})"
+                f"{self.path / MANIFEST} is not the manifest of an embedding store ({type(error).__name__}: {error}). "
+                "Name another folder, or delete this one and embed again."
             ) from error
-        self._keys: dict[Kind, list[pa.Array]] = {kind: [] for kind in KINDS}
-        self._failures: dict[Kind, dict[str, str]] = {kind: {} for kind in KINDS}
-        for shard in self._shards:
-            self._take_keys(shard)
+        if forget_lost:
+            shards = [shard for shard in shards if (self.path / shard.file).exists()]
+        self.shards: list[Shard] = []
+        self._keys: dict[str, pa.Array] = {}
+        self._failed: dict[Kind, dict[str, str]] = {kind: {} for kind in KINDS}
+        for shard in shards:
+            self._take(shard, *read_keys(self.path, shard))
 
-    def _take_keys(self, shard: Shard) -> None:
-        path = self.path / shard.file
-        try:
-            if path.stat().st_size != shard.n_bytes:
-                raise self._damaged(shard, f"{path.stat().st_size} bytes long instead of {shard.n_bytes}")
-            table = pq.read_table(path, columns=["key", "failure"], partitioning=None)
-        except (OSError, pa.ArrowException) as error:
-            raise self._damaged(shard, str(error)) from error
-        if table.num_rows != shard.n_rows:
-            raise self._damaged(shard, f"{table.num_rows} rows instead of {shard.n_rows}")
-        failed = table.filter(pc.is_valid(table["failure"]))
-        self._keys[shard.kind].append(table["key"].combine_chunks())
-        self._failures[shard.kind].update(zip(failed["key"].to_pylist(), failed["failure"].to_pylist(), strict=True))
-
-    def _damaged(self, shard: Shard, how: str) -> ArtifactError:
-        return ArtifactError(
-            f"{self.path / shard.file} is damaged: {how}. Delete the folder {self.path} and embed again; "
-            "it holds nothing that cannot be computed anew."
-        )
+    def _take(self, shard: Shard, keys: pa.Array, failures: Mapping[str, str]) -> None:
+        self.shards = sorted([*self.shards, shard], key=_order)
+        with_vector = pc.invert(pc.is_in(keys, value_set=pa.array(list(failures), pa.string())))
+        self._keys[shard.file] = pc.if_else(with_vector, keys, None)
+        self._failed[shard.kind].update(failures)
 
     # ---- reading
 
-    def __len__(self) -> int:
-        """Number of rows, images and texts together, failures included."""
-        return sum(shard.n_rows for shard in self._shards)
+    def _of(self, kind: Kind) -> list[Shard]:
+        return [shard for shard in self.shards if shard.kind == kind]
 
-    def _positions(self, kind: Kind, keys: Sequence[str]) -> pa.Array:
-        """For each key its row number over all shards of the kind, null when it is not stored."""
-        stored = pa.chunked_array(self._keys[kind], pa.string())
+    def _rows(self, kind: Kind, keys: Sequence[str]) -> pa.Array:
+        """For each key its row number over all shards of the kind, null when it has no vector."""
+        stored = pa.chunked_array([self._keys[shard.file] for shard in self._of(kind)], pa.string())
         return pc.index_in(pa.array(keys, pa.string()), value_set=stored)
 
     def missing(self, kind: Kind, keys: Sequence[str]) -> list[str]:
         """Keys that have no row yet, in the order given, each once."""
-        wanted = unique(keys)
-        absent = np.asarray(self._positions(kind, wanted).is_null())
-        return [wanted[int(i)] for i in np.flatnonzero(absent)]
+        wanted = list(dict.fromkeys(keys))
+        absent = np.flatnonzero(np.asarray(self._rows(kind, wanted).is_null()))
+        return [wanted[i] for i in absent if wanted[i] not in self._failed[kind]]
 
     def failures(self, kind: Kind) -> dict[str, str]:
-        """Keys of the items that could not be read, and why."""
-        return dict(self._failures[kind])
+        """Keys of the items that could not be read when they were tried last, and why."""
+        failed = list(self._failed[kind])
+        still = np.flatnonzero(np.asarray(self._rows(kind, failed).is_null()))
+        return {failed[i]: self._failed[kind][failed[i]] for i in still}
 
     def vectors(self, kind: Kind, keys: Sequence[str]) -> Vectors:
         """Vectors of the keys, (n, embedding_dim), in the order given; a key may stand twice.
@@ -206,52 +184,32 @@ class EmbeddingStore:
         Raises:
             ArtifactError: a key is not stored or could not be read, or a shard is damaged.
         """
-        positions = self._positions(kind, keys)
-        if positions.null_count:
-            first = keys[int(np.flatnonzero(np.asarray(positions.is_null()))[0])]
-            raise ArtifactError(f"{self.path} holds no {kind} {first}: embed the data set into it first")
-        rows = positions.to_numpy(zero_copy_only=False).astype(np.int64)
-        shards = [shard for shard in self._shards if shard.kind == kind]
+        found = self._rows(kind, keys)
+        if found.null_count:
+            first = keys[int(np.flatnonzero(np.asarray(found.is_null()))[0])]
+            why = self._failed[kind].get(first, "it was never embedded into this store")
+            raise ArtifactError(f"{self.path} holds no vector of {kind} {first}: {why}")
+        rows = found.to_numpy(zero_copy_only=False).astype(np.int64)
+        shards = self._of(kind)
         starts = np.cumsum([0, *(shard.n_rows for shard in shards)])
-        out = np.empty((len(keys), self.embedding_dim), dtype=np.float32)
         shard_of = np.searchsorted(starts, rows, side="right") - 1
         order = np.argsort(shard_of, kind="stable")
         edges = np.searchsorted(shard_of[order], np.arange(len(shards) + 1))
+        out = np.empty((len(keys), self.embedding_dim), dtype=np.float32)
         for number, shard in enumerate(shards):
             here = order[edges[number] : edges[number + 1]]
             if len(here):
-                out[here] = self._read(shard)[rows[here] - starts[number]]
-        if np.isnan(out).any():
-            first = keys[int(np.flatnonzero(np.isnan(out).any(axis=1))[0])]
-            raise ArtifactError(
-                f"{kind} {first} has no vector: {self._failures[kind].get(first, 'it is not a number')}"
-            )
+                out[here] = read_vectors(self.path, shard, self.embedding_dim)[rows[here] - starts[number]]
         return out
 
-    def _read(self, shard: Shard) -> Vectors:
-        """Vectors of a shard, (n_rows, embedding_dim); NaN where an item could not be read."""
-        try:
-            content = (self.path / shard.file).read_bytes()
-        except OSError as error:
-            raise self._damaged(shard, str(error)) from error
-        if hashlib.sha256(content).hexdigest() != shard.sha256:
-            raise self._damaged(shard, f"its content no longer has the hash noted in {MANIFEST}")
-        try:
-            table = pq.read_table(pa.BufferReader(content), columns=["vector"])
-            column = table["vector"].combine_chunks()
-            values = column.values.to_numpy(zero_copy_only=False)
-            return values.reshape(shard.n_rows, self.embedding_dim)  # type: ignore[no-any-return]
-        except (pa.ArrowException, KeyError, ValueError, AttributeError) as error:
-            raise self._damaged(shard, str(error)) from error
-
     def verify(self) -> None:
-        """Check every shard against the hash in the manifest.
+        """Check every shard against its hash in the manifest.
 
         Raises:
             ArtifactError: a shard is damaged.
         """
-        for shard in self._shards:
-            self._read(shard)
+        for shard in self.shards:
+            check_hash(self.path, shard)
 
     # ---- writing
 
@@ -269,17 +227,17 @@ class EmbeddingStore:
             return
         _acquire(self._lock, self.path)
         try:
-            self._load(artifacts.read_json(self.path / MANIFEST))
+            self._read_manifest(forget_lost=True)
             self._clean()
             yield
         finally:
             self._lock.release()
 
     def _clean(self) -> None:
-        named = {shard.file for shard in self._shards}
+        named = {shard.file for shard in self.shards}
         try:
             for path in self.path.iterdir():
-                if _TEMPORARY.fullmatch(path.name) or (_SHARD.fullmatch(path.name) and path.name not in named):
+                if _TEMPORARY.fullmatch(path.name) or (shard_kind(path.name) and path.name not in named):
                     path.unlink(missing_ok=True)
         except OSError as error:
             raise ArtifactError(f"cannot write {self.path}: {error.strerror or error}") from error
@@ -288,7 +246,8 @@ class EmbeddingStore:
         """Write one shard, then the manifest that names it; each whole or not at all.
 
         Args:
-            keys: (n) new keys, each once, at most SLOTS[kind] of them.
+            kind: of the items.
+            keys: (n) new keys, each once; nothing is written when there is none.
             vectors: (n, embedding_dim) float32 unit vectors; the rows of failures are ignored.
             failures: the keys that have no vector, and why.
 
@@ -296,35 +255,32 @@ class EmbeddingStore:
             ShapeError: the vectors do not fit the keys, or are not unit vectors.
             ArtifactError: a key is stored already, or the shard cannot be written.
         """
-        ok = np.array([key not in failures for key in keys], dtype=bool)
-        self._check_rows(kind, keys, vectors, ok)
+        self._check_rows(kind, keys, vectors, failures)
+        if not keys:
+            return
         with self.writing():
-            if len(self.missing(kind, keys)) != len(keys):
+            if self._rows(kind, keys).null_count != len(set(keys)):
                 raise ArtifactError(f"{self.path}: some of these {len(keys)} {kind} keys are stored already")
-            file = f"{kind}-{sum(shard.kind == kind for shard in self._shards):05d}.parquet"
-            with artifacts.atomic_path(self.path / file) as temporary:
-                _write_shard(temporary, keys, vectors, ok, failures)
-                shard = Shard(
-                    file, kind, len(keys), int((~ok).sum()), temporary.stat().st_size, artifacts.hash_file(temporary)
-                )
-            artifacts.write_json(self.path / MANIFEST, _manifest(self._encoder, [*self._shards, shard]))
-            self._shards.append(shard)
-            self._keys[kind].append(pa.array(keys, pa.string()))
-            self._failures[kind].update({key: failures[key] for key in keys if key in failures})
+            taken = {shard.file for shard in self.shards}
+            number = next(n for n in range(len(taken) + 1) if shard_name(kind, n) not in taken)
+            shard = write_shard(self.path / shard_name(kind, number), kind, keys, vectors, failures)
+            artifacts.write_json(self.path / MANIFEST, _manifest(self._encoder, [*self.shards, shard]))
+            self._take(shard, pa.array(keys, pa.string()), {key: failures[key] for key in keys if key in failures})
 
-    def _check_rows(self, kind: Kind, keys: Sequence[str], vectors: Vectors, ok: Any) -> None:
+    def _check_rows(self, kind: Kind, keys: Sequence[str], vectors: Vectors, failures: Mapping[str, str]) -> None:
         if vectors.shape != (len(keys), self.embedding_dim) or vectors.dtype != np.float32:
             raise ShapeError(
                 f"{vectors.dtype} vectors of shape {vectors.shape} for {len(keys)} {kind} keys; expected float32 "
                 f"of shape {(len(keys), self.embedding_dim)}"
             )
+        ok = [row for row, key in enumerate(keys) if key not in failures]
         lengths = np.linalg.norm(vectors[ok].astype(np.float64), axis=1)
         if not np.all(np.abs(lengths - 1) < 1e-3):  # a NaN fails this too
-            raise ShapeError(f"a {kind} vector is not of length 1: normalise before storing")
+            raise ShapeError(f"{kind} vectors that are not of length 1: normalise before storing")
 
 
 class MemoryStore:
-    """The same as a folder, for one run."""
+    """The same for one run, in memory."""
 
     def __init__(self, embedding_dim: int) -> None:
         self._rows: dict[Kind, dict[str, int]] = {kind: {} for kind in KINDS}
@@ -335,7 +291,7 @@ class MemoryStore:
         return contextlib.nullcontext()
 
     def missing(self, kind: Kind, keys: Sequence[str]) -> list[str]:
-        return [key for key in unique(keys) if key not in self._rows[kind]]
+        return [key for key in dict.fromkeys(keys) if key not in self._rows[kind]]
 
     def append(self, kind: Kind, keys: Sequence[str], vectors: Vectors, failures: Mapping[str, str]) -> None:
         first = len(self._rows[kind])
@@ -347,8 +303,7 @@ class MemoryStore:
         return dict(self._failures[kind])
 
     def vectors(self, kind: Kind, keys: Sequence[str]) -> Vectors:
-        rows = [self._rows[kind][key] for key in keys]
-        return np.concatenate(self._blocks[kind])[rows]
+        return np.concatenate(self._blocks[kind])[[self._rows[kind][key] for key in keys]]
 
 
 def _create(path: Path, spec: EncoderSpec) -> None:
@@ -401,33 +356,9 @@ def _acquire(lock: filelock.BaseFileLock, path: Path) -> None:
         raise ArtifactError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def _order(shard: Shard) -> tuple[Kind, int, str]:
+    return shard.kind, len(shard.file), shard.file
+
+
 def _manifest(encoder: Mapping[str, Any], shards: Sequence[Shard]) -> dict[str, Any]:
-    return {"schema": SCHEMA, "encoder": dict(encoder), "shards": [asdict(shard) for shard in shards]}
-
-
-def _write_shard(path: Path, keys: Sequence[str], vectors: Vectors, ok: Any, failures: Mapping[str, str]) -> None:
-    """One row group, every writer setting given: equal rows make equal bytes."""
-    n, dim = vectors.shape
-    flat = pa.array(np.ascontiguousarray(vectors).reshape(-1), pa.float32())
-    schema = pa.schema(
-        [
-            pa.field("key", pa.string(), nullable=False),
-            pa.field("vector", pa.list_(pa.float32(), dim)),
-            pa.field("failure", pa.string()),
-        ]
-    )
-    columns = [
-        pa.array(keys, pa.string()),
-        pa.FixedSizeListArray.from_arrays(flat, dim, mask=pa.array(~ok)),
-        pa.array([failures.get(key) for key in keys], pa.string()),
-    ]
-    pq.write_table(
-        pa.Table.from_arrays(columns, schema=schema),
-        path,
-        row_group_size=max(n, 1),
-        version="2.6",
-        data_page_version="1.0",
-        compression="none",  # digests and unit vectors do not compress
-        use_dictionary=False,
-        write_statistics=False,
-    )
+    return {"schema": SCHEMA, "encoder": dict(encoder), "shards": [asdict(s) for s in sorted(shards, key=_order)]}
