@@ -17,7 +17,7 @@ from luneta.data.relevance import merged_pairs
 from luneta.embedding import Embeddings, cached_store_path, embed
 from luneta.errors import ConfigError, did_you_mean
 from luneta.exhibits import exhibits
-from luneta.metrics import best_rank, chance, compute
+from luneta.metrics import METRICS, best_rank, chance, normalized_recall_at
 from luneta.ranking import Ranking, rank_both
 from luneta.results import Evaluation, Exhibits, Metric
 from luneta.stats import bootstrap, clusters
@@ -27,6 +27,9 @@ Duplicates = Literal["merge", "strict"]
 
 METRIC_DEFINITIONS = 1
 """Raised whenever a metric or the tie rule changes its meaning: results of different numbers are not comparable."""
+
+NORMALIZED_AT = (1, 5, 10)
+NORMALIZED_SIZE = 1000
 
 __all__ = ["Duplicates", "Evaluation", "evaluate", "evaluate_embeddings"]
 
@@ -112,23 +115,30 @@ def _sides(embeddings: Embeddings, direction: Direction) -> tuple[NDArray[np.flo
 
 def _metrics(ranking: Ranking, cluster: Indexes, seed: int) -> dict[str, Metric]:
     """Means (the median, for the rank) with intervals; beside each what a constant encoder would score."""
-    per_query = {name: values for name, values in compute(ranking).items() if not np.isnan(values).any()}
-    by_chance = compute(chance(ranking))
-    intervals = bootstrap(per_query, cluster, seed=seed)
+    per_query, by_chance = _per_query(ranking), _per_query(chance(ranking))
     metrics = {
         name: Metric(interval.value, interval.low, interval.high, float(by_chance[name].mean()))
-        for name, interval in intervals.items()
+        for name, interval in bootstrap(per_query, cluster, seed=seed).items()
     }
-    median = bootstrap({"median_rank": best_rank(ranking)}, cluster, statistic="median", seed=seed)["median_rank"]
-    metrics["median_rank"] = Metric(median.value, median.low, median.high, float(np.median(best_rank(chance(ranking)))))
-    negative = ranking.mean_negative_similarity
-    positive = bootstrap(
-        {"": ranking.scores.astype(np.float64)}, np.repeat(cluster, np.diff(ranking.offsets)), seed=seed
-    )
-    metrics["mean_positive_similarity"] = Metric(positive[""].value, positive[""].low, positive[""].high, None)
-    if np.isfinite(negative):
-        metrics["mean_negative_similarity"] = Metric(float(negative), None, None, None)
+    rank = bootstrap(best_rank(ranking), cluster, statistic="median", seed=seed)
+    metrics["median_rank"] = Metric(rank.value, rank.low, rank.high, float(np.median(best_rank(chance(ranking)))))
+    positive = bootstrap(ranking.scores, cluster[ranking.query], seed=seed)
+    metrics["mean_positive_similarity"] = Metric(positive.value, positive.low, positive.high, None)
+    if np.isfinite(ranking.mean_negative_similarity):  # with one pair there is no negative
+        metrics["mean_negative_similarity"] = Metric(ranking.mean_negative_similarity, None, None, None)
     return metrics
+
+
+def _per_query(ranking: Ranking) -> dict[str, NDArray[np.float64]]:
+    """The metrics whose mean is reported; recall@k|1000 only where the gallery is large enough for it."""
+    values = {
+        name: metric(ranking) for name, metric in METRICS.items() if name not in ("best_rank", "positive_similarity")
+    }
+    for k in NORMALIZED_AT:
+        normalized = normalized_recall_at(ranking, k, NORMALIZED_SIZE)
+        if normalized is not None:
+            values[f"recall@{k}|{NORMALIZED_SIZE}"] = normalized
+    return values
 
 
 def _encoder_record(spec: EncoderSpec) -> dict[str, Any]:

@@ -161,7 +161,7 @@ class Evaluation:
 
 
 def _direction_table(direction: Direction, ranking: Ranking, names: Sequence[str]) -> pa.Table:
-    from luneta.metrics import best_rank, best_score
+    from luneta.metrics import best_rank, positive_similarity
 
     offsets = pa.array(ranking.offsets, pa.int64())
 
@@ -174,7 +174,7 @@ def _direction_table(direction: Direction, ranking: Ranking, names: Sequence[str
             "query": pa.array(np.arange(ranking.n_queries), pa.int64()),
             "query_name": pa.array(list(names), pa.string()),
             "rank": best_rank(ranking),
-            "score": best_score(ranking),
+            "score": positive_similarity(ranking),
             "top_item": ranking.top_item,
             "top_score": ranking.top_score,
             "relevant": ragged(ranking.positives),

@@ -26,7 +26,7 @@ def evaluation_table(evaluations: Sequence[Evaluation]) -> RenderableType:
     tables: list[RenderableType] = []
     for direction in DIRECTIONS:
         table = Table(title=ARROWS[direction], title_justify="left", title_style="bold", header_style="")
-        table.add_column("encoder", overflow="fold")
+        table.add_column("encoder", overflow="fold", min_width=12)
         for name in SHOWN:
             table.add_column(name, justify="right", no_wrap=True)
         for evaluation in evaluations:
