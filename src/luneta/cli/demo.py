@@ -17,11 +17,12 @@ HELP = options.examples("luneta demo", "luneta demo --out my_demo --locale pt-BR
 def command(
     out: Annotated[Path, typer.Option(help="Folder for the report and its numbers.")] = Path("demo"),
     locale: options.Locale = "en",
+    limit: Annotated[int | None, typer.Option(min=10, help="Pictures per data set, for a quick look.")] = None,
 ) -> None:
     from rich.console import Console
 
     from luneta.demo import run_demo
     from luneta.report.messages import check_locale
 
-    report = run_demo(out, locale=check_locale(locale), console=Console())
+    report = run_demo(out, console=Console(), locale=check_locale(locale), limit=limit)
     typer.echo(f"\nReport: {report.resolve()}")

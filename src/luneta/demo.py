@@ -1,0 +1,210 @@
+"""luneta demo: the whole job on built-in data, with pictures.
+
+Two small encoders that learned English captions of flat drawings meet Cenas: as they learned it, in Portuguese, and
+in other drawing styles. What comes out is the story of the real world in miniature, measured anew at every run.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from luneta.advice import advice_list, advise
+from luneta.artifacts import write_json
+from luneta.data.sources import open_dataset
+from luneta.embedding import Embeddings, embed
+from luneta.encoders.registry import load_encoder
+from luneta.evaluation import evaluate_embeddings
+from luneta.profiling import Profile, profile
+from luneta.ranking import top_k
+from luneta.report.document import Report, Section
+from luneta.report.evaluation import EvaluationSection
+from luneta.report.html import format_number
+from luneta.report.messages import Locale, translator
+from luneta.report.profile import ProfileSection
+from luneta.report.sections import Advice, Cost, Encoders, Group, Note, Overview, Retrieved, Search, Searches, Step
+from luneta.results import Evaluation
+from luneta.terminal import evaluation_table
+from luneta.types import DIRECTIONS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+ENCODERS = ("luneta-mini", "luneta-mini-siglip")
+N_SEARCHES = 4
+N_RETRIEVED = 5
+
+USD_PER_HOUR = 0.50
+BRL_PER_USD = 5.40
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One data set of the demo; `name` is the key of its label in the report's messages."""
+
+    name: str
+    language: str
+    style: str
+
+    @property
+    def source(self) -> str:
+        return "cenas:test" if self.style == "flat" else f"cenas/{self.style}:test"
+
+
+ROUNDS = (
+    Round("demo_round_en_flat", "en", "flat"),
+    Round("demo_round_pt_flat", "pt-BR", "flat"),
+    Round("demo_round_en_sketch", "en", "sketch"),
+    Round("demo_round_en_night", "en", "night"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A round's results, one per encoder, and the vectors of the first encoder, which does the searching."""
+
+    round: Round
+    evaluations: Sequence[Evaluation]
+    embeddings: Embeddings
+
+
+def run_demo(out: str | os.PathLike[str], *, console: Console, locale: Locale = "en", limit: int | None = None) -> Path:
+    """Profile, measure, advise, search, and write it all down.
+
+    Args:
+        out: folder for report.html, summary.json and results/*.json.
+        console: where the tables go as they are made.
+        locale: language of the report.
+        limit: pictures per data set, for a quick look; None takes all 2000.
+
+    Returns:
+        Path of the report.
+
+    Raises:
+        ArtifactError: `out` cannot be written.
+    """
+    out, t = Path(out), translator(locale)
+    start = time.perf_counter()
+    found = profile(open_dataset(ROUNDS[0].source, language=ROUNDS[0].language, limit=limit))
+    profile_s = time.perf_counter() - start
+    console.print(found)
+
+    measured = []
+    for result in _measure(limit):
+        console.print(f"\n[bold]{t(result.round.name)}[/bold]")
+        console.print(evaluation_table(result.evaluations))
+        for evaluation in result.evaluations:
+            evaluation.save(
+                out / "results" / f"{result.round.language}-{result.round.style}-{evaluation.encoder['name']}.json"
+            )
+        measured.append(result)
+    for result in measured[:2]:
+        console.print(f"\n[bold]{t(result.round.name)}[/bold]")
+        console.print(advice_list(advise(result.evaluations)))
+
+    write_json(out / "summary.json", [record for result in measured for record in summary(result)])
+    report = Report(t("demo_title"), _sections(measured, found, profile_s, locale), t("demo_lead"), locale)
+    return report.write(out / "report.html")
+
+
+def _measure(limit: int | None) -> Iterator[Measured]:
+    """Every round with every encoder; pictures that two rounds share are embedded once."""
+    encoders = [load_encoder(name) for name in ENCODERS]
+    with tempfile.TemporaryDirectory(prefix="luneta-demo-") as stores:
+        for one in ROUNDS:
+            dataset = open_dataset(one.source, language=one.language, limit=limit)
+            embeddings = [embed(e, dataset, store=Path(stores) / e.spec.name) for e in encoders]
+            evaluations = [_priced(evaluate_embeddings(vectors)) for vectors in embeddings]
+            yield Measured(one, evaluations, embeddings[0])
+
+
+def _priced(evaluation: Evaluation) -> Evaluation:
+    usd = float(evaluation.cost["wall_s"] or 0) / 3600 * USD_PER_HOUR
+    return replace(evaluation, cost={**evaluation.cost, "usd": usd, "brl": usd * BRL_PER_USD})
+
+
+def summary(result: Measured) -> Iterator[dict[str, Any]]:
+    """Every number of a round as flat records.
+
+    `baseline` is the number that a step set out to improve: a first measurement has none.
+    """
+    for evaluation in result.evaluations:
+        for direction in DIRECTIONS:
+            for name, metric in evaluation.metrics[direction].items():
+                yield {
+                    "step": "zero-shot",
+                    "encoder": evaluation.encoder["name"],
+                    "data": evaluation.dataset["name"],
+                    "language": result.round.language,
+                    "style": result.round.style,
+                    "direction": direction,
+                    "metric": name,
+                    "value": metric.value,
+                    "low": metric.low,
+                    "high": metric.high,
+                    "chance": metric.chance,
+                    "baseline": None,
+                    "seconds": evaluation.cost["wall_s"],
+                }
+
+
+def _sections(measured: Sequence[Measured], found: Profile, profile_s: float, locale: Locale) -> list[Section]:
+    t = translator(locale)
+    groups = [Group(t(result.round.name), result.evaluations) for result in measured]
+    seconds = profile_s + sum(float(e.cost["wall_s"] or 0) for group in groups for e in group.evaluations)
+    usd = seconds / 3600 * USD_PER_HOUR
+    advice = [Advice(advise(group.evaluations), title=t("demo_advice", label=group.label)) for group in groups[:2]]
+    price = t(
+        "demo_price_text",
+        seconds=format_number(seconds, 0, locale),
+        usd_per_hour=format_number(USD_PER_HOUR, 2, locale),
+        brl_per_usd=format_number(BRL_PER_USD, 2, locale),
+        usd=format_number(usd, 3, locale),
+        brl=format_number(usd * BRL_PER_USD, 3, locale),
+    )
+    return [
+        Overview(groups),
+        *advice,
+        _searches(measured[0], measured[1], locale),
+        ProfileSection(found),
+        *(EvaluationSection(group.evaluations, group.label, n_examples=3) for group in groups),
+        Cost(groups, steps=[Step(t("demo_profile_step"), profile_s)]),
+        Note(t("demo_price"), paragraphs=[price]),
+        Encoders(measured[0].evaluations),
+    ]
+
+
+def _searches(english: Measured, portuguese: Measured, locale: Locale) -> Searches:
+    """The same pictures asked for in both languages."""
+    t = translator(locale)
+    data = english.embeddings.dataset
+    chosen = np.random.default_rng(0).choice(data.n_images, size=min(N_SEARCHES, data.n_images), replace=False)
+    searches = [_search(result, int(image), locale) for image in chosen for result in (english, portuguese)]
+    note = t("demo_searches_note", encoder=english.embeddings.encoder.name, n=format_number(data.n_images, 0, locale))
+    return Searches(searches, title=t("demo_searches"), note=note)
+
+
+def _search(result: Measured, image: int, locale: Locale) -> Search:
+    """Search by the first caption of a picture."""
+    data, vectors = result.embeddings.dataset, result.embeddings
+    text = int(data.texts_of(image)[0])
+    ranking = result.evaluations[0].rankings["text_to_image"]
+    mine = slice(ranking.offsets[text], ranking.offsets[text + 1])
+    relevant = set(ranking.positives[mine].tolist())
+    scores, items = top_k(vectors.texts[text : text + 1], vectors.images, min(N_RETRIEVED, data.n_images))
+    return Search(
+        query=data.texts[text],
+        language=result.round.language,
+        note=translator(locale)("demo_rank", rank=format_number(int(ranking.n_better[mine].min()) + 1, 0, locale)),
+        retrieved=[
+            Retrieved(data.images[item], float(score), item in relevant, data.texts[int(data.texts_of(item)[0])])
+            for item, score in zip(items[0].tolist(), scores[0], strict=True)
+        ],
+    )
