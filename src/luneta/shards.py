@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -131,8 +131,9 @@ def wrong_hash(folder: Path, shard: Shard) -> ArtifactError:
     return damaged(folder, shard, "its content no longer has the hash noted in the manifest")
 
 
-def damaged(folder: Path, shard: Shard, how: Any) -> ArtifactError:
+def damaged(folder: Path, shard: Shard, how: object) -> ArtifactError:
+    reason = " ".join(str(how).split())
     return ArtifactError(
-        f"{folder / shard.file} is damaged or lost: {how}. Delete that file and embed the data set into {folder} "
+        f"{folder / shard.file} is damaged or lost: {reason}. Delete that file and embed the data set into {folder} "
         f"again: only its {shard.n_rows} {shard.kind}s are computed anew."
     )
