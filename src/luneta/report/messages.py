@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal, Protocol, get_args
 
 from luneta.errors import ConfigError, did_you_mean
+from luneta.report.evaluation_messages import EVALUATION
 
 Locale = Literal["en", "pt-BR"]
 LOCALES: tuple[Locale, ...] = get_args(Locale)
@@ -44,14 +45,14 @@ COMMON: Table = {
     "and_more": ("and {n} more", "e mais {n}"),
 }
 
-TABLES: list[Table] = [COMMON]
+TABLES: list[Table] = [COMMON, EVALUATION]
 """Every table of the pages; a page adds its own here."""
 
 
 class Translate(Protocol):
     """t(name, **parameters) -> the message in the page's language."""
 
-    def __call__(self, name: str, **parameters: Any) -> str: ...
+    def __call__(self, name: str, /, **parameters: Any) -> str: ...
 
 
 def check_locale(locale: str) -> Locale:
@@ -79,7 +80,7 @@ def translator(locale: str) -> Translate:
     column = LOCALES.index(check_locale(locale))
     messages = {name: pair[column] for table in TABLES for name, pair in table.items()}
 
-    def translate(name: str, **parameters: Any) -> str:
+    def translate(name: str, /, **parameters: Any) -> str:
         return messages[name].format(**parameters) if parameters else messages[name]
 
     return translate
