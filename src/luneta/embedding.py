@@ -16,9 +16,7 @@ import hashlib
 import os
 import string
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -28,6 +26,7 @@ import numpy as np
 
 from luneta.artifacts import cache_dir
 from luneta.data.dataset import ImageTextDataset
+from luneta.decoding import Changed, content_keys, pictures
 from luneta.errors import ConfigError, DatasetError, EncoderError, ImageError
 from luneta.progress import track
 from luneta.shards import Kind
@@ -35,7 +34,6 @@ from luneta.store import SLOTS, EmbeddingStore, MemoryStore, text_key
 from luneta.types import Encoder, EncoderSpec, ImageRef, SkippedRow, StagedEncoder, Vectors
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 TEXT_SLICE = 1024
 """Texts handed to the encoder at once: enough to sort by length, few enough for progress to be seen."""
@@ -158,25 +156,22 @@ def embed_to_store(
     return run.cost(time.perf_counter() - start), good.skipped[len(dataset.skipped) :]
 
 
-class _Changed(ImageError):
-    """A picture that is no longer what it was when its key was taken; it says nothing about that key."""
-
-
 @dataclass
 class _BadImages:
     """Pictures without a vector, and the point at which there are too many of them."""
 
     dataset: ImageTextDataset
     max_share: float
-    reasons: dict[str, str] = field(default_factory=dict)  # by label, for the message
+    seen: dict[object, str] = field(default_factory=dict)
 
-    def add(self, label: str, reason: str) -> None:
-        self.reasons[label] = reason
+    def add(self, item: object, ref: ImageRef, reason: str) -> None:
+        """Note a picture, known by `item`, once."""
+        self.seen[item] = f"{ref.label}: {reason}"
         n, allowed = self.dataset.n_images, int(self.max_share * self.dataset.n_images + 1e-9)
-        if len(self.reasons) > allowed:
-            examples = "; ".join(f"{label}: {reason}" for label, reason in list(self.reasons.items())[-3:])
+        if len(self.seen) > allowed:
+            examples = "; ".join(list(self.seen.values())[-3:])
             raise DatasetError(
-                f"{self.dataset.name}: {len(self.reasons)} images that cannot be read so far, but at most {allowed} of "
+                f"{self.dataset.name}: {len(self.seen)} images that cannot be read so far, but at most {allowed} of "
                 f"{n} may be (max_bad_share={self.max_share}). {examples}. Repair or remove them, or raise the share."
             )
 
@@ -194,6 +189,7 @@ class _Run:
             raise ConfigError(f"max_bad_share is {max_bad_share}, expected a share between 0 and 1")
         self.encoder = encoder
         self.staged = encoder if isinstance(encoder, StagedEncoder) else None
+        self.prepare = None if self.staged is None else self.staged.prepare_image
         self.spec = encoder.spec
         self.sink = sink
         self.batch_size = batch_size or (32 if self.spec.device == "cpu" else 256)
@@ -212,7 +208,7 @@ class _Run:
         for i, (key, ref) in enumerate(zip(keys, dataset.images, strict=True)):
             if isinstance(key, ImageError):
                 reasons[i] = key.reason
-                bad.add(ref.label, key.reason)
+                bad.add(i, ref, key.reason)
             else:
                 refs.setdefault(key, ref)
         failed = self._complete_images(refs, bad)
@@ -242,7 +238,7 @@ class _Run:
         if "image_keys" in vars(dataset):  # the cached property was asked for before
             return dataset.image_keys
         found: list[str | ImageError] = []
-        hashed = _in_order(_key_or_error, dataset.images, self.n_threads, ahead=256)
+        hashed = content_keys(dataset.images, self.n_threads)
         with contextlib.closing(hashed), track("reading", dataset.n_images) as advance:
             for key in hashed:
                 found.append(key)
@@ -251,36 +247,41 @@ class _Run:
 
     def _complete_images(self, refs: Mapping[str, ImageRef], bad: _BadImages) -> dict[str, str]:
         """Compute the images the sink lacks; keys of those that have no vector, and why."""
-        failed = {key: reason for key, reason in self.sink.failures("image").items() if key in refs}
-        if failed:  # tried again every time: another Pillow, or more memory, may decode them
-            again = _in_order(self._load, [(key, refs[key]) for key in failed], self.n_threads, self.n_threads)
-            failed = {key: p.reason for key, p in zip(list(failed), again, strict=True) if isinstance(p, ImageError)}
+        failed, recovered = self._try_failures_again(refs)
         for key, reason in failed.items():
-            bad.add(refs[key].label, reason)
-
-        def missing() -> list[str]:
-            recovered = self.sink.failures("image").keys() & refs.keys() - failed.keys()
-            return [*self.sink.missing("image", list(refs)), *sorted(recovered)]
-
-        if missing():
+            bad.add(key, refs[key], reason)
+        if recovered or self.sink.missing("image", list(refs)):
             start = time.perf_counter()
             with self.sink.writing():  # others may have written while we waited for our turn
-                failed |= self._embed_images({key: refs[key] for key in missing()}, bad)
+                known = self.sink.failures("image")
+                missing = [*self.sink.missing("image", list(refs)), *(key for key in recovered if key in known)]
+                failed |= self._embed_images({key: refs[key] for key in missing}, bad)
             self.seconds["image"] += time.perf_counter() - start
+        failed |= {k: reason for k, reason in self.sink.failures("image").items() if k in refs and k not in failed}
+        for key, reason in failed.items():
+            bad.add(key, refs[key], reason)
         return failed
+
+    def _try_failures_again(self, refs: Mapping[str, ImageRef]) -> tuple[dict[str, str], list[str]]:
+        """Known failures that still fail, and those that do not: another Pillow, or more memory, may decode them."""
+        known = [key for key in self.sink.failures("image") if key in refs]
+        again = pictures([(key, refs[key]) for key in known], self.prepare, self.n_threads, self.n_threads)
+        with contextlib.closing(again):
+            failed = {key: p.reason for key, p in zip(known, again, strict=True) if isinstance(p, ImageError)}
+        return failed, [key for key in known if key not in failed]
 
     def _embed_images(self, refs: Mapping[str, ImageRef], bad: _BadImages) -> dict[str, str]:
         """Decode and embed, shard by shard; the threads work on over the edges of batches and shards."""
-        pictures = _in_order(self._load, refs.items(), self.n_threads, ahead=self.batch_size + self.n_threads)
+        decoded = pictures(refs.items(), self.prepare, self.n_threads, ahead=self.batch_size + self.n_threads)
         failed: dict[str, str] = {}
-        with contextlib.closing(pictures), track("images", len(refs)) as advance:
+        with contextlib.closing(decoded), track("images", len(refs)) as advance:
             for shard in _slices(list(refs), SLOTS["image"]):
                 kept: list[str] = []
                 blocks = []
                 for keys in _slices(shard, self.batch_size):
-                    vectors, reasons, changed = self._embed_batch(keys, pictures, refs)
+                    vectors, reasons, changed = self._embed_batch(keys, decoded, refs)
                     for key, reason in (reasons | changed).items():
-                        bad.add(refs[key].label, reason)
+                        bad.add(key, refs[key], reason)
                     failed |= reasons | changed
                     kept += [key for key in keys if key not in changed]
                     blocks.append(vectors)
@@ -290,14 +291,14 @@ class _Run:
         return failed
 
     def _embed_batch(
-        self, keys: Sequence[str], pictures: Iterator[Any], refs: Mapping[str, ImageRef]
+        self, keys: Sequence[str], decoded: Iterator[Any], refs: Mapping[str, ImageRef]
     ) -> tuple[Vectors, dict[str, str], dict[str, str]]:
         """Vectors of the next pictures, zero where one cannot be decoded; reasons; and those that have changed.
 
         What has changed has no row. Pictures that cannot be decoded keep theirs, and are left out of the forward pass.
         """
-        batch = dict(zip(keys, islice(pictures, len(keys)), strict=True))
-        changed = {key: batch.pop(key).reason for key in keys if isinstance(batch[key], _Changed)}
+        batch = dict(zip(keys, islice(decoded, len(keys)), strict=True))
+        changed = {key: batch.pop(key).reason for key in keys if isinstance(batch[key], Changed)}
         reasons = {key: picture.reason for key, picture in batch.items() if isinstance(picture, ImageError)}
         vectors = np.zeros((len(batch), self.spec.embedding_dim), dtype=np.float32)
         if rows := [row for row, key in enumerate(batch) if key not in reasons]:
@@ -307,17 +308,6 @@ class _Run:
             labels = [refs[key].label for key in batch if key not in reasons]
             vectors[rows] = unit_vectors(raw, labels, self.spec, method)
         return vectors, reasons, changed
-
-    def _load(self, item: tuple[str, ImageRef]) -> Any:
-        """In a decoding thread: the picture, preprocessed where the encoder lets us, or the ImageError."""
-        key, ref = item
-        try:
-            image = ref.open()
-            result: Any = image if self.staged is None else self.staged.prepare_image(image)
-        except ImageError as error:
-            result = error
-        # Hours may lie between hashing and decoding: a file replaced meanwhile must not be filed under the old key.
-        return result if _key_or_error(ref) == key else _Changed("changed or vanished while it was being embedded")
 
     def _complete_texts(self, texts: Mapping[str, str]) -> None:
         """Compute the texts the sink lacks."""
@@ -391,29 +381,3 @@ def _without(dataset: ImageTextDataset, bad: Mapping[int, str]) -> ImageTextData
 def _slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for low in range(0, len(items), size):
         yield items[low : low + size]
-
-
-def _key_or_error(ref: ImageRef) -> str | ImageError:
-    try:
-        return ref.key()
-    except ImageError as error:
-        return error
-
-
-def _in_order(function: Callable[[T], R], items: Iterable[T], n_threads: int, ahead: int) -> Generator[R]:
-    """Map in threads, results in order, at most `ahead` items further than the consumer: memory stays bounded.
-
-    Closing the generator, also by an error or Ctrl-C in the consumer, drops what has not begun and waits for the
-    few items that have.
-    """
-    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="luneta-images")
-    todo = iter(items)
-    waiting: deque[Future[R]] = deque()
-    try:
-        waiting.extend(pool.submit(function, item) for item in islice(todo, ahead))
-        while waiting:
-            result = waiting.popleft().result()
-            waiting.extend(pool.submit(function, item) for item in islice(todo, 1))
-            yield result
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

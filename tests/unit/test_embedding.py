@@ -454,6 +454,25 @@ def test_a_damaged_shard_is_refused_and_the_advice_given_repairs_it(tmp_path: Pa
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_what_another_process_stored_meanwhile_is_not_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = world(20, broken=[3])
+    proper = store.EmbeddingStore.writing
+
+    def late(self: store.EmbeddingStore) -> Any:
+        monkeypatch.setattr(store.EmbeddingStore, "writing", proper)
+        embed_to_store(ConceptEncoder(), data, tmp_path, max_bad_share=0.1)  # the other one had the lock before us
+        return proper(self)
+
+    monkeypatch.setattr(store.EmbeddingStore, "writing", late)
+    encoder = Counting()
+    _, skipped = embed_to_store(encoder, data, tmp_path, max_bad_share=0.1)
+    assert (encoder.images, encoder.texts) == ([], [])
+    assert [row.row for row in skipped] == [3]
+    assert len(store.EmbeddingStore.open(tmp_path).shards) == 2
+
+
 def test_the_cache_has_one_store_per_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNETA_CACHE", str(tmp_path))
     digest = hashlib.sha256(b"weights").hexdigest()
