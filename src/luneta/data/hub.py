@@ -1,0 +1,252 @@
+"""Data sets of the Hugging Face Hub, and folders that `datasets` saved to disk."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from luneta.data import splits
+from luneta.data.columns import LANGUAGE_COLUMNS
+from luneta.data.images import digest
+from luneta.data.raw import RawTable, Request, concatenate
+from luneta.data.tables import table_of, unite
+from luneta.errors import ConfigError, DatasetError, LunetaError
+from luneta.progress import track
+
+if TYPE_CHECKING:
+    from datasets import Dataset, IterableDataset
+
+STREAM_UP_TO = 2000
+"""Samples of at most so many images are drawn from the stream; for larger ones the split is downloaded whole."""
+
+_BUFFER = 2000  # rows held in memory while a stream is shuffled
+_BATCH = 200
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+logger = logging.getLogger("luneta")
+
+
+# Saved folders ------------------------------------------------------------------------------------------------
+
+
+def is_saved(folder: Path) -> bool:
+    """`Dataset.save_to_disk` or `DatasetDict.save_to_disk` wrote this folder."""
+    return (folder / "dataset_dict.json").is_file() or (
+        (folder / "state.json").is_file() and (folder / "dataset_info.json").is_file()
+    )
+
+
+def read_saved(folder: Path, name: str, request: Request) -> RawTable:
+    """The rows of a folder that `datasets` saved; Arrow files stay memory-mapped.
+
+    Raises:
+        ConfigError: there are splits, and none or an unknown one was chosen.
+        DatasetError: the folder is damaged.
+    """
+    import datasets
+
+    with _foreign_errors(str(folder)):
+        if not (folder / "dataset_dict.json").is_file():
+            return _from_dataset(datasets.load_from_disk(str(folder)), name, folder.name, folder)
+        available = json.loads((folder / "dataset_dict.json").read_text(encoding="utf-8"))["splits"]
+    chosen, left_over = _choose(request.split, available, name)
+    parts = []
+    for split in chosen:
+        with _foreign_errors(str(folder / split)):
+            dataset = datasets.load_from_disk(str(folder / split))
+        parts.append(_from_dataset(dataset, name, f"{folder.name}/{split}", folder, None if left_over else split))
+    return concatenate(parts, split_column=len(parts) > 1)
+
+
+def _from_dataset(
+    dataset: Dataset, name: str, label: str, folder: Path, split: str | None = None, revision: str | None = None
+) -> RawTable:
+    """A map-style data set's own Arrow table: pictures as they are stored, not decoded by anybody."""
+    table = dataset.with_format("arrow")[:]
+    return RawTable(name, table.replace_schema_metadata(None), label, ((0, folder),), {}, split, revision)
+
+
+def _choose(asked: str | None, available: Iterable[str], name: str) -> tuple[list[str], bool]:
+    """The hub's splits to read, and whether the split asked for is left for a column `split` to find.
+
+    Some data sets keep every row in one hub split and say the real one in a column.
+    """
+    options = list(available)
+    if asked not in (None, splits.ALL) and len(options) == 1 and splits.find_split(str(asked), options) is None:
+        return options, True
+    return splits.choose_splits(asked, options, name), False
+
+
+# The hub ------------------------------------------------------------------------------------------------------
+
+
+def read_hub(source: str, request: Request) -> RawTable:
+    """The rows of a data set on the hub, at one commit.
+
+    Args:
+        source: "owner/name", or "owner/name:configuration".
+        request: `revision` may be a branch, tag or commit; the commit it stands for is recorded. With a `limit` of at
+            most STREAM_UP_TO, rows are streamed: order of the files and a buffer of rows are shuffled by `seed`, which
+            is repeatable but less random than the exact sample that larger limits and downloaded data get; rows that
+            name the same picture far apart in the stream do not meet. `sample` records the buffer.
+
+    Raises:
+        DatasetError: no such data set, no network, no permission.
+        ConfigError: the split or configuration must be chosen.
+    """
+    import datasets
+
+    repository, _, configuration = source.partition(":")
+    config = configuration or None
+    commit = _commit(repository, request.revision)
+    with _foreign_errors(source):
+        available = datasets.get_dataset_split_names(repository, config, revision=commit)
+    chosen, left_over = _choose(request.split, available, source)
+    kept = None if left_over or len(chosen) > 1 else chosen[0]
+    if request.limit is not None and request.limit <= STREAM_UP_TO and len(chosen) == 1:
+        with _foreign_errors(source):
+            stream = datasets.load_dataset(repository, config, split=chosen[0], streaming=True, revision=commit)
+        if not _needs_every_row(stream.features or {}, request):
+            return _from_stream(stream, source, request, kept, commit)
+    parts = []
+    for split in chosen:
+        with _foreign_errors(source):
+            dataset = datasets.load_dataset(repository, config, split=split, revision=commit)
+        parts.append(_from_dataset(dataset, source, f"{source}, {split}", Path(), None if left_over else split, commit))
+    return concatenate(parts, split_column=len(parts) > 1)
+
+
+def _needs_every_row(features: Mapping[str, Any], request: Request) -> bool:
+    """A column will choose among the rows, so a sample of all rows would be a sample of the wrong ones."""
+    columns = {name.lower() for name in features}
+    by_split = request.split not in (None, splits.ALL) and "split" in columns
+    return by_split or (request.language is not None and bool(columns & set(LANGUAGE_COLUMNS)))
+
+
+def _from_stream(
+    stream: IterableDataset, source: str, request: Request, split: str | None, commit: str | None
+) -> RawTable:
+    limit = request.limit or STREAM_UP_TO
+    image = request.image if request.image in (stream.features or {}) else _image_feature(stream.features or {})
+    seen: set[str] = set()
+    records: list[Mapping[str, Any]] = []
+    batches: list[pa.Table] = []
+    with _foreign_errors(source), track(f"streaming {source}", limit) as advance:
+        shuffled = stream.decode(False).shuffle(seed=request.seed, buffer_size=_BUFFER)
+        for record in shuffled:
+            identity = _identity(record.get(image)) if image else str(len(seen))
+            if identity not in seen:
+                if len(seen) == limit:
+                    break
+                seen.add(identity)
+                advance(1)
+            records.append(record)
+            if len(records) == _BATCH:
+                batches.append(table_of(records))
+                records = []
+    if records or not batches:
+        batches.append(table_of(records))
+    logger.info("%s: %d images streamed, shuffled in a buffer of %d rows", source, len(seen), _BUFFER)
+    sample = {"limit": limit, "seed": request.seed, "shuffle_buffer": _BUFFER}
+    return RawTable(source, unite(batches), f"{source}, {split}", ((0, Path()),), {}, split, commit, sample)
+
+
+def _image_feature(features: Mapping[str, Any]) -> str | None:
+    import datasets
+
+    found = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
+    return found[0] if found else None
+
+
+def _identity(cell: Any) -> str:
+    """Equal for equal pictures."""
+    if isinstance(cell, Mapping):
+        cell = cell.get("bytes") or cell.get("path")
+    return digest(cell) if isinstance(cell, bytes) else str(cell)
+
+
+def _commit(repository: str, revision: str | None) -> str | None:
+    """The commit that a branch or tag stands for now; without network, the one it stood for when last fetched."""
+    import huggingface_hub
+
+    if revision is not None and _COMMIT.fullmatch(revision):
+        return revision
+    cached = _cached_commit(repository, revision or "main")
+    try:
+        with _foreign_errors(repository):
+            return str(huggingface_hub.HfApi().dataset_info(repository, revision=revision).sha)
+    except _UnreachableError:
+        if cached is None:
+            raise
+    logger.warning("%s: the hub cannot be reached; using the copy fetched before, at commit %s", repository, cached)
+    return cached
+
+
+def _cached_commit(repository: str, revision: str) -> str | None:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    reference = Path(HF_HUB_CACHE) / f"datasets--{repository.replace('/', '--')}" / "refs" / revision
+    try:
+        return reference.read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
+# Errors -------------------------------------------------------------------------------------------------------
+
+
+class _UnreachableError(DatasetError):
+    """There is no way to the hub from here, for now."""
+
+
+@contextlib.contextmanager
+def _foreign_errors(source: str) -> Iterator[None]:
+    """Whatever the hub's libraries raise, as one error that says what to do.
+
+    Their exceptions come from several libraries and differ between versions, so all are taken; only calls into them
+    stand in such a block.
+    """
+    try:
+        yield
+    except LunetaError:
+        raise
+    except Exception as error:
+        raise _explained(source, error) from error
+
+
+def _explained(source: str, error: Exception) -> LunetaError:
+    """The error with its way out."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    text = " ".join(str(error).split())
+    if "GatedRepoError" in kinds or "gated" in text:
+        return DatasetError(
+            f"{source} is gated: accept its terms on its page at the hub, then log in here with: hf auth login"
+        )
+    if "RevisionNotFoundError" in kinds:
+        return DatasetError(f"{source} has no such revision: give a branch, a tag or a commit of it")
+    if kinds & {"RepositoryNotFoundError", "DatasetNotFoundError"} and "OfflineModeIsEnabled" not in text:
+        return DatasetError(
+            f"no data set {source!r} on the Hugging Face Hub that you may read. Check the spelling (owner/name); if it "
+            "is private, log in with: hf auth login"
+        )
+    if "scripts are no longer supported" in text:
+        return DatasetError(
+            f"{source} needs its own Python code to load, which is not run. The hub may keep a converted copy: try "
+            'revision="refs/convert/parquet"'
+        )
+    if "config name is missing" in text.lower() or "BuilderConfig" in text:
+        return ConfigError(f"{source} has several configurations; open it as owner/name:CONFIGURATION. {text[:300]}")
+    if kinds & {"ConnectionError", "HTTPError", "TimeoutError", "OfflineModeIsEnabled", "TransportError"}:
+        return _UnreachableError(
+            f"the Hugging Face Hub cannot be reached for {source} ({type(error).__name__}: {text[:200]}). Check the "
+            "network and proxy settings; or, where there is a network, fetch it with "
+            f"datasets.load_dataset({source.partition(':')[0]!r}).save_to_disk(FOLDER) and open that folder here"
+        )
+    return DatasetError(f"{source} cannot be read: {type(error).__name__}: {text[:300]}")
