@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -251,6 +252,20 @@ def test_a_creation_that_was_killed_does_not_stand_in_the_way(tmp_path: Path) ->
     (tmp_path / ".manifest-abc.json").touch()
     put(EmbeddingStore.open_or_create(tmp_path, SPEC), 1)
     assert sorted(contents(tmp_path)) == [".lock", "image-00000.parquet", "manifest.json"]
+
+
+def test_a_store_made_by_another_process_meanwhile_is_not_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proper = store._acquire
+
+    def late(lock: filelock.BaseFileLock, path: Path) -> None:
+        monkeypatch.setattr(store, "_acquire", proper)
+        put(EmbeddingStore.open_or_create(path, SPEC), 1)  # the other one had the lock before us
+        proper(lock, path)
+
+    monkeypatch.setattr(store, "_acquire", late)
+    assert EmbeddingStore.open_or_create(tmp_path / "store", SPEC).missing("image", keys_of(1, 2)) == keys_of(2)
 
 
 def test_a_second_writer_waits_a_little_and_is_then_told(made: EmbeddingStore, monkeypatch: pytest.MonkeyPatch) -> None:
