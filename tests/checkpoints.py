@@ -231,10 +231,10 @@ def _make_align(folder: Path) -> None:
     tokenizer = _bert_tokenizer()
     vision = {
         "image_size": IMAGE_SIZE,
-        "width_coefficient": 0.25,
-        "depth_coefficient": 0.2,
-        "in_channels": [16, 8],
-        "out_channels": [8, 16],
+        "width_coefficient": 1.0,
+        "depth_coefficient": 1.0,
+        "in_channels": [32, 16],
+        "out_channels": [16, 32],
         "kernel_sizes": [3, 3],
         "strides": [1, 2],
         "expand_ratios": [1, 6],

@@ -1,0 +1,162 @@
+"""Encoders of the user's own: found by name, checked to be encoders, and watched while they work."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from luneta.errors import ConfigError, EncoderError, ShapeError, did_you_mean
+from luneta.types import Encoder, EncoderSpec, StagedEncoder, Vectors
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LENGTH_TOLERANCE = 1e-3
+"""How far from 1 the length of a vector may be."""
+
+
+def load_object(path: str) -> Encoder:
+    """`package.module:ClassOrInstance` -> a checked encoder; a class is called without arguments.
+
+    The module is looked for in the current folder too, as `python -m` does.
+
+    Raises:
+        ConfigError: no such module or name.
+        EncoderError: it cannot be made, or is not an encoder.
+    """
+    module_name, _, attribute = path.partition(":")
+    found: Any = _import(path, module_name)
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            public = [name for name in dir(found) if not name.startswith("_")]
+            raise ConfigError(f"{path}: {module_name} has no {part!r}. {did_you_mean(part, public)}")
+        found = getattr(found, part)
+    if inspect.isclass(found):
+        try:
+            found = found()
+        except Exception as error:
+            raise EncoderError(
+                f"{path}: {attribute}() failed: {type(error).__name__}: {error}. A class is called without arguments; "
+                "name a ready instance instead if it needs any."
+            ) from error
+    return checked(found, name=path)
+
+
+def _import(path: str, module_name: str) -> Any:
+    here = str(Path.cwd())
+    added = here not in sys.path and "" not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (module_name == error.name or module_name.startswith(error.name + ".")):
+            raise ConfigError(f"{path}: there is no module {error.name!r} in {here} or among the packages") from error
+        raise EncoderError(f"{path}: importing {module_name} failed: {error}") from error
+    except Exception as error:
+        raise EncoderError(f"{path}: importing {module_name} failed: {type(error).__name__}: {error}") from error
+    finally:
+        if added:
+            sys.path.remove(here)
+
+
+def checked(encoder: Any, *, name: str | None = None) -> Encoder:
+    """`encoder`, wrapped so that what it gives is checked; staged when it is.
+
+    Raises:
+        EncoderError: it is not an encoder: something is missing, or its `spec` is not an `EncoderSpec`.
+    """
+    name = name or type(encoder).__name__
+    if isinstance(encoder, CheckedEncoder):
+        return encoder
+    missing = [part for part in ("encode_images", "encode_texts") if not callable(getattr(encoder, part, None))]
+    missing += [] if hasattr(encoder, "spec") else ["spec"]
+    if missing:
+        raise EncoderError(
+            f"{name} is not an encoder: it has no {', '.join(missing)}. An encoder has encode_images(images), "
+            "encode_texts(texts) and spec; see luneta.types.Encoder."
+        )
+    _check_spec(name, encoder.spec)
+    return CheckedStagedEncoder(encoder) if isinstance(encoder, StagedEncoder) else CheckedEncoder(encoder)
+
+
+def _check_spec(name: str, spec: Any) -> None:
+    if not isinstance(spec, EncoderSpec):
+        raise EncoderError(f"{name}: spec is a {type(spec).__name__}, expected a luneta.EncoderSpec")
+    if not isinstance(spec.embedding_dim, int) or spec.embedding_dim < 1:
+        raise EncoderError(f"{name}: spec.embedding_dim is {spec.embedding_dim!r}, expected a positive whole number")
+    if not spec.name or not spec.fingerprint:
+        raise EncoderError(
+            f"{name}: spec.name and spec.fingerprint must not be empty. The fingerprint says which vectors may be "
+            "compared: a digest of the weights and of everything else that decides a vector."
+        )
+
+
+class CheckedEncoder:
+    """An encoder whose every answer is checked: shape, dtype, finite numbers, unit length."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder: Any = encoder
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._encoder!r})"
+
+    @property
+    def spec(self) -> EncoderSpec:
+        spec: EncoderSpec = self._encoder.spec
+        return spec
+
+    def encode_images(self, images: Sequence[Image]) -> Vectors:
+        """See `luneta.types.Encoder`. Raises ShapeError when what comes back is no array of unit vectors."""
+        return self._check("encode_images", self._encoder.encode_images(images), len(images))
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """See `luneta.types.Encoder`. Raises ShapeError when what comes back is no array of unit vectors."""
+        return self._check("encode_texts", self._encoder.encode_texts(texts), len(texts))
+
+    def _check(self, method: str, vectors: Any, n: int) -> Vectors:
+        return check_vectors(vectors, (n, self.spec.embedding_dim), source=f"{self.spec.name}: {method}")
+
+
+class CheckedStagedEncoder(CheckedEncoder):
+    """The same for an encoder that prepares pictures in other threads."""
+
+    def prepare_image(self, image: Image) -> Any:
+        """See `luneta.types.StagedEncoder`."""
+        return self._encoder.prepare_image(image)
+
+    def encode_prepared(self, prepared: Sequence[Any]) -> Vectors:
+        """See `luneta.types.StagedEncoder`. Raises ShapeError when what comes back is no array of unit vectors."""
+        return self._check("encode_prepared", self._encoder.encode_prepared(prepared), len(prepared))
+
+
+def check_vectors(vectors: Any, shape: tuple[int, int], *, source: str) -> Vectors:
+    """`vectors` itself if it is a float32 array of that shape whose rows are finite and of length 1.
+
+    Raises:
+        ShapeError: it is not; the message says what arrived.
+    """
+    if not isinstance(vectors, np.ndarray):
+        raise ShapeError(f"{source} gave a {type(vectors).__name__}, expected a NumPy array of shape {shape}")
+    if vectors.shape != shape:
+        raise ShapeError(f"{source} gave shape {vectors.shape}, expected {shape}: one row per item, in their order")
+    if vectors.dtype != np.float32:
+        raise ShapeError(f"{source} gave {vectors.dtype}, expected float32; return vectors.astype(numpy.float32)")
+    if not np.isfinite(vectors).all():
+        row = int(np.argmin(np.isfinite(vectors).all(axis=1)))
+        raise ShapeError(f"{source} gave NaN or infinity, first in row {row}")
+    lengths = np.linalg.norm(vectors, axis=1)
+    off = np.abs(lengths - 1) > LENGTH_TOLERANCE
+    if off.any():
+        row = int(np.argmax(off))
+        raise ShapeError(
+            f"{source} gave {int(off.sum())} of {shape[0]} rows that are not of length 1 (row {row}: "
+            f"{lengths[row]:.4g}); divide each row by its length"
+        )
+    return vectors
