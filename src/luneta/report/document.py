@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,16 +43,16 @@ class Page:
         return format_number(value, digits, self.locale)
 
     def percent(self, value: float | None, digits: int = 1) -> str:
-        """A share of 0..1 as a percentage; two digits more where it would read as zero.
+        """A share of 0..1 as a percentage; below one percent with two significant digits.
 
         >>> page = Page("en", translator("en"))
-        >>> page.percent(0.6213), page.percent(0.0005), page.percent(0), page.percent(None)
-        ('62.1 %', '0.05 %', '0.0 %', '–')
+        >>> page.percent(0.6213), page.percent(0.0017), page.percent(0.00002), page.percent(0), page.percent(None)
+        ('62.1 %', '0.17 %', '0.0020 %', '0.0 %', '–')
         """
         if value is None:
             return "–"
-        if 0 < value < 0.0095:
-            digits = max(digits, 2)
+        if 0 < value < 0.01:
+            digits = max(digits, min(4, 1 - math.floor(math.log10(100 * value))))
         return f"{self.number(100 * value, digits)} %"
 
     def metric(self, name: str, value: float | None) -> str:
@@ -69,7 +70,9 @@ class Page:
         """The 95 % interval of a metric, without the unit; empty when it has none."""
         if metric.low is None or metric.high is None:
             return ""
-        low, high = (self.metric(name, end).removesuffix(" %") for end in (metric.low, metric.high))
+        high = self.metric(name, metric.high).removesuffix(" %")
+        digits = len(high.rpartition("." if self.locale == "en" else ",")[2])
+        low = self.number(metric.low * (100 if name.startswith("recall@") else 1), digits)
         return self.t("interval", low=low, high=high)
 
     def picture(self, ref: ImageRef) -> Picture:

@@ -94,7 +94,8 @@ class EvaluationSection:
         return {
             "names": names,
             "language": self.evaluations[0].dataset.get("language"),
-            "protocol": _protocol_facts(self.evaluations[0], page),
+            "data": _data_facts(self.evaluations[0], page),
+            "rules": _rule_facts(self.evaluations[0], page),
             "hash": self.evaluations[0].protocol["hash"],
             "tables": [_metric_table(self.evaluations, direction, page) for direction in DIRECTIONS],
             "help": _help(self.evaluations[0], page),
@@ -106,7 +107,7 @@ class EvaluationSection:
         }
 
 
-def _protocol_facts(evaluation: Evaluation, page: Page) -> list[tuple[str, str]]:
+def _data_facts(evaluation: Evaluation, page: Page) -> list[tuple[str, str]]:
     t, dataset, protocol = page.t, evaluation.dataset, evaluation.protocol
     facts = [
         (t("data_set"), dataset["name"]),
@@ -118,10 +119,15 @@ def _protocol_facts(evaluation: Evaluation, page: Page) -> list[tuple[str, str]]
     ]
     if sample := protocol.get("sample"):
         facts.append((t("sample"), t("sample_of", limit=page.number(sample["limit"], 0), seed=sample["seed"])))
-    for rule, known in _RULES.items():
-        value = str(protocol.get(rule, ""))
-        facts.append((t(f"protocol_{rule}"), t(known[value]) if value in known else value))
     return [(name, str(value)) for name, value in facts if value]
+
+
+def _rule_facts(evaluation: Evaluation, page: Page) -> list[tuple[str, str]]:
+    facts = []
+    for rule, known in _RULES.items():
+        value = str(evaluation.protocol.get(rule, ""))
+        facts.append((page.t(f"protocol_{rule}"), page.t(known[value]) if value in known else value))
+    return facts
 
 
 def _metric_table(evaluations: Sequence[Evaluation], direction: Direction, page: Page) -> dict[str, Any]:
@@ -214,7 +220,8 @@ def lead(evaluations: Sequence[Evaluation], locale: Locale) -> str:
 
 
 def _no_better_than_chance(metric: Metric) -> bool:
-    return metric.low is not None and metric.chance is not None and metric.low <= metric.chance
+    low = metric.value if metric.low is None else metric.low
+    return metric.chance is not None and low <= metric.chance + 1e-9  # equal up to rounding is no better
 
 
 def write_report(

@@ -47,9 +47,9 @@ EVALUATION: dict[str, tuple[str, str]] = {
     # At a glance
     "overview": ("At a glance", "Em resumo"),
     "overview_note": (
-        "Recall@1 is the share of queries whose first result is right. Dot and line: value and 95 % interval; "
+        "Recall@1 is the share of queries whose first result is right. Dot: its value; band: 95 % interval; "
         "upright tick: what guessing would get.",
-        "Recall@1 é a parcela das consultas cujo primeiro resultado está certo. Ponto e linha: valor e intervalo de "
+        "Recall@1 é a parcela das consultas cujo primeiro resultado está certo. Ponto: o valor; faixa: intervalo de "
         "95 %; traço vertical: o que se obteria ao acaso.",
     ),
     "overview_protocols": (

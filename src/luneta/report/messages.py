@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal, Protocol, get_args
 
 from luneta.errors import ConfigError, did_you_mean
+from luneta.report.demo_messages import DEMO
 from luneta.report.evaluation_messages import EVALUATION
 
 Locale = Literal["en", "pt-BR"]
@@ -45,7 +46,7 @@ COMMON: Table = {
     "and_more": ("and {n} more", "e mais {n}"),
 }
 
-TABLES: list[Table] = [COMMON, EVALUATION]
+TABLES: list[Table] = [COMMON, EVALUATION, DEMO]
 """Every table of the pages; a page adds its own here."""
 
 

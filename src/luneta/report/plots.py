@@ -171,6 +171,7 @@ def _svg(figure: Figure, alt: str) -> Markup:
     drawing = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", drawing, flags=re.DOTALL)
     drawing = re.sub(r"font-family:[^;\"]*;?", "", drawing)
     drawing = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", drawing)
+    drawing = drawing.replace("xlink:href", "href")
     for placeholder, variable in _CSS.items():
         drawing = drawing.replace(placeholder, variable)
     drawing = _with_own_ids(re.sub(r"\s*\n\s*", "\n", drawing), alt)

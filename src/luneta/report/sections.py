@@ -232,8 +232,12 @@ class Cost:
 def _cost_row(name: str, evaluation: Evaluation, page: Page) -> dict[str, Any]:
     cost = evaluation.cost
 
-    def amount(key: str, digits: int) -> str:
-        return page.number(cost.get(key), digits) if cost.get(key) is not None else ""
+    def count(key: str) -> str:
+        return page.number(cost[key], 0) if cost.get(key) else ""
+
+    def amount(key: str) -> str:
+        value = cost.get(key)
+        return "" if value is None else page.number(value, 2 if value >= 1 else 4)
 
     return {
         "name": name,
@@ -241,12 +245,12 @@ def _cost_row(name: str, evaluation: Evaluation, page: Page) -> dict[str, Any]:
         "images_per_s": page.number(cost.get("images_per_s"), 0),
         "texts_per_s": page.number(cost.get("texts_per_s"), 0),
         "n_images": page.number(cost.get("n_images_computed"), 0),
-        "n_images_reused": amount("n_images_reused", 0),
+        "n_images_reused": count("n_images_reused"),
         "n_texts": page.number(cost.get("n_texts_computed"), 0),
-        "n_texts_reused": amount("n_texts_reused", 0),
-        "energy_kwh": amount("energy_kwh", 4),
-        "usd": amount("usd", 2),
-        "brl": amount("brl", 2),
+        "n_texts_reused": count("n_texts_reused"),
+        "energy_kwh": amount("energy_kwh"),
+        "usd": amount("usd"),
+        "brl": amount("brl"),
     }
 
 
