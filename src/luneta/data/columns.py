@@ -126,7 +126,7 @@ def _choose_image(table: pa.Table, asked: str | None) -> tuple[str, str]:
                 "{bytes, path} structs are read, one picture a row"
             )
         return asked, "asked for"
-    kinds = {name: image_kind(table, name) for name in table.column_names}
+    kinds = {name: image_kind(table, name) for name in table.column_names if not _says_caption(name)}
     for wanted, reason in (("bytes", "holds encoded pictures"), ("path", "holds names of picture files")):
         found = [name for name, kind in kinds.items() if kind == wanted]
         if len(found) > 1:
@@ -174,7 +174,7 @@ def _text_columns(table: pa.Table, image: str) -> list[TextColumn]:
                 descend(f"{path}.{dtype.field(i).name}", dtype.field(i).type)
 
     for name in table.column_names:
-        if name != image and image_kind(table, name) is None:
+        if name != image and (_says_caption(name) or image_kind(table, name) is None):
             descend(name, table.schema.field(name).type)
     columns = [_named(path) for path in paths]
     certain = {c.language for c in columns if c.language and c.language not in UNCERTAIN}
@@ -196,6 +196,11 @@ def _named(path: str) -> TextColumn:
                 if base.lower() in known and (code := language_code(other)):
                     return TextColumn(path, base, code)
     return TextColumn(path, path, None)
+
+
+def _says_caption(name: str) -> bool:
+    """The name is one of captions, so cells that end in ".png" make no file names of them."""
+    return any(_leaf(name) in tier for tier in _TEXT_TIERS)
 
 
 def _leaf(name: str) -> str:

@@ -119,7 +119,7 @@ def _sidecars(folder: Path, name: str, request: Request) -> RawTable | None:
         return None
     stems = {picture.with_suffix("") for picture in pictures}
     if not stems & set(captions):
-        if tables_in(folder):
+        if _table_files(folder):
             return None
         raise DatasetError(
             f"{folder} holds {len(pictures)} pictures but no captions beside them: {pictures[0].name} needs "
@@ -184,12 +184,16 @@ def _head(path: Path) -> str:
 
 def _tables(folder: Path, name: str, request: Request) -> RawTable | None:
     """One table; or one a split (train.csv, test.csv); or numbered parts of one (train-00000-of-00002.parquet)."""
-    files = tables_in(folder) or (tables_in(folder / "data") if (folder / "data").is_dir() else [])
+    files = _table_files(folder)
     if not files:
         return None
     if len(files) == 1:
         return _read_any(files[0], name, request, None)
     return read_tables(files, name, request)
+
+
+def _table_files(folder: Path) -> list[Path]:
+    return tables_in(folder) or (tables_in(folder / "data") if (folder / "data").is_dir() else [])
 
 
 def read_tables(files: Sequence[Path], name: str, request: Request) -> RawTable:

@@ -133,7 +133,7 @@ def _record(key: str, sample: _Sample) -> tuple[dict[str, Any], str | None]:
         column, _, kind = ending.rpartition(".")
         try:
             text = content.decode("utf-8-sig")
-            fields = _json_fields(text) if kind.lower() == "json" else {_text_column(column): text.splitlines()}
+            fields = _json_fields(text) if kind.lower() == "json" else {_text_column(column): _lines(text)}
         except UnicodeError:
             problem = f"its .{ending} is not UTF-8, or holds a lone surrogate"
         except (json.JSONDecodeError, RecursionError):
@@ -143,6 +143,11 @@ def _record(key: str, sample: _Sample) -> tuple[dict[str, Any], str | None]:
                 known = record.get(name)
                 record[name] = known + value if isinstance(known, list) and isinstance(value, list) else value
     return record, problem
+
+
+def _lines(text: str) -> list[str]:
+    """One caption a line; a file without any is one empty caption, so that it is reported as such."""
+    return [line for line in text.splitlines() if line.strip()] or [""]
 
 
 def _text_column(ending: str) -> str:
