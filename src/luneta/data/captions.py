@@ -82,12 +82,14 @@ def caption_problem(text: str) -> str | None:
     >>> caption_problem("a dog"), caption_problem(""), caption_problem("['a dog', 'a brown dog']")
     (None, 'empty caption', 'a list of captions written as one string')
     """
-    if not text or (len(text) < 8 and not any(character.isprintable() for character in text)):
+    if not text:
         return "empty caption"
     if "\0" in text:
         return "caption with a NUL byte"
     if not text.isascii() and _SURROGATE.search(text):
         return "caption with broken Unicode (a lone surrogate, or bytes that are not UTF-8)"
+    if len(text) < 8 and not any(character.isprintable() for character in text):
+        return "empty caption"  # invisible characters only
     if len(text) > MAX_CHARACTERS:
         return f"caption of {len(text):,} characters, more than {MAX_CHARACTERS:,}"
     if text[0] + text[-1] in ("[]", "{}", "()") and _is_list_of_strings(text):

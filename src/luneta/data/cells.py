@@ -140,7 +140,7 @@ def _open_lists(column: pa.Array, rows: Indexes) -> tuple[pa.Array, Indexes]:
     lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
     bare = np.flatnonzero(lengths == 0)
     values = pc.list_flatten(column)
-    owners = rows[np.concatenate([np.repeat(np.arange(len(lengths)), lengths), bare]).astype(np.int64)]
+    cells = np.concatenate([np.repeat(np.arange(len(lengths)), lengths), bare]).astype(np.int64)
     values = pa.concat_arrays([values, pa.nulls(len(bare), values.type)])
-    order = np.argsort(owners, kind="stable")
-    return values.take(pa.array(order)), owners[order]
+    order = np.argsort(cells, kind="stable")
+    return values.take(pa.array(order)), rows[cells[order]]
