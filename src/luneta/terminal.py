@@ -9,6 +9,7 @@ from luneta.types import DIRECTIONS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
     from luneta.results import Evaluation, Metric
 
@@ -18,6 +19,7 @@ ARROWS = {"text_to_image": "text → image", "image_to_text": "image → text"}
 
 def evaluation_table(evaluations: Sequence[Evaluation]) -> RenderableType:
     """One block per direction, one row per encoder, chance as the last row; the protocol underneath."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -25,10 +27,17 @@ def evaluation_table(evaluations: Sequence[Evaluation]) -> RenderableType:
     first = evaluations[0]
     tables: list[RenderableType] = []
     for direction in DIRECTIONS:
-        table = Table(title=ARROWS[direction], title_justify="left", title_style="bold", header_style="")
+        table = Table(
+            title=ARROWS[direction],
+            title_justify="left",
+            title_style="bold",
+            box=SIMPLE_HEAD,
+            header_style="",
+            padding=(0, 1, 0, 0),
+        )
         table.add_column("encoder", overflow="fold", min_width=12)
         for name in SHOWN:
-            table.add_column(name, justify="right", no_wrap=True)
+            table.add_column(name.replace("_", "\n"), justify="right", no_wrap=True, vertical="bottom")
         for evaluation in evaluations:
             metrics = evaluation.metrics[direction]
             table.add_row(str(evaluation.encoder["name"]), *(_cell(name, metrics[name]) for name in SHOWN))
@@ -40,20 +49,24 @@ def evaluation_table(evaluations: Sequence[Evaluation]) -> RenderableType:
     tables.append(
         Text(
             f"{where}: {data['n_images']:,} images, {data['n_texts']:,} texts; duplicates: {protocol['duplicates']}; "
-            f"skipped rows: {len(first.skipped):,}; protocol {protocol['hash'][:12]}; brackets: 95 % intervals",
+            f"skipped: {len(first.skipped):,}; protocol {protocol['hash'][:12]}; below each value its 95 % interval",
             style="dim",
         )
     )
     return Group(*tables)
 
 
-def _cell(name: str, metric: Metric) -> str:
+def _cell(name: str, metric: Metric) -> Text:
+    """The value and, on a second line, its interval; narrow enough for seven columns on a terminal of 80."""
+    from rich.text import Text
+
     if metric.low is None or metric.high is None:
-        return _number(name, metric.value)
-    return f"{_number(name, metric.value)}\n[{_number(name, metric.low)}, {_number(name, metric.high)}]"
+        return Text(_number(name, metric.value))
+    low, high = (_number(name, end).removeprefix("0") for end in (metric.low, metric.high))
+    return Text.assemble(_number(name, metric.value), "\n", (f"{low}–{high}", "dim"))
 
 
 def _number(name: str, value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{value:,.1f}" if name == "median_rank" else f"{value:.3f}"
+    return f"{value:,.0f}" if name == "median_rank" else f"{value:.3f}"

@@ -20,7 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for verb in (demo, profile, encoders, embed, evaluate):
-    app.command(help=verb.HELP)(verb.command)
+    app.command(name=verb.__name__.rpartition(".")[2], help=verb.HELP)(verb.command)
 
 
 def _print_version(wanted: bool) -> None:
