@@ -110,7 +110,7 @@ def flat_strings(table: pa.Table, path: str) -> tuple[pa.Array, Indexes]:
             column = pc.struct_field(column, fields.pop(0))
         else:
             break
-    if fields or not is_text(column.type):
+    if not pt.is_null(column.type) and (fields or not is_text(column.type)):
         raise ConfigError(f"{path!r} holds {column.type}, not text{_fields_of(path, column.type)}.")
     return column.cast(pa.large_string()), rows
 

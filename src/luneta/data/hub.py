@@ -225,7 +225,7 @@ def _explained(source: str, error: Exception) -> LunetaError:
     """The error with its way out."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     text = " ".join(str(error).split())
-    if "GatedRepoError" in kinds or "gated" in text:
+    if "GatedRepoError" in kinds or re.search(r"\bgated\b", text):
         return DatasetError(
             f"{source} is gated: accept its terms on its page at the hub, then log in here with: hf auth login"
         )

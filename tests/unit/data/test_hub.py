@@ -1,0 +1,284 @@
+"""Folders saved by `datasets`, and the hub's code path with the network replaced by local data."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import datasets
+import huggingface_hub
+import pytest
+from numbered import bytes_of, pairs_of, write_pictures
+
+from luneta.data import hub
+from luneta.data.sources import open_dataset
+from luneta.errors import ConfigError, DatasetError
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+IMAGES = datasets.Features({"image": datasets.Image(), "caption": datasets.Value("string")})
+LISTS = datasets.Features({"image": datasets.Image(), "caption": datasets.List(datasets.Value("string"))})
+
+
+def local(numbers: list[int], captions: list[Any] | None = None, **columns: list[Any]) -> datasets.Dataset:
+    """A data set whose pictures are stored as the hub stores them."""
+    captions = [f"number {n}" for n in numbers] if captions is None else captions
+    kind = datasets.List(datasets.Value("string")) if isinstance(captions[0], list) else datasets.Value("string")
+    features = {"image": datasets.Image(), "caption": kind} | {name: datasets.Value("string") for name in columns}
+    cells = [{"bytes": bytes_of(n), "path": f"{n}.png"} for n in numbers]
+    return datasets.Dataset.from_dict(
+        {"image": cells, "caption": captions} | columns, features=datasets.Features(features)
+    )
+
+
+def expected(numbers: range | list[int]) -> set[tuple[int, str]]:
+    return {(n, f"number {n}") for n in numbers}
+
+
+# Saved folders ------------------------------------------------------------------------------------------------
+
+
+def test_saved_dataset(tmp_path: Path) -> None:
+    local(list(range(6))).save_to_disk(tmp_path / "saved")
+    data = open_dataset(tmp_path / "saved")
+    assert pairs_of(data) == expected(range(6))
+    assert data.images[3].label == "3.png"
+    assert (data.split, data.revision) == (None, None)
+
+
+def test_saved_dataset_with_lists_and_a_row_order(tmp_path: Path) -> None:
+    data = local([0, 1, 2, 3], [[f"{n} {k}" for k in range(5)] for n in range(4)])
+    data.shuffle(seed=1).select([2, 0, 3]).save_to_disk(tmp_path / "saved")
+    opened = open_dataset(tmp_path / "saved")
+    assert (opened.n_images, opened.n_texts) == (3, 15)
+    assert all(text.startswith(f"{number} ") for number, text in pairs_of(opened))
+
+
+def test_saved_dictionary_of_splits(tmp_path: Path) -> None:
+    splits = datasets.DatasetDict({"train": local([0, 1, 2]), "validation": local([3, 4])})
+    splits.save_to_disk(tmp_path / "saved")
+    assert pairs_of(open_dataset(tmp_path / "saved", split="val")) == expected([3, 4])
+    assert pairs_of(open_dataset(tmp_path / "saved", split="all")) == expected(range(5))
+    with pytest.raises(ConfigError, match="train, validation"):
+        open_dataset(tmp_path / "saved")
+    with pytest.raises(ConfigError, match="Did you mean train"):
+        open_dataset(tmp_path / "saved", split="trian")
+
+
+def test_saved_picture_files_that_were_not_embedded(tmp_path: Path) -> None:
+    names = [str(tmp_path / name) for name in write_pictures(tmp_path, 3)]
+    table = datasets.Dataset.from_dict({"image": names, "caption": [f"number {n}" for n in range(3)]})
+    table.cast_column("image", datasets.Image()).save_to_disk(tmp_path / "saved")
+    assert pairs_of(open_dataset(tmp_path / "saved")) == expected(range(3))
+
+
+def test_saved_captions_in_dictionaries(tmp_path: Path) -> None:
+    cells = [{"bytes": bytes_of(n), "path": None} for n in range(2)]
+    captions = [{"en": [f"number {n}"], "pt": [f"número {n}", f"n. {n}"]} for n in range(2)]
+    data = datasets.Dataset.from_dict({"image": cells, "captions": captions})
+    data.cast_column("image", datasets.Image()).save_to_disk(tmp_path / "saved")
+    opened = open_dataset(tmp_path / "saved", language="pt")
+    assert pairs_of(opened) == {(n, f"{word} {n}") for n in range(2) for word in ("número", "n.")}
+    assert opened.columns["text"] == "captions.pt"
+
+
+def test_a_damaged_saved_folder(tmp_path: Path) -> None:
+    local([0, 1]).save_to_disk(tmp_path / "saved")
+    next((tmp_path / "saved").glob("*.arrow")).write_bytes(b"nothing")
+    with pytest.raises(DatasetError, match="cannot be read"):
+        open_dataset(tmp_path / "saved")
+
+
+# The hub, faked -----------------------------------------------------------------------------------------------
+
+
+class FakeHub:
+    """Stands where the libraries reach for the network; remembers what was asked of it."""
+
+    def __init__(self, **splits: datasets.Dataset) -> None:
+        self.splits = splits
+        self.calls: list[dict[str, Any]] = []
+
+    def dataset_info(self, repository: str, revision: str | None = None) -> SimpleNamespace:
+        self.calls.append({"resolve": repository, "revision": revision})
+        return SimpleNamespace(sha=COMMIT)
+
+    def split_names(self, path: str, config_name: str | None = None, revision: str | None = None) -> list[str]:
+        return list(self.splits)
+
+    def load(
+        self, path: str, name: str | None, *, split: str, revision: str, streaming: bool = False
+    ) -> datasets.Dataset | datasets.IterableDataset:
+        self.calls.append({"path": path, "config": name, "split": split, "revision": revision, "streaming": streaming})
+        data = self.splits[split]
+        return data.to_iterable_dataset(num_shards=4) if streaming else data
+
+
+@pytest.fixture
+def fake_hub(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeHub]:
+    def install(**splits: datasets.Dataset) -> FakeHub:
+        fake = FakeHub(**splits)
+        monkeypatch.setattr(huggingface_hub, "HfApi", lambda: fake)
+        monkeypatch.setattr(datasets, "get_dataset_split_names", fake.split_names)
+        monkeypatch.setattr(datasets, "load_dataset", fake.load)
+        return fake
+
+    return install
+
+
+def test_hub_pins_the_revision(fake_hub: Callable[..., FakeHub]) -> None:
+    fake = fake_hub(train=local([0, 1]), test=local([2, 3, 4]))
+    data = open_dataset("owner/name", split="test", revision="main")
+    assert pairs_of(data) == expected([2, 3, 4])
+    assert (data.name, data.revision, data.split) == ("owner/name", COMMIT, "test")
+    assert fake.calls == [
+        {"resolve": "owner/name", "revision": "main"},
+        {"path": "owner/name", "config": None, "split": "test", "revision": COMMIT, "streaming": False},
+    ]
+
+
+def test_hub_configurations_and_commits(fake_hub: Callable[..., FakeHub]) -> None:
+    fake = fake_hub(test=local([2, 3]))
+    data = open_dataset("owner/name:portuguese", revision=COMMIT)
+    assert (data.revision, data.split) == (COMMIT, "test")
+    assert [call.get("config") for call in fake.calls] == ["portuguese"], "a commit needs no resolving"
+    assert open_dataset("hub:owner/name").n_images == 2
+
+
+def test_hub_splits(fake_hub: Callable[..., FakeHub]) -> None:
+    fake_hub(train=local([0, 1]), test=local([2, 3, 4]))
+    assert pairs_of(open_dataset("owner/name", split="all")) == expected(range(5))
+    with pytest.raises(ConfigError, match="train, test"):
+        open_dataset("owner/name")
+    with pytest.raises(ConfigError, match="Did you mean test"):
+        open_dataset("owner/name", split="tset")
+
+
+def test_hub_split_said_by_a_column(fake_hub: Callable[..., FakeHub]) -> None:
+    """As Flickr30k is stored: one hub split "test" with every row, the real split in a column."""
+    numbers = list(range(6))
+    said = ["train", "train", "val", "test", "test", "train"]
+    captions = [[f"number {n}", f"again {n}"] for n in numbers]
+    fake = fake_hub(test=local(numbers, captions, split=said))
+    data = open_dataset("owner/name", split="test", limit=2)
+    assert {number for number, _ in pairs_of(data)} == {3, 4}
+    assert data.n_texts == 4
+    assert not fake.calls[-1]["streaming"], "a sample of all rows would be a sample of the wrong ones"
+    assert open_dataset("owner/name", split="val").n_images == 1
+    assert open_dataset("owner/name").n_images == 6, "the only split of the hub, if none is asked for"
+    with pytest.raises(ConfigError, match="no split 'tset'"):
+        open_dataset("owner/name", split="tset")
+
+
+def test_hub_samples_are_streamed(fake_hub: Callable[..., FakeHub]) -> None:
+    numbers = list(range(400))
+    fake = fake_hub(test=local(numbers))
+    data = open_dataset("owner/name", limit=30, seed=4)
+    assert fake.calls[-1]["streaming"]
+    assert data.sample == {"limit": 30, "seed": 4, "shuffle_buffer": 2000}
+    assert (data.n_images, data.revision, data.split) == (30, COMMIT, "test")
+    drawn = {number for number, _ in pairs_of(data)}
+    assert pairs_of(data) <= expected(numbers)
+    assert drawn != set(range(30)), "the first n rows are no sample"
+    assert max(drawn) > 200
+    assert pairs_of(open_dataset("owner/name", limit=30, seed=4)) == pairs_of(data)
+    assert pairs_of(open_dataset("owner/name", limit=30, seed=5)) != pairs_of(data)
+
+
+def test_hub_streamed_samples_count_pictures_not_rows(fake_hub: Callable[..., FakeHub]) -> None:
+    numbers = [n for n in range(20) for _ in range(5)]
+    fake_hub(test=local(numbers, [f"caption {i}" for i in range(100)]))
+    data = open_dataset("owner/name", limit=8)
+    assert data.n_images == 8
+    assert data.n_texts > 8
+    lists = [[f"{n} {k}" for k in range(5)] for n in range(20)]
+    fake_hub(test=local(list(range(20)), lists))
+    assert open_dataset("owner/name", limit=8).n_texts == 40
+
+
+def test_hub_large_samples_are_exact(fake_hub: Callable[..., FakeHub], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "STREAM_UP_TO", 10)
+    fake = fake_hub(test=local(list(range(40))))
+    data = open_dataset("owner/name", limit=20)
+    assert not fake.calls[-1]["streaming"]
+    assert data.sample == {"limit": 20, "seed": 0}
+
+
+class GatedRepoError(Exception):
+    pass
+
+
+class RepositoryNotFoundError(Exception):
+    pass
+
+
+class ConnectError(ConnectionError):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (GatedRepoError("403"), DatasetError, r"gated: accept its terms.*hf auth login"),
+        (RepositoryNotFoundError("404"), DatasetError, r"no data set 'owner/name'.*owner/name"),
+        (datasets.exceptions.DatasetNotFoundError("x"), DatasetError, r"no data set 'owner/name'"),
+        (ConnectError("no route"), DatasetError, r"cannot be reached.*save_to_disk"),
+        (
+            RuntimeError("Dataset scripts are no longer supported, but found x.py"),
+            DatasetError,
+            r"refs/convert/parquet",
+        ),
+        (
+            ValueError("Config name is missing. Please pick one: ['a', 'b']"),
+            ConfigError,
+            r"owner/name:CONFIG.*'a', 'b'",
+        ),
+        (KeyError("an aggregated column"), DatasetError, r"cannot be read: KeyError"),
+    ],
+)
+def test_hub_errors_say_the_way_out(
+    fake_hub: Callable[..., FakeHub], monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type, message: str
+) -> None:
+    def fail(*arguments: Any, **options: Any) -> None:
+        raise error
+
+    fake_hub(test=local([0]))
+    monkeypatch.setattr(datasets, "get_dataset_split_names", fail)
+    with pytest.raises(kind, match=message) as caught:
+        open_dataset("owner/name")
+    assert caught.value.__cause__ is error
+
+
+def test_hub_without_network_uses_the_commit_fetched_before(
+    fake_hub: Callable[..., FakeHub], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake = fake_hub(test=local([0, 1]))
+
+    def offline(*arguments: Any, **options: Any) -> None:
+        raise huggingface_hub.errors.OfflineModeIsEnabled("offline")
+
+    monkeypatch.setattr(fake, "dataset_info", offline)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(DatasetError, match="cannot be reached"):
+        open_dataset("owner/name")
+    reference = tmp_path / "datasets--owner--name" / "refs" / "main"
+    reference.parent.mkdir(parents=True)
+    reference.write_text(COMMIT)
+    with caplog.at_level(logging.WARNING, "luneta"):
+        assert open_dataset("owner/name").revision == COMMIT
+    assert "fetched before" in caplog.text
+
+
+def test_a_bug_of_ours_is_not_dressed_as_a_network_error(
+    fake_hub: Callable[..., FakeHub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_hub(test=local([0, 1]))
+
+    def bug(*arguments: Any, **options: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(hub, "_from_dataset", bug)
+    with pytest.raises(ZeroDivisionError):
+        open_dataset("owner/name")
