@@ -39,7 +39,7 @@ class _Blocks:
         tied: (n_blocks,) items in it, t.
         relevant: (n_blocks,) positives in it, r.
         relevant_before: (n_blocks,) positives of the query in better blocks.
-        first: (n_queries,) the best block of every query.
+        first: (n_queries,) where the blocks of every query start.
     """
 
     query: Indexes
@@ -68,6 +68,15 @@ def _blocks(ranking: Ranking) -> _Blocks:
     )
 
 
+def _best_block(ranking: Ranking) -> tuple[Indexes, Indexes, Indexes]:
+    """(n_queries,) better, tied and relevant items of the tie block that holds the best positive of each query."""
+    starts = ranking.offsets[:-1]
+    better = np.minimum.reduceat(ranking.n_better, starts)
+    in_best = ranking.n_better == np.repeat(better, ranking.n_relevant)
+    tied = np.maximum.reduceat(np.where(in_best, ranking.n_tied, 0), starts)
+    return better, tied, np.add.reduceat(in_best.astype(np.int64), starts)
+
+
 def _check_k(k: int) -> None:
     if k < 1:
         raise ConfigError(f"k is {k}; expected 1 or more")
@@ -82,15 +91,15 @@ def _inside(ranking: Ranking, k: int) -> Indexes:
 def recall_at(ranking: Ranking, k: int) -> PerQuery:
     """Probability that at least one relevant item is among the first k: 1 - C(t - r, m) / C(t, m)."""
     _check_k(k)
-    blocks = _blocks(ranking)
-    better, tied, relevant = (a[blocks.first] for a in (blocks.better, blocks.tied, blocks.relevant))
+    better, tied, relevant = _best_block(ranking)
     inside = np.clip(k - better, 0, tied)
-    return _per_distinct(_chance_of_a_hit, tied, relevant, inside)
+    values = (inside > tied - relevant).astype(np.float64)
+    unsure = (inside > 0) & (inside <= tied - relevant)
+    values[unsure] = _per_distinct(_chance_of_a_hit, tied[unsure], relevant[unsure], inside[unsure])
+    return values
 
 
 def _chance_of_a_hit(tied: int, relevant: int, inside: int) -> float:
-    if relevant > tied - inside:
-        return 1.0
     fewer, more = sorted((relevant, inside))
     missed = np.prod(1.0 - more / (tied - np.arange(fewer, dtype=np.float64)))
     return float(1.0 - missed)
@@ -110,8 +119,7 @@ def set_recall_at(ranking: Ranking, k: int) -> PerQuery:
 
 def best_rank(ranking: Ranking) -> PerQuery:
     """Expected 1-based position of the best relevant item: b + (t + 1) / (r + 1)."""
-    blocks = _blocks(ranking)
-    better, tied, relevant = (a[blocks.first] for a in (blocks.better, blocks.tied, blocks.relevant))
+    better, tied, relevant = _best_block(ranking)
     return better + (tied + 1) / (relevant + 1)
 
 
@@ -123,13 +131,11 @@ def reciprocal_rank(ranking: Ranking) -> PerQuery:
 def reciprocal_rank_at(ranking: Ranking, k: int) -> PerQuery:
     """Expected 1 / (position of the best relevant item), 0 beyond position k (`mrr@k`)."""
     _check_k(k)
-    blocks = _blocks(ranking)
-    better, tied, relevant = (a[blocks.first] for a in (blocks.better, blocks.tied, blocks.relevant))
+    better, tied, relevant = _best_block(ranking)
     inside = np.clip(k - better, 0, tied)
     values = np.where(inside > 0, 1.0 / (better + 1), 0.0)
     shared = (tied > relevant) & (inside > 0)
-    arguments = (a[shared] for a in (better, tied, relevant, inside))
-    values[shared] = _per_distinct(_reciprocal_in_block, *arguments)
+    values[shared] = _per_distinct(_reciprocal_in_block, better[shared], tied[shared], relevant[shared], inside[shared])
     return values
 
 
@@ -203,13 +209,14 @@ def normalized_recall_at(ranking: Ranking, k: int, gallery_size: int = 1000) -> 
         return None
     if k > drawn:
         return np.ones(ranking.n_queries)
-    blocks = _blocks(ranking)
-    better, tied, relevant = (a[blocks.first] for a in (blocks.better, blocks.tied, blocks.relevant))
+    better, tied, relevant = _best_block(ranking)
     values = np.empty(ranking.n_queries)
     for n in np.unique(irrelevant):
         mine = irrelevant == n
-        hit = _hit_by_n_ahead(int(n), drawn, k, int((better + tied)[mine].max()) + 1)
-        values[mine] = _per_distinct(partial(_mean_in_block, hit), better[mine], tied[mine], relevant[mine])
+        hit = _hit_by_n_ahead(int(n), drawn, k, int((better + tied - relevant)[mine].max()) + 1)
+        values[mine] = hit[better[mine]]
+        shared = mine & (tied > relevant)
+        values[shared] = _per_distinct(partial(_mean_in_block, hit), better[shared], tied[shared], relevant[shared])
     return values
 
 

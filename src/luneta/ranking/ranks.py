@@ -12,8 +12,8 @@ from luneta.errors import ShapeError
 from luneta.ranking import scan as cpu
 from luneta.ranking import scan_torch
 from luneta.ranking.scan import Lines, Tally
-from luneta.ranking.ties import TIE_TOLERANCE, Floats, Indexes, tie_classes
-from luneta.ranking.vectors import check_match, check_pairs, check_vectors, score_pairs
+from luneta.ranking.ties import Floats, Indexes, relative_tolerance, sample, tie_classes
+from luneta.ranking.vectors import check_match, check_pairs, check_vectors, product, score_pairs
 from luneta.types import Direction
 
 MAX_LAYERS = 16
@@ -121,11 +121,14 @@ def _rank(
     pairs = check_pairs(pairs, names, len(left), len(right))
     scores = score_pairs(left, right, pairs)
     mean_negative = _mean_negative(left, right, scores)
-    sides = [_Side(names[0], left, pairs, scores, TIE_TOLERANCE * left_lengths * right_lengths.max())]
+    some_left, some_right = left[sample(len(left))], right[sample(len(right))]
+    tolerance = relative_tolerance(product(some_left, some_right, device), some_left, some_right)
+    sides = [_Side(names[0], left, pairs, scores, tolerance * left_lengths * right_lengths.max())]
     if both:
         swap = np.argsort(pairs[:, 1], kind="stable")  # sorted by text within an image, as pairs are sorted by text
-        tolerance = TIE_TOLERANCE * right_lengths * left_lengths.max()
-        sides.append(_Side(names[1], right, pairs[swap, ::-1], scores[swap], tolerance))
+        sides.append(
+            _Side(names[1], right, pairs[swap, ::-1], scores[swap], tolerance * right_lengths * left_lengths.max())
+        )
     lines = [side.lines() for side in sides] if both else [sides[0].lines(), _without_thresholds(right)]
     if device is None:
         tallies = cpu.scan(lines[0], lines[1], block_mib=block_mib)
@@ -203,11 +206,15 @@ class _Side:
     ) -> Ranking:
         top_item, top_score = np.empty_like(tally.top_item), np.empty_like(tally.top_score)
         top_item[lines.order], top_score[lines.order] = tally.top_item, tally.top_score
+        of_positive = self.classes.of_positive
+        # A class holds its own positives whatever a kernel made of their scores.
+        n_tied = np.maximum(n_at_least - n_above, np.bincount(of_positive))
+        n_better = np.minimum(n_above, n_items - n_tied)
         return Ranking(
             offsets=self.offsets,
             positives=self.items,
-            n_better=n_above[self.classes.of_positive],
-            n_tied=(n_at_least - n_above)[self.classes.of_positive],
+            n_better=n_better[of_positive],
+            n_tied=n_tied[of_positive],
             scores=self.scores,
             top_item=top_item,
             top_score=top_score,

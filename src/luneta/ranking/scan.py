@@ -1,9 +1,9 @@
 """One pass over the similarity matrix on the CPU: how many scores stand above each threshold, and each line's best.
 
-The matrix product takes nine tenths of the time, so the counting must not spoil it: a block of the matrix is cut into
-tiles that fit into the second-level cache, each tile is compared with all its thresholds while it is there, and the
-comparisons (bytes of 0 and 1) are added eight at a time. Two or more threads share the tiles of a block; numpy lets go
-of the interpreter's lock inside each step.
+The matrix product takes most of the time, so the counting must not spoil it. Each comparison of a strip of scores with
+its thresholds leaves bytes of 0 and 1, which are then added as bytes (down the columns) or eight at a time (along the
+rows), many times faster than as booleans. Strips are as wide as the block, because numpy pays for every row it starts.
+A thread takes some of the strips of a block; numpy lets go of the interpreter's lock inside each step.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from luneta.progress import track
 from luneta.ranking.ties import Floats, Indexes
 
-STRIP = 248  # rows of a tile: at most 255, so that a column's count fits into a byte
-TILE = 1024  # columns of a tile: at most 8 * 255, for the same reason; 248 x 1024 float32 is one megabyte
+STRIP = 64  # rows of a strip: at most 255, so that the count of a column fits into a byte; few, to stay in the cache
+WIDTH = 8192  # columns of a block, unless the matrix is narrower
+CHUNK = 8 * 255  # columns that are counted together: eight bytes to a word, and no byte overflows
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,13 @@ class Tally:
         """Take in what was found for the same lines elsewhere in the matrix."""
         for mine, more in zip(self.n_above + self.n_at_least, other.n_above + other.n_at_least, strict=True):
             mine += more
-        better = other.top_score > self.top_score
-        self.top_score[better] = other.top_score[better]
-        self.top_item[better] = other.top_item[better]
+        self.improve(other.top_score, other.top_item)
+
+    def improve(self, scores: Floats, items: Indexes) -> None:
+        """Take in the best score of every line in another part of the matrix."""
+        better = scores > self.top_score
+        self.top_score[better] = scores[better]
+        self.top_item[better] = items[better]
 
 
 def spans(n: int, size: int) -> Iterator[tuple[int, int]]:
@@ -109,11 +114,10 @@ def spans(n: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def block_shape(n_rows: int, n_cols: int, block_mib: float) -> tuple[int, int]:
-    """Rows and columns of a block of scores of at most `block_mib`: as square as the matrix allows."""
+    """Rows and columns of a block of scores of at most `block_mib`."""
     n_scores = max(1, int(block_mib * 2**20 / 4))
-    side = max(1, int(n_scores**0.5))
-    rows = min(n_rows, max(side, n_scores // max(1, n_cols)))
-    return rows, min(n_cols, max(1, n_scores // rows))
+    width = min(n_cols, WIDTH, n_scores)
+    return min(n_rows, n_scores // width), width
 
 
 def scan(rows: Lines, cols: Lines, *, block_mib: float) -> tuple[Tally, Tally]:
@@ -131,11 +135,11 @@ def scan(rows: Lines, cols: Lines, *, block_mib: float) -> tuple[Tally, Tally]:
                 scores = buffer[: (r1 - r0) * (c1 - c0)].reshape(r1 - r0, c1 - c0)
                 np.matmul(left, right.T, out=scores)
                 jobs = [
-                    pool.submit(_stripe, scores[:, t0:t1], rows, r0, cols, c0 + t0, found_rows, found_cols)
-                    for t0, t1 in spans(c1 - c0, _tile_width(c1 - c0, threads))
+                    pool.submit(_count, scores[s0:s1], rows, r0 + s0, cols, c0, found_rows, found_cols)
+                    for s0, s1 in spans(r1 - r0, -(-(r1 - r0) // threads))
                 ]
                 for job in jobs:
-                    found_rows.part(r0, r1).add(job.result())
+                    found_cols.part(c0, c1).add(job.result())
                 advance((r1 - r0) * (c1 - c0))
     return found_rows, found_cols
 
@@ -151,42 +155,43 @@ def take(vectors: Floats, chosen: Indexes) -> Floats:
     return vectors[chosen]
 
 
-def _tile_width(n: int, threads: int) -> int:
-    """Near `TILE`, such that every thread gets as many tiles of a block as the others."""
-    rounds = -(-n // (TILE * threads))
-    return max(64, -(-n // (rounds * threads)))
+def _count(scores: Floats, rows: Lines, row: int, cols: Lines, col: int, found_rows: Tally, found_cols: Tally) -> Tally:
+    """Count in some rows of a block; the first score is (row, col) of the matrix.
 
-
-def _stripe(
-    scores: Floats, rows: Lines, row: int, cols: Lines, col: int, found_rows: Tally, found_cols: Tally
-) -> Tally:
-    """Count a tile-wide stripe of a block whose first score is (row, col) of the matrix.
-
-    What belongs to the columns is written to `found_cols`; what belongs to the rows is shared with other stripes and
-    returned.
+    What belongs to the rows is written to `found_rows`; what belongs to the columns is returned, for other threads
+    work on other rows of the same columns.
     """
     n_rows, n_cols = scores.shape
-    of_cols = found_cols.part(col, col + n_cols)
-    of_rows = found_rows.part(row, row + n_rows).empty_like()
-    col_thresholds, col_items = cols.thresholds(col, col + n_cols), cols.order[col : col + n_cols]
-    mask = np.zeros((STRIP, -(-n_cols // 8) * 8), dtype=bool)  # what pads the last word stays zero
-    for start, stop in spans(n_rows, STRIP):
-        strip, seen = scores[start:stop], mask[: stop - start]
-        _best(strip.T, rows.order[row + start : row + stop], of_cols)
+    of_cols = found_cols.part(col, col + n_cols).empty_like()
+    col_thresholds = cols.thresholds(col, col + n_cols)
+    mask = np.zeros((STRIP, -(-n_cols // CHUNK) * CHUNK), dtype=bool)
+    best_of_strips = []
+    strips = list(spans(n_rows, STRIP))
+    for s0, s1 in strips:
+        strip, of_rows = scores[s0:s1], found_rows.part(row + s0, row + s1)
+        hits, chunks = mask[: s1 - s0, :n_cols], mask[: s1 - s0]
         for layer, (upper, lower) in enumerate(col_thresholds):
-            part, hits = strip[:, : len(upper)], seen[:, : len(upper)]
-            of_cols.n_above[layer] += _count_down(np.greater(part, upper, out=hits))
-            of_cols.n_at_least[layer] += _count_down(np.greater_equal(part, lower, out=hits))
-        seen[:, n_cols:] = False
-        of_strip = of_rows.part(start, stop)
-        _best(strip, col_items, of_strip)
-        for layer, (upper, lower) in enumerate(rows.thresholds(row + start, row + stop)):
-            part, words = strip[: len(upper)], seen[: len(upper)]
-            np.greater(part, upper[:, None], out=words[:, :n_cols])
-            of_strip.n_above[layer] += _count_along(words)
-            np.greater_equal(part, lower[:, None], out=words[:, :n_cols])
-            of_strip.n_at_least[layer] += _count_along(words)
-    return of_rows
+            part, seen = strip[:, : len(upper)], hits[:, : len(upper)]
+            of_cols.n_above[layer] += _count_down(np.greater(part, upper, out=seen))
+            of_cols.n_at_least[layer] += _count_down(np.greater_equal(part, lower, out=seen))
+        for layer, (upper, lower) in enumerate(rows.thresholds(row + s0, row + s1)):
+            n = len(upper)
+            np.greater(strip[:n], upper[:, None], out=hits[:n])
+            of_rows.n_above[layer] += _count_along(chunks[:n])
+            np.greater_equal(strip[:n], lower[:, None], out=hits[:n])
+            of_rows.n_at_least[layer] += _count_along(chunks[:n])
+        where = strip.argmax(axis=1)
+        of_rows.improve(strip[np.arange(s1 - s0), where], cols.order[col + where])
+        best_of_strips.append(np.maximum.reduce(strip, axis=0))
+    _best_of_columns(
+        scores,
+        np.stack(best_of_strips),
+        strips,
+        rows.order[row : row + n_rows],
+        of_cols,
+        found_cols.top_score[col : col + n_cols],
+    )
+    return of_cols
 
 
 def _count_down(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -196,19 +201,23 @@ def _count_down(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 
 def _count_along(mask: NDArray[np.bool_]) -> Indexes:
-    """True values in each row of at most 8 * 255 columns: eight to a word, with no carry between its bytes."""
-    words = np.add.reduce(mask.view(np.uint64), axis=1)
-    counts: Indexes = words.view(np.uint8).reshape(-1, 8).sum(axis=1, dtype=np.int64)
+    """True values in each row; the number of columns is a multiple of `CHUNK`."""
+    words = np.add.reduce(mask.view(np.uint64).reshape(len(mask), -1, CHUNK // 8), axis=2)
+    counts: Indexes = words.view(np.uint8).sum(axis=1, dtype=np.int64)
     return counts
 
 
-def _best(lines: Floats, items: Indexes, found: Tally) -> None:
-    """Keep the best score of each line; look for its place only where it improved."""
-    best = np.maximum.reduce(lines, axis=1)
-    better = np.flatnonzero(best > found.top_score)
-    if len(better):
-        found.top_score[better] = best[better]
-        found.top_item[better] = items[lines[better].argmax(axis=1)]
+def _best_of_columns(
+    scores: Floats, best_of_strips: Floats, strips: list[tuple[int, int]], items: Indexes, found: Tally, known: Floats
+) -> None:
+    """Find the place of each column's best score, if that is more than the best `known` so far."""
+    strip_of_best = best_of_strips.argmax(axis=0)
+    found.top_score[:] = best_of_strips.max(axis=0)
+    news = found.top_score > known
+    for i, (s0, s1) in enumerate(strips):
+        chosen = np.flatnonzero(news & (strip_of_best == i))
+        place, which = np.nonzero(scores[s0:s1, chosen] == found.top_score[chosen])
+        found.top_item[chosen[which]] = items[s0 + place]
 
 
 def count_by_sorting(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,22 +9,10 @@ import numpy as np
 from luneta.progress import track
 from luneta.ranking.scan import Lines, Tally, block_shape, spans
 from luneta.ranking.ties import Floats, Indexes
+from luneta.ranking.vectors import full_float32
 
 if TYPE_CHECKING:
     import torch
-
-
-@contextlib.contextmanager
-def full_float32() -> Iterator[None]:
-    """Matrix products in true float32: TensorFloat-32 keeps 10 bits and would invent ties and inversions."""
-    import torch
-
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def scan(rows: Lines, cols: Lines, *, device: str, block_mib: float) -> tuple[Tally, Tally]:

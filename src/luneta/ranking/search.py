@@ -5,16 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from luneta.errors import ShapeError
+from luneta.progress import track
 from luneta.ranking.scan import block_shape, spans
-from luneta.ranking.scan_torch import full_float32
-from luneta.ranking.ties import Floats, Indexes
-from luneta.ranking.vectors import check_match, check_vectors
+from luneta.ranking.ties import Floats, Indexes, relative_tolerance, sample
+from luneta.ranking.vectors import check_match, check_vectors, product, score_pairs
+
+SPARE = 256  # candidates kept beyond k where more than k items are too near to one another to be told apart
 
 
 def top_k(
     queries: Floats, gallery: Floats, k: int, *, device: str | None = None, block_mib: float = 64
 ) -> tuple[Floats, Indexes]:
     """The k best-scored gallery items of every query.
+
+    A pass over blocks of scores collects candidates; these are scored again in float64, so that order and scores do
+    not depend on blocks, device or neighbours, and equal vectors have equal scores.
 
     Args:
         queries: (n_queries, d) float32.
@@ -26,34 +31,68 @@ def top_k(
         scores (n_queries, k) float32 and gallery indexes (n_queries, k) int64; best first, equal scores by lower index.
 
     Raises:
-        ShapeError: vectors of the wrong shape or content, k < 1 or larger than the gallery.
+        ShapeError: vectors of the wrong shape or content, k below 1 or above the size of the gallery.
+
+    >>> images = np.array([[1, 0], [0, 1], [1, 0]], dtype=np.float32)
+    >>> top_k(np.array([[0.8, 0.6]], dtype=np.float32), images, k=2)[1]
+    array([[0, 2]])
     """
-    queries, _ = check_vectors("queries", queries)
-    gallery, _ = check_vectors("gallery", gallery)
+    queries, query_lengths = check_vectors("queries", queries)
+    gallery, lengths = check_vectors("gallery", gallery)
     check_match(queries, gallery, ("queries", "gallery"))
     if not 1 <= k <= len(gallery):
         raise ShapeError(f"k is {k}; expected 1 to {len(gallery)}, the size of the gallery")
+    some, others = queries[sample(len(queries))], gallery[sample(len(gallery))]
+    margin = 2 * relative_tolerance(product(some, others, device), some, others) * query_lengths * lengths.max()
+    scores, items = np.empty((len(queries), k), dtype=np.float32), np.empty((len(queries), k), dtype=np.int64)
     height, width = block_shape(len(queries), len(gallery), block_mib)
-    scores = np.empty((len(queries), k), dtype=np.float32)
-    items = np.empty((len(queries), k), dtype=np.int64)
-    for q0, q1 in spans(len(queries), height):
-        best = np.empty((q1 - q0, 0), dtype=np.float32)
-        where = np.empty((q1 - q0, 0), dtype=np.int64)
-        for g0, g1 in spans(len(gallery), width):
-            found = _product(queries[q0:q1], gallery[g0:g1], device)
-            best = np.concatenate([best, found], axis=1)
-            where = np.concatenate([where, np.broadcast_to(np.arange(g0, g1), found.shape)], axis=1)
-            order = np.argsort(-best, axis=1, kind="stable")[:, :k]
-            best, where = np.take_along_axis(best, order, axis=1), np.take_along_axis(where, order, axis=1)
-        scores[q0:q1], items[q0:q1] = best, where
+    with track("search", len(queries)) as advance:
+        for q0, q1 in spans(len(queries), height):
+            found = _Candidates(q1 - q0, k, margin[q0:q1].astype(np.float32))
+            for g0, g1 in spans(len(gallery), width):
+                found.add(product(queries[q0:q1], gallery[g0:g1], device), g0)
+            exact = score_pairs(queries[q0:q1], gallery, np.stack([found.query, found.item], axis=1))
+            order = np.lexsort((found.item, -exact, found.query))
+            chosen = order[np.searchsorted(found.query[order], np.arange(q1 - q0))[:, None] + np.arange(k)]
+            scores[q0:q1], items[q0:q1] = exact[chosen], found.item[chosen]
+            advance(q1 - q0)
     return scores, items
 
 
-def _product(queries: Floats, gallery: Floats, device: str | None) -> Floats:
-    if device is None:
-        return queries @ gallery.T
-    import torch
+class _Candidates:
+    """Items that may be among the k best of some queries, as parallel arrays sorted by query and item."""
 
-    with full_float32(), torch.inference_mode():
-        product = torch.from_numpy(queries).to(device) @ torch.from_numpy(gallery).to(device).T
-        return np.asarray(product.cpu().numpy())
+    def __init__(self, n_queries: int, k: int, margin: Floats) -> None:
+        self.k, self.margin = k, margin
+        self.query, self.item = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        self.score = np.empty(0, dtype=np.float32)
+        self.kth = np.full(n_queries, -np.inf, dtype=np.float32)  # no more than the k-th best score so far
+
+    def add(self, scores: Floats, first_item: int) -> None:
+        """Take in the scores (n_queries, n) of the items from `first_item` on."""
+        n = scores.shape[1]
+        if n >= self.k and not np.isfinite(self.kth[0]):
+            self.kth = np.partition(scores, n - self.k, axis=1)[:, n - self.k]
+        query, item = np.divmod(np.flatnonzero(scores >= (self.kth - self.margin)[:, None]), n)
+        self.score = np.concatenate([self.score, scores[query, item]])
+        self.query = np.concatenate([self.query, query])
+        self.item = np.concatenate([self.item, item + first_item])
+        self._prune()
+
+    def _prune(self) -> None:
+        """Drop what cannot be among the k best any more; of those too near to the k-th to say, keep the first ones."""
+        order = np.lexsort((-self.score, self.query))
+        query = self.query[order]
+        starts = np.searchsorted(query, np.arange(len(self.kth) + 1))
+        full = np.diff(starts) >= self.k
+        self.kth[full] = self.score[order[starts[:-1][full] + self.k - 1]]
+        order = np.lexsort((self.item, self.query))
+        self._keep(order)
+        over = self.score - self.kth[self.query]
+        near = np.abs(over) <= self.margin[self.query]
+        nth_near = np.cumsum(near)
+        before = np.append(0, nth_near)[np.searchsorted(self.query, np.arange(len(self.kth)))]
+        self._keep((over > 0) & ~near | near & (nth_near - before[self.query] <= self.k + SPARE))
+
+    def _keep(self, chosen: Indexes | np.ndarray) -> None:
+        self.query, self.item, self.score = self.query[chosen], self.item[chosen], self.score[chosen]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -68,3 +70,27 @@ def score_pairs(queries: Floats, gallery: Floats, pairs: Indexes) -> Floats:
         query, item = pairs[start : start + step].T
         scores[start : start + step] = np.einsum("ij,ij->i", queries[query], gallery[item], dtype=np.float64)
     return scores
+
+
+def product(left: Floats, right: Floats, device: str | None) -> Floats:
+    """(n, m) scores in float32, computed with numpy or on a torch device as a scan computes them."""
+    if device is None:
+        return left @ right.T
+    import torch
+
+    with full_float32(), torch.inference_mode():
+        scores = torch.from_numpy(left).to(device) @ torch.from_numpy(right).to(device).T
+        return np.asarray(scores.cpu().numpy())
+
+
+@contextlib.contextmanager
+def full_float32() -> Iterator[None]:
+    """Matrix products of torch in true float32: TensorFloat-32 keeps 10 bits and would invent ties and inversions."""
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
