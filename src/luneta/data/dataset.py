@@ -55,9 +55,10 @@ class ImageTextDataset:
     sample: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
-        pairs = np.asarray(self.pairs, dtype=np.int64).reshape(-1, 2)
-        object.__setattr__(self, "pairs", np.unique(pairs, axis=0))
+        object.__setattr__(self, "pairs", np.asarray(self.pairs, dtype=np.int64).reshape(-1, 2))
         self._check()
+        keys = np.unique(self.pairs[:, 0] * self.n_images + self.pairs[:, 1])  # one number a pair: quick to sort
+        object.__setattr__(self, "pairs", np.stack(np.divmod(keys, max(self.n_images, 1)), axis=1))
 
     def _check(self) -> None:
         if len(self.image_rows) != self.n_images or len(self.text_rows) != self.n_texts:

@@ -139,18 +139,18 @@ def _in_files(raw: RawTable, names: pa.ChunkedArray, rows: Indexes) -> Pictures:
     with track("checking image files", len(unique)) as advance:
         for part, (_, folder) in enumerate(parts):
             at = np.flatnonzero((part_of_row == part) & (name_codes >= 0))
-            used = np.unique(name_codes[at])
-            root = find_root(folder, [unique[code] for code in used[:_STEP].tolist()])
-            number: dict[int, int] = {}
+            used = np.flatnonzero(np.bincount(name_codes[at], minlength=len(unique))).tolist()
+            root = find_root(folder, [unique[code] for code in used[:_STEP]])
+            number = np.full(len(unique), -1, dtype=np.int64)
             problems: dict[int, str] = {}
-            for code in used.tolist():
+            for code in used:
                 found = _add_file(root, unique[code], paths)
                 if isinstance(found, int):
                     number[code] = found
                 else:
                     problems[code] = found
                 advance(1)
-            codes[at] = [number.get(code, -1) for code in name_codes[at].tolist()]
+            codes[at] = number[name_codes[at]]
             bad |= {position: problems[int(name_codes[position])] for position in at[codes[at] < 0].tolist()}
     listed = list(paths)
     used_paths, codes = _by_first_appearance(codes)
