@@ -303,7 +303,7 @@ def background(place: str, time: str, variant: int, style: str) -> Image.Image:
 def _styled(image: Image.Image, style: str) -> Image.Image:
     small = image.resize((PIXELS, PIXELS), Image.Resampling.BOX)
     if style == "sketch":
-        lines = image.filter(ImageFilter.GaussianBlur(1.5)).convert("L").filter(ImageFilter.FIND_EDGES)
+        lines = image.filter(ImageFilter.BoxBlur(1)).convert("L").filter(ImageFilter.FIND_EDGES)
         lines = lines.crop((2, 2, image.width - 2, image.height - 2)).resize(small.size, Image.Resampling.BOX)
         washed = Image.blend(small, Image.new("RGB", small.size, PAPER), 0.66)
         washed.paste((120, 114, 112), mask=lines.point(lambda v: min(200, v * 8)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageDraw
 
 RGB = tuple[int, int, int]
 Point = tuple[float, float]
@@ -170,20 +170,10 @@ class Pen:
         placed = self._place(points)
         rgb, outline = self._inks[fill], [*placed, placed[0]]
         self._draw.polygon(placed, fill=self.look.fill(rgb))
-        if self.look.hatched:
-            self._hatch(placed, mix(rgb, PAPER, 0.08))
         edge = self.look.edge_width * OVERSAMPLE
         _thick_line(self._draw, outline, self.look.edge(rgb), edge)
         self._mask_draw.polygon(placed, fill=255)
         _thick_line(self._mask_draw, outline, 255, edge + 2 * self.look.halo_width * OVERSAMPLE)
-
-    def _hatch(self, placed: list[Point], rgb: RGB) -> None:
-        xs, ys = [x for x, _ in placed], [y for _, y in placed]
-        box = (math.floor(min(xs)), math.floor(min(ys)), math.ceil(max(xs)) + 1, math.ceil(max(ys)) + 1)
-        shape = Image.new("L", (box[2] - box[0], box[3] - box[1]))
-        ImageDraw.Draw(shape).polygon([(x - box[0], y - box[1]) for x, y in placed], fill=255)
-        mask = ImageChops.multiply(shape, _hatching(self._side).crop(box))
-        self._canvas.paste(rgb, box, mask)
 
     def line(self, points: Sequence[Point], ink: str = "ink", width: float = 0.1) -> None:
         """A stroke; `width` in units of the square."""
@@ -230,6 +220,10 @@ class Pen:
         """The object alone, RGBA, cropped and scaled so that its longest side is the pixels asked for."""
         box = self._mask.getbbox() or (0, 0, 1, 1)
         drawn = self._canvas.crop(box)
+        if self.look.hatched:
+            # crayon is colour mixed with paper: less paper, in strokes, is the same colour laid on thicker
+            thicker = Image.blend(Image.new("RGB", drawn.size, PAPER), drawn, 1.5)
+            drawn.paste(thicker, mask=_hatching(self._side).crop(box))
         drawn.putalpha(self._mask.crop(box))
         scale = self._pixels / max(drawn.size)
         size = (max(1, round(drawn.width * scale)), max(1, round(drawn.height * scale)))
