@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# Tiny matrices: a second thread only waits for the first, above all beside pytest-xdist's other workers.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Callable
 from pathlib import Path
 

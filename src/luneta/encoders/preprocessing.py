@@ -222,13 +222,15 @@ def resize(image: Image, size: tuple[int, int], resample: str) -> Bytes:
     """RGB picture -> (3, height, width) bytes, with antialiasing as Pillow's.
 
     PyTorch's kernel for interleaved bytes does what Pillow does, several times faster and in the calling thread alone,
-    so that worker threads do not fight with the model over the cores. Where a side grows, its rounding can differ by
-    two grey levels; Pillow itself is used there.
+    so that worker threads do not fight with the model over the cores. Pillow itself is used where the two can differ
+    by more than one grey level: where a side grows, and where a picture is so tall that Pillow, since its version 13,
+    shrinks the height before the width (the values between the two steps are rounded and clipped).
     """
     pixels = np.array(_rgb(image))
     if pixels.shape[:2] == size:
         return _planes(pixels)
-    if size[0] > image.height or size[1] > image.width:
+    shrink = image.height - size[0], image.width - size[1]
+    if min(shrink) < 0 or shrink[0] > 2 * shrink[1]:
         return _planes(np.asarray(image.resize(size[::-1], resample=_PILLOW_FILTERS[resample])))
     planes = torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0)  # (1, 3, height, width), interleaved in memory
     resized = torch.nn.functional.interpolate(planes, size=size, mode=resample, align_corners=False, antialias=True)
