@@ -7,7 +7,7 @@ import string
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -483,3 +483,45 @@ def test_the_cache_has_one_store_per_fingerprint(tmp_path: Path, monkeypatch: py
     for path in paths:
         assert path.parent == tmp_path / "embeddings"
         assert set(path.name) <= set(string.hexdigits)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Threads only slow tiny models down."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("family", ["clip", "siglip"])
+@pytest.mark.usefixtures("small_shards", "one_thread")
+def test_a_real_checkpoint_gives_the_vectors_it_gives_alone_and_resumes(
+    family: str, tiny_checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    from luneta.encoders.registry import load_encoder
+
+    encoder = load_encoder(tiny_checkpoint(family), dtype="float32", device="cpu")
+    assert isinstance(encoder, StagedEncoder)
+    data = dataclasses.replace(world(40), texts=[f"a red boat near {'the river ' * (i % 7)}{i}" for i in range(40)])
+    whole = embed(encoder, data, store=tmp_path / "whole", batch_size=5)
+    np.testing.assert_allclose(whole.images, encoder.encode_images([image.open() for image in data.images]), atol=1e-5)
+    np.testing.assert_allclose(whole.texts, encoder.encode_texts(data.texts), atol=1e-5)
+
+    proper = store.EmbeddingStore.append
+    for fatal in ("image-00002.parquet", "text-00001.parquet"):
+
+        def stopped(self: store.EmbeddingStore, kind: Any, *rest: Any, fatal: str = fatal) -> None:
+            if f"{kind}-{sum(shard.kind == kind for shard in self.shards):05d}.parquet" == fatal:
+                raise KeyboardInterrupt
+            proper(self, kind, *rest)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store.EmbeddingStore, "append", stopped)
+            with pytest.raises(KeyboardInterrupt):
+                embed(encoder, data, store=tmp_path / "stopped", batch_size=5)
+    embed(encoder, data, store=tmp_path / "stopped", batch_size=5)
+    files = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("whole", "stopped")]
+    assert files[0] == files[1]
