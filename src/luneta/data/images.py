@@ -268,6 +268,15 @@ def _wide_to_grey(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.clip(np.rint((values - offset) * scale), 0, 255).astype(np.uint8))
 
 
+def thumbnail_jpeg(image: Image.Image, max_px: int) -> bytes:
+    """An RGB picture, its longer side at most `max_px` (never enlarged), as JPEG bytes."""
+    small = image.copy()
+    small.thumbnail((max_px, max_px))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=82, optimize=True)
+    return buffer.getvalue()
+
+
 def digest(data: bytes | pa.Buffer) -> str:
     """Hex digest of encoded bytes, 32 characters."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()

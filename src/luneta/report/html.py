@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -12,13 +11,13 @@ import jinja2
 from jinja2.runtime import Context
 
 import luneta
+from luneta.data.images import thumbnail_jpeg
 from luneta.report.messages import check_locale, translator
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 THUMBNAIL_PX = 224
-_JPEG_QUALITY = 82
 
 
 def render(template: str, *, locale: str = "en", **context: Any) -> str:
@@ -65,7 +64,7 @@ def format_number(value: float | None, digits: int, locale: str) -> str:
     """
     if value is None or not math.isfinite(value):
         return "–"
-    text = f"{value:,.{digits}f}"
+    text = f"{value:z,.{digits}f}"  # z: no "-0.000"
     return text.translate(str.maketrans(",.", ".,")) if locale == "pt-BR" else text
 
 
@@ -88,15 +87,6 @@ def _percent(context: Context, value: float | None, digits: int = 1) -> str:
 def thumbnail_data_uri(image: Image, max_px: int = THUMBNAIL_PX) -> str:
     """An RGB picture, its longer side at most `max_px`, as a JPEG data URI for an `img` element."""
     return jpeg_data_uri(thumbnail_jpeg(image, max_px))
-
-
-def thumbnail_jpeg(image: Image, max_px: int = THUMBNAIL_PX) -> bytes:
-    """An RGB picture, its longer side at most `max_px` (never enlarged), as JPEG bytes."""
-    small = image.copy()
-    small.thumbnail((max_px, max_px))  # never enlarges
-    buffer = io.BytesIO()
-    small.convert("RGB").save(buffer, "JPEG", quality=_JPEG_QUALITY, optimize=True)
-    return buffer.getvalue()
 
 
 def jpeg_data_uri(jpeg: bytes) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, get_args
 from luneta.errors import ConfigError, did_you_mean
 from luneta.report.demo_messages import DEMO
 from luneta.report.evaluation_messages import EVALUATION
+from luneta.report.profile_messages import PROFILE
 
 Locale = Literal["en", "pt-BR"]
 LOCALES: tuple[Locale, ...] = get_args(Locale)
@@ -46,7 +47,7 @@ COMMON: Table = {
     "and_more": ("and {n} more", "e mais {n}"),
 }
 
-TABLES: list[Table] = [COMMON, EVALUATION, DEMO]
+TABLES: list[Table] = [COMMON, EVALUATION, PROFILE, DEMO]
 """Every table of the pages; a page adds its own here."""
 
 

@@ -10,6 +10,7 @@ import jinja2
 import pytest
 from PIL import Image
 
+from luneta.data.images import thumbnail_jpeg
 from luneta.errors import ConfigError
 from luneta.report import html, messages
 
@@ -79,7 +80,7 @@ def test_thumbnails_are_jpegs_of_the_asked_size() -> None:
 
 def test_thumbnails_leave_the_picture_alone_and_never_enlarge() -> None:
     image = Image.new("RGB", (20, 10), "red")
-    jpeg = html.thumbnail_jpeg(image, 64)
+    jpeg = thumbnail_jpeg(image, 64)
     assert image.size == (20, 10)
     with Image.open(io.BytesIO(jpeg)) as small:
         assert small.size == (20, 10)
