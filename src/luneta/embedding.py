@@ -2,9 +2,10 @@
 
 Pictures are decoded, and preprocessed where the encoder lets them be, in a few threads that stay a bounded number of
 pictures ahead of the model; results come back in order. Work is cut into shards of a fixed number of items and shards
-into batches, in memory as on disk, so that the same items give the same vectors whether a run was interrupted or not. (To the last bit that holds for one
-machine and one `batch_size`: matrix products are summed in another order for other shapes and numbers of cores.)
-What a store holds already is not computed again, and equal contents are computed once.
+into batches, in memory as on disk, so that the same items give the same vectors whether a run was interrupted or not.
+(To the last bit that holds for one machine and one batch size: other shapes and other numbers of cores make matrix
+products be summed in another order.) What a store holds already is not computed again, and equal contents are computed
+once.
 
 Whether vectors may be reused is decided by `spec.fingerprint` alone. That of a custom encoder is trusted as it stands;
 an empty one means that its vectors are never kept.

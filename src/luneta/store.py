@@ -312,7 +312,9 @@ def _create(path: Path, spec: EncoderSpec) -> None:
         path.mkdir(parents=True, exist_ok=True)
         _refuse_foreign(path)
     except OSError as error:
-        raise ArtifactError(f"cannot make the folder {path}: {error.strerror or error}") from error
+        raise ArtifactError(
+            f"cannot make the folder {path}: {error.strerror or error}. Choose another place."
+        ) from error
     lock = filelock.FileLock(path / LOCK)
     _acquire(lock, path)
     try:
@@ -353,7 +355,7 @@ def _acquire(lock: filelock.BaseFileLock, path: Path) -> None:
             f"another process is writing to {path}. Wait until it ends, or choose another folder."
         ) from None
     except OSError as error:
-        raise ArtifactError(f"cannot write {path}: {error.strerror or error}") from error
+        raise ArtifactError(f"cannot write {path}: {error.strerror or error}. Choose another place.") from error
 
 
 def _order(shard: Shard) -> tuple[Kind, int, str]:
