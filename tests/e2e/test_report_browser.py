@@ -138,6 +138,18 @@ def test_every_picture_loads(visit: Any) -> None:
     assert max(widths) <= 144
 
 
+def test_pictures_of_every_shape_are_shown_whole(visit: Any) -> None:
+    tab = visit().tab
+    cut = tab.evaluate(
+        """() => [...document.querySelectorAll('.frame img')].filter(image => {
+            const inner = image.getBoundingClientRect(), frame = image.parentElement.getBoundingClientRect();
+            return inner.height > frame.height + 1 || inner.width > frame.width + 1
+                || Math.abs(frame.height - frame.width) > 1 || getComputedStyle(image).objectFit !== 'contain';
+        }).length"""
+    )
+    assert cut == 0
+
+
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_nothing_is_wider_than_the_screen(visit: Any, width: int) -> None:
     tab = visit(width).tab

@@ -13,6 +13,7 @@ from luneta.artifacts import write_text
 from luneta.errors import ImageError
 from luneta.report.html import format_number, render, thumbnail_data_uri
 from luneta.report.messages import Locale, Translate, check_locale, translator
+from luneta.report.profile_messages import REASONS
 from luneta.results import Metric
 from luneta.types import ImageRef
 
@@ -74,6 +75,13 @@ class Page:
         digits = len(high.rpartition("." if self.locale == "en" else ",")[2])
         low = self.number(metric.low * (100 if name.startswith("recall@") else 1), digits)
         return self.t("interval", low=low, high=high)
+
+    def reason(self, reason: str) -> str:
+        """What the data floor says in English, in the page's language as far as it is known."""
+        if self.locale == "en":
+            return reason
+        beginning = max((known for known in REASONS if reason.startswith(known)), key=len, default=None)
+        return reason if beginning is None else REASONS[beginning] + reason[len(beginning) :]
 
     def picture(self, ref: ImageRef) -> Picture:
         """The thumbnail of a picture."""

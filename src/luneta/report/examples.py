@@ -77,7 +77,7 @@ def _text_query(example: Example, data: ImageTextDataset, ranking: Ranking, page
 
 def _image_query(example: Example, data: ImageTextDataset, ranking: Ranking, page: Page) -> dict[str, Any]:
     relevant = set(example.relevant)
-    answers = _not_retrieved(example)
+    answers = list(dict.fromkeys(data.texts[text] for text in _not_retrieved(example)))
     return {
         "picture": picture_view(data, example.query, page),
         "rank": _rank(example, ranking, page),
@@ -85,7 +85,7 @@ def _image_query(example: Example, data: ImageTextDataset, ranking: Ranking, pag
             {"text": data.texts[text], "right": text in relevant, "score": page.number(score)}
             for text, score in zip(example.retrieved, example.scores, strict=True)
         ],
-        "answers": [data.texts[text] for text in answers[:N_ANSWERS]],
+        "answers": answers[:N_ANSWERS],
         "n_more": max(0, len(answers) - N_ANSWERS),
     }
 

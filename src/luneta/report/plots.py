@@ -53,7 +53,7 @@ def recall_curve(curves: Sequence[Curve], chance: Curve, *, percent: Format, x_l
     last = max(chance.x)
     for index, curve in enumerate(curves):
         colour = _SERIES[index % N_SERIES]
-        axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
+        axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.24, linewidth=0)
         axes.plot(curve.x, curve.y, color=colour, linewidth=2, dashes=DASHES[index % N_SERIES])
     axes.plot(chance.x, chance.y, color=_MUTED, linewidth=1.2, dashes=(1, 2))
     axes.set_xscale("log")
@@ -152,9 +152,15 @@ def _x_ticks(axes: Axes, ticks: Sequence[float], labels: Sequence[str]) -> None:
 
 def _share_axis(axes: Axes, highest: float, percent: Format) -> None:
     """A vertical axis of shares from 0, with a few round values and thin lines across."""
-    top = min(1.0, highest * 1.08) if highest > 0 else 1.0
-    axes.set_ylim(0, top)
-    axes.locator_params(axis="y", nbins=5)
+    from matplotlib.ticker import MaxNLocator
+
+    ticks = [
+        tick
+        for tick in MaxNLocator(nbins=5, steps=[1, 2, 5, 10]).tick_values(0, highest if highest > 0 else 1.0)
+        if 0 <= tick <= 1
+    ]
+    axes.set_ylim(0, ticks[-1])
+    axes.set_yticks(ticks)
     axes.yaxis.set_major_formatter(lambda value, _: percent(value))
     axes.grid(axis="y", color=_LINE, linewidth=0.8)
 

@@ -14,7 +14,6 @@ from luneta.profiling import ImageFacts, Profile, Spread
 from luneta.report.document import Page, Report
 from luneta.report.html import jpeg_data_uri
 from luneta.report.messages import check_locale, translator
-from luneta.report.profile_messages import REASONS
 
 _MAX_ROWS = 50
 _MAX_BARS = 8
@@ -53,8 +52,8 @@ class ProfileSection:
             "shortest": found.captions.shortest,
             "longest": found.captions.longest,
             "pictures": None if found.images is None else _pictures(found.images, page),
-            "reasons": Counter(_reason(row.reason, page) for row in left_out).most_common(_MAX_BARS),
-            "rows": [(row.row, row.source, _reason(row.reason, page)) for row in left_out[:_MAX_ROWS]],
+            "reasons": Counter(page.reason(row.reason) for row in left_out).most_common(_MAX_BARS),
+            "rows": [(row.row, row.source, page.reason(row.reason)) for row in left_out[:_MAX_ROWS]],
             "n_more": max(0, len(left_out) - _MAX_ROWS),
             "examples": [_example(example, page) for example in found.examples],
         }
@@ -111,20 +110,12 @@ def _facts(found: Profile, page: Page) -> list[tuple[str, str]]:
     said = [(t(name), getattr(found, name)) for name in ("revision", "split", "language")]
     rows = [(t("data_set"), found.name), *((name, value) for name, value in said if value)]
     for kind, name, why in found.chosen_columns:
-        words = ", ".join(_reason(part, page) for part in why.split(", "))
+        words = ", ".join(page.reason(part) for part in why.split(", "))
         rows.append((t(f"profile_{kind}_column"), f"{name} ({words})"))
     if found.sample:
         sample = {name: page.number(found.sample[name], 0) for name in ("limit", "seed")}
         rows.append((t("sample"), t("sample_of", **sample)))
     return rows
-
-
-def _reason(reason: str, page: Page) -> str:
-    """What the data floor says in English, in the page's language as far as it is known."""
-    if page.locale == "en":
-        return reason
-    beginning = max((known for known in REASONS if reason.startswith(known)), key=len, default=None)
-    return reason if beginning is None else REASONS[beginning] + reason[len(beginning) :]
 
 
 def _languages(found: Profile, page: Page) -> dict[str, float]:

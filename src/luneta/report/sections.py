@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from luneta.advice import Suggestion
@@ -86,9 +87,12 @@ def encoder_names(evaluations: Sequence[Evaluation]) -> list[str]:
 
 
 def data_label(evaluation: Evaluation) -> str:
-    """What a reader calls the data: name, split, language."""
+    """What a reader calls the data: name (of a path, its end), split, language."""
     dataset = evaluation.dataset
-    return " · ".join(str(dataset[key]) for key in ("name", "split", "language") if dataset.get(key))
+    name = str(dataset["name"])
+    if name.startswith((".", "~")) or PurePath(name).is_absolute():
+        name = PurePath(name).name or name
+    return " · ".join(str(part) for part in (name, dataset.get("split"), dataset.get("language")) if part)
 
 
 @dataclass(frozen=True)
@@ -187,7 +191,7 @@ class Skipped:
 
     def view(self, page: Page) -> Mapping[str, Any]:
         return {
-            "rows": self.rows[:N_SKIPPED_SHOWN],
+            "rows": [(row.row, row.source, page.reason(row.reason)) for row in self.rows[:N_SKIPPED_SHOWN]],
             "n": len(self.rows),
             "n_more": max(0, len(self.rows) - N_SKIPPED_SHOWN),
         }

@@ -28,6 +28,7 @@ from luneta.report.sections import (
     Searches,
     Skipped,
     Step,
+    data_label,
     encoder_names,
 )
 from luneta.results import Evaluation, Metric, load_evaluation
@@ -54,7 +55,7 @@ def strong() -> Evaluation:
 
 
 COMMAND = "luneta evaluate 'my photos' --encoder weak"
-ROWS = tuple(SkippedRow(row, f"images/{row}.jpg", f"truncated {row}") for row in range(60))
+ROWS = tuple(SkippedRow(row, f"images/{row}.jpg", f"odd {row}" if row else "no caption") for row in range(60))
 
 
 @pytest.fixture(scope="module")
@@ -241,14 +242,15 @@ def test_galleries_show_the_query_what_was_found_and_what_is_right(weak: Evaluat
 
 
 def test_many_right_answers_are_counted_not_listed() -> None:
-    data = world(60, equal_captions=[list(range(30)), list(range(30, 60))])  # two class labels
+    data = world(60, equal_captions=[list(range(c, c + 10)) for c in range(0, 60, 10)])  # six class labels
     page = Page("en", translator("en"))
     shown = galleries(evaluate(ConceptEncoder(noise=30.0), data, cache=False), page)
-    examples = [e for direction in shown for kind in direction["kinds"] for e in kind["examples"]]
-    missed = [e for e in examples if not any(found["right"] for found in e["retrieved"])]
-    assert missed
-    assert {(len(e["answers"]), e["n_more"]) for e in missed} == {(3, 27)}
-    assert all(not e["answers"] for e in examples if e not in missed)
+    for direction, expected in zip(shown, [(3, 7), (1, 0)], strict=True):  # 10 pictures; 10 texts, all the same
+        examples = [e for kind in direction["kinds"] for e in kind["examples"]]
+        missed = [e for e in examples if not any(found["right"] for found in e["retrieved"])]
+        assert missed
+        assert {(len(e["answers"]), e["n_more"]) for e in missed} == {expected}
+        assert all(not e["answers"] for e in examples if e not in missed)
 
 
 def test_one_language_of_texts_is_declared_and_every_text_finds_its_direction(
@@ -275,12 +277,13 @@ def test_a_result_read_from_a_file_has_numbers_and_says_what_it_lacks(
 
 
 def test_rows_left_out_are_listed_once_with_their_reasons(pair_page: Element, weak_page: Element) -> None:
-    assert body(pair_page).count("truncated 7 ") == 1
-    assert "truncated 49" in body(pair_page)
-    assert "truncated 50" not in body(pair_page)
+    assert body(pair_page).count("odd 7 ") == 1
+    assert "odd 49" in body(pair_page)
+    assert "odd 50" not in body(pair_page)
     if locale_of(pair_page) == "en":
         assert "60 rows were left out" in body(pair_page)
         assert "and 10 more" in body(pair_page)
+    assert ("no caption" if locale_of(pair_page) == "en" else "sem legenda") in body(pair_page)
     assert "Rows left out" not in body(weak_page)
 
 
@@ -307,6 +310,14 @@ def test_encoders_of_one_name_are_told_apart(weak: Evaluation, strong: Evaluatio
     twin = replace(strong, encoder={**strong.encoder, "name": "weak"})
     assert encoder_names([weak, strong]) == ["weak", "strong"]
     assert encoder_names([weak, twin]) == [f"weak ({e.encoder['fingerprint'][:8]})" for e in (weak, twin)]
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("../data/stamps", "stamps · en"), ("/a/b.csv", "b.csv · en"), ("owner/name", "owner/name · en"), (".", ". · en")],
+)
+def test_a_path_is_called_by_its_end(weak: Evaluation, name: str, label: str) -> None:
+    assert data_label(replace(weak, dataset={**weak.dataset, "name": name, "language": "en"})) == label
 
 
 def hostile() -> Evaluation:
