@@ -1,0 +1,45 @@
+"""Where and in which format an encoder computes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from luneta.encoders import precision
+from luneta.encoders.precision import computing, cpu_multiplies_bfloat16, lower_matrices, resolve_dtype
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(("hardware", "dtype"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_follows_the_hardware(hardware: bool, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "computes_bfloat16", lambda device: hardware)
+    assert resolve_dtype("auto", CPU) == dtype
+    assert resolve_dtype("float16", CPU) == "float16"
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("fpu avx2 avx512f avx512_bf16 avx512_vnni", True),
+        ("fpu amx_bf16 amx_tile", True),
+        ("fpu avx2 avx512f", False),
+        ("", False),
+    ],
+)
+def test_flags_of_a_processor(flags: str, expected: bool) -> None:
+    assert cpu_multiplies_bfloat16(f"model name\t: X avx512_bf16\nflags\t\t: {flags}\nbugs\t\t: none\n") is expected
+
+
+def test_a_processor_of_another_kind() -> None:
+    assert cpu_multiplies_bfloat16("Features\t: fp asimd bf16\n") is False
+
+
+def test_only_matrices_are_lowered() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.LayerNorm(8), torch.nn.Embedding(4, 8))
+    lower_matrices(model, "bfloat16")
+    assert [parameter.dtype for parameter in model.parameters()] == [torch.bfloat16] * 2 + [torch.float32] * 3
+    with computing("bfloat16", CPU):
+        stream = torch.ones(1, 8)
+        assert model[0](stream).dtype == torch.bfloat16
+        assert model[1](stream + model[0](stream)).dtype == torch.float32
