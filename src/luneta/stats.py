@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, overload
@@ -12,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from luneta.errors import ConfigError, ShapeError
 
 Indexes = NDArray[np.int64]
+Table = NDArray[np.float64]
+Limits = tuple[float | None, float | None]
 Statistic = Literal["mean", "median"]
 
 
@@ -107,18 +110,22 @@ def bootstrap(
     lows, highs = np.quantile(resampled, [tail, 1 - tail], axis=0)
     intervals = {}
     for name, column, point, low, high in zip(values, table.T, points, lows, highs, strict=True):
-        limits = _degenerate(column, n_clusters, tail) or (float(low), float(high))
+        limits: tuple[float | None, float | None] = (float(low), float(high))
+        if statistic == "mean" and low == high:
+            limits = _limits_without_spread(column, n_clusters, tail)
+        elif statistic == "median" and 0.5**n_clusters > tail:
+            limits = (None, None)
         intervals[name] = Interval(float(point), *limits)
     return intervals
 
 
-def _checked(values: Mapping[str, ArrayLike], clusters: ArrayLike | None) -> tuple[NDArray[np.float64], Indexes]:
-    """(n_queries, n_metrics) values and cluster numbers 0 to n_clusters - 1."""
+def _checked(values: Mapping[str, ArrayLike], clusters: ArrayLike | None) -> tuple[Table, Indexes]:
+    """(n_queries, n_metrics) values and (n_queries,) cluster numbers 0 to n_clusters - 1."""
     columns = [np.asarray(column, dtype=np.float64) for column in values.values()]
     n = len(columns[0]) if columns and columns[0].ndim == 1 else 0
     if n == 0 or any(column.shape != (n,) for column in columns):
         shapes = {name: np.shape(column) for name, column in values.items()}
-        raise ShapeError(f"values have shapes {shapes}; expected one number per query, the same queries in each")
+        raise ShapeError(f"values have shapes {shapes}; expected one number per query, for the same queries in each")
     table = np.stack(columns, axis=1)
     if not np.isfinite(table).all():
         raise ShapeError("values hold NaN or infinite numbers; an interval needs one finite number per query")
@@ -130,45 +137,45 @@ def _checked(values: Mapping[str, ArrayLike], clusters: ArrayLike | None) -> tup
     return table, np.unique(members, return_inverse=True)[1]
 
 
-def _degenerate(column: NDArray[np.float64], n_clusters: int, tail: float) -> tuple[float | None, float | None] | None:
-    """Limits where resampling cannot give any, because all queries agree."""
-    if column.min() != column.max():
-        return None
-    if column[0] == 0.0:
+def _limits_without_spread(column: NDArray[np.float64], n_clusters: int, tail: float) -> Limits:
+    """Limits of a mean that is the same in every resample: those of Clopper and Pearson for no hit, or only hits."""
+    if (column == 0).all():
         return 0.0, 1 - tail ** (1 / n_clusters)
-    if column[0] == 1.0:
+    if (column == 1).all():
         return tail ** (1 / n_clusters), 1.0
     return None, None
 
 
-def _draws(n_clusters: int, n_resamples: int, seed: int, step: int) -> Iterator[NDArray[np.int64]]:
+def _draws(n_clusters: int, n_resamples: int, seed: int) -> Iterator[Indexes]:
+    """(n_clusters,) how often each cluster is in the resample, for each resample."""
     rng = np.random.default_rng(seed)
-    for start in range(0, n_resamples, step):
-        rows = min(step, n_resamples - start)
-        yield np.stack(
-            [np.bincount(rng.integers(n_clusters, size=n_clusters), minlength=n_clusters) for _ in range(rows)]
-        )
+    for _ in range(n_resamples):
+        yield np.bincount(rng.integers(n_clusters, size=n_clusters), minlength=n_clusters)
 
 
-def _means(
-    table: NDArray[np.float64], members: Indexes, n_clusters: int, n_resamples: int, seed: int
-) -> NDArray[np.float64]:
-    sums = np.stack([np.bincount(members, weights=column, minlength=n_clusters) for column in table.T], axis=1)
-    sizes = np.bincount(members, minlength=n_clusters)
-    step = max(1, 2**21 // n_clusters)
-    draws = _draws(n_clusters, n_resamples, seed, step)
-    return np.concatenate([(weights @ sums) / (weights @ sizes)[:, None] for weights in draws])
+def _means(table: Table, members: Indexes, n_clusters: int, n_resamples: int, seed: int) -> Table:
+    """(n_resamples, n_metrics) means: sums of the drawn clusters over their sizes."""
+    columns = [np.ones(len(table)), *table.T]
+    totals = np.stack([np.bincount(members, weights=column, minlength=n_clusters) for column in columns], axis=1)
+    draws = _draws(n_clusters, n_resamples, seed)
+    step = max(1, 2**20 // n_clusters)
+    found = np.concatenate(
+        [np.array(list(itertools.islice(draws, step)), dtype=np.float64) @ totals for _ in range(0, n_resamples, step)]
+    )
+    means: Table = found[:, 1:] / found[:, :1]
+    return means
 
 
-def _medians(
-    table: NDArray[np.float64], members: Indexes, n_clusters: int, n_resamples: int, seed: int
-) -> NDArray[np.float64]:
+def _medians(table: Table, members: Indexes, n_clusters: int, n_resamples: int, seed: int) -> Table:
+    """(n_resamples, n_metrics) medians: where half of the drawn queries are counted, in the order of their values."""
+    orders = np.argsort(table, axis=0, kind="stable").T
+    ordered = np.take_along_axis(table, orders.T, axis=0).T
+    members_in_order = members[orders]
     result = np.empty((n_resamples, table.shape[1]))
-    for i, weights in enumerate(_draws(n_clusters, n_resamples, seed, 1)):
-        for j, column in enumerate(table.T):
-            order = np.argsort(column)
-            upto = np.cumsum(weights[0][members[order]])
-            n = upto[-1]
-            low, high = np.searchsorted(upto, [(n - 1) // 2, n // 2], side="right")
-            result[i, j] = (column[order[low]] + column[order[high]]) / 2
+    for i, drawn in enumerate(_draws(n_clusters, n_resamples, seed)):
+        for j, (column, own) in enumerate(zip(ordered, members_in_order, strict=True)):
+            counted = np.cumsum(drawn[own])
+            n = int(counted[-1])
+            middle = np.searchsorted(counted, [(n - 1) // 2, n // 2], side="right")
+            result[i, j] = column[middle].mean()
     return result

@@ -1,0 +1,84 @@
+"""Metrics against ranx and pytrec_eval, where their definitions coincide with ours: no ties, whole ranking."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from luneta import metrics
+from luneta.ranking import Ranking, rank_both
+
+Dicts = tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]
+
+
+@pytest.fixture(scope="module")
+def tasks() -> dict[str, tuple[Ranking, Dicts]]:
+    """Both directions of a many-to-many task, as a ranking and as the dictionaries that the peers take."""
+    rng = np.random.default_rng(8)
+    n_texts, n_images = 230, 90
+    images = rng.standard_normal((n_images, 24)).astype(np.float32)
+    texts = images[np.arange(n_texts) % n_images] + 1.6 * rng.standard_normal((n_texts, 24)).astype(np.float32)
+    own = np.stack([np.arange(n_texts), np.arange(n_texts) % n_images], axis=1)
+    more = np.stack([rng.integers(n_texts, size=200), rng.integers(n_images, size=200)], axis=1)
+    pairs = np.unique(np.concatenate([own, more]), axis=0)
+    scores = (texts.astype(np.float64) @ images.astype(np.float64).T).astype(np.float32)
+    rankings = rank_both(texts, images, pairs)
+    assert all((ranking.n_tied == 1).all() for ranking in rankings.values())
+    return {
+        "text_to_image": (rankings["text_to_image"], dictionaries(scores, pairs)),
+        "image_to_text": (rankings["image_to_text"], dictionaries(scores.T, pairs[:, ::-1])),
+    }
+
+
+def dictionaries(scores: NDArray[np.float32], pairs: NDArray[np.int64]) -> Dicts:
+    """(qrels, run), with names that sort as their numbers do."""
+    qrels: dict[str, dict[str, int]] = {}
+    for query, item in pairs.tolist():
+        qrels.setdefault(f"q{query:04}", {})[f"d{item:04}"] = 1
+    run = {
+        f"q{query:04}": {f"d{item:04}": score for item, score in enumerate(line)}
+        for query, line in enumerate(scores.tolist())
+    }
+    return qrels, run
+
+
+def ours(ranking: Ranking) -> dict[str, NDArray[np.float64]]:
+    found = metrics.compute(ranking)
+    for k in (1, 5, 10):
+        found[f"set_recall@{k}"] = metrics.set_recall_at(ranking, k)
+    found["mrr@10"] = metrics.reciprocal_rank_at(ranking, 10)
+    return found
+
+
+@pytest.mark.parametrize("direction", ["text_to_image", "image_to_text"])
+def test_every_query_agrees_with_trec_eval(direction: str, tasks: dict[str, tuple[Ranking, Dicts]]) -> None:
+    pytrec_eval = pytest.importorskip("pytrec_eval")
+    ranking, (qrels, run) = tasks[direction]
+    names = {
+        **{f"success_{k}": f"recall@{k}" for k in (1, 5, 10)},
+        **{f"recall_{k}": f"set_recall@{k}" for k in (1, 5, 10)},
+        "recip_rank": "mrr", "ndcg_cut_5": "ndcg@5", "ndcg_cut_10": "ndcg@10", "map_cut_10": "map@10",
+    }  # fmt: skip
+    evaluator = pytrec_eval.RelevanceEvaluator(
+        qrels, {"success.1,5,10", "recall.1,5,10", "recip_rank", "ndcg_cut.5,10", "map_cut.10"}
+    )
+    theirs = evaluator.evaluate(run)
+    found = ours(ranking)
+    assert 0.05 < found["recall@1"].mean() < 0.95
+    for their_name, our_name in names.items():
+        expected = [theirs[query][their_name] for query in sorted(theirs)]
+        np.testing.assert_allclose(found[our_name], expected, atol=1e-9, err_msg=our_name)
+
+
+@pytest.mark.slow  # ranx compiles itself first
+@pytest.mark.filterwarnings("ignore:unsafe cast")
+def test_means_agree_with_ranx(tasks: dict[str, tuple[Ranking, Dicts]]) -> None:
+    ranx = pytest.importorskip("ranx")
+    names = {"hit_rate@5": "recall@5", "recall@5": "set_recall@5", "mrr": "mrr", "mrr@10": "mrr@10",
+             "ndcg@10": "ndcg@10", "map@10": "map@10"}  # fmt: skip
+    for direction, (ranking, (qrels, run)) in tasks.items():
+        theirs = ranx.evaluate(ranx.Qrels(qrels), ranx.Run(run), list(names))
+        found = ours(ranking)
+        for their_name, our_name in names.items():
+            assert found[our_name].mean() == pytest.approx(theirs[their_name], abs=1e-9), f"{direction} {our_name}"

@@ -1,0 +1,189 @@
+"""Clusters against a plain search; bootstrap intervals against formulas, slow twins and simulation; edge cases."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from luneta.errors import ConfigError, ShapeError
+from luneta.stats import Interval, bootstrap, clusters
+
+
+def components(pairs: list[tuple[int, int]], n_texts: int, n_images: int) -> set[frozenset[tuple[str, int]]]:
+    """Connected components, by walking from node to node."""
+    neighbours: dict[tuple[str, int], set[tuple[str, int]]] = {("text", t): set() for t in range(n_texts)}
+    neighbours |= {("image", i): set() for i in range(n_images)}
+    for text, image in pairs:
+        neighbours["text", text].add(("image", image))
+        neighbours["image", image].add(("text", text))
+    found, seen = set(), set()
+    for node in neighbours:
+        reached, frontier = {node}, [node]
+        while frontier:
+            new = neighbours[frontier.pop()] - reached
+            reached |= new
+            frontier += new
+        if node not in seen:
+            found.add(frozenset(reached))
+        seen |= reached
+    return found
+
+
+def as_sets(of_text: NDArray[np.int64], of_image: NDArray[np.int64]) -> set[frozenset[tuple[str, int]]]:
+    members: dict[int, set[tuple[str, int]]] = {}
+    for side, labels in (("text", of_text), ("image", of_image)):
+        for index, label in enumerate(labels.tolist()):
+            members.setdefault(label, set()).add((side, index))
+    return {frozenset(own) for own in members.values()}
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), n_texts=st.integers(1, 12), n_images=st.integers(1, 12))
+def test_clusters_are_connected_components(data: st.DataObject, n_texts: int, n_images: int) -> None:
+    edge = st.tuples(st.integers(0, n_texts - 1), st.integers(0, n_images - 1))
+    pairs = data.draw(st.lists(edge, max_size=20))
+    of_text, of_image = clusters(np.array(pairs, dtype=np.int64).reshape(-1, 2), n_texts, n_images)
+    assert as_sets(of_text, of_image) == components(pairs, n_texts, n_images)
+    labels = np.concatenate([of_text, of_image])
+    assert sorted(set(labels.tolist())) == list(range(labels.max() + 1))
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_clusters_of_one_long_chain(shuffled: bool) -> None:
+    n = 30_000
+    chain = np.concatenate([np.stack([np.arange(n)] * 2, 1), np.stack([np.arange(1, n), np.arange(n - 1)], 1)])
+    if shuffled:
+        rng = np.random.default_rng(0)
+        chain = np.stack([rng.permutation(n)[chain[:, 0]], rng.permutation(n)[chain[:, 1]]], axis=1)
+    of_text, of_image = clusters(chain, n, n)
+    assert of_text.max() == of_image.max() == 0
+
+
+def test_five_captions_of_a_picture_are_one_cluster() -> None:
+    pairs = np.stack([np.arange(15), np.arange(15) // 5], axis=1)
+    of_text, of_image = clusters(pairs, 15, 3)
+    assert of_text.tolist() == [0] * 5 + [1] * 5 + [2] * 5
+    assert of_image.tolist() == [0, 1, 2]
+
+
+def slow_bootstrap(
+    values: NDArray[np.float64], members: NDArray[np.int64], statistic: str, n_resamples: int, seed: int
+) -> tuple[float, float]:
+    """Whole clusters drawn with replacement, their queries put together, one resample at a time."""
+    own = [values[members == label] for label in np.unique(members)]
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(n_resamples):
+        drawn = np.concatenate([own[i] for i in rng.integers(len(own), size=len(own))])
+        found.append(drawn.mean() if statistic == "mean" else np.median(drawn))
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
+
+
+@pytest.mark.parametrize("statistic", ["mean", "median"])
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(6, 60), n_clusters=st.integers(6, 30), distinct=st.integers(2, 50))
+def test_bootstrap_is_its_slow_twin(statistic: str, seed: int, n: int, n_clusters: int, distinct: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, distinct, n).astype(float)
+    members = np.append(np.arange(6), rng.integers(0, n_clusters, n - 6)) * 7
+    found = bootstrap(values, members, statistic=statistic, n_resamples=37, seed=seed)  # type: ignore[arg-type]
+    assert found.value == pytest.approx(values.mean() if statistic == "mean" else np.median(values))
+    low, high = slow_bootstrap(values, members, statistic, 37, seed)
+    if low == high and statistic == "mean":
+        assert found.low is None or (values == values[0]).all()
+    else:
+        assert (found.low, found.high) == pytest.approx((low, high), rel=1e-12)
+
+
+def test_interval_of_independent_queries_has_the_width_of_the_normal_formula() -> None:
+    values = np.random.default_rng(0).standard_normal(5000) * 3 + 1
+    found = bootstrap(values, n_resamples=4000)
+    half = 1.96 * values.std() / math.sqrt(len(values))
+    assert found.low == pytest.approx(values.mean() - half, abs=0.08 * half)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.08 * half)
+
+
+def test_copies_of_a_query_in_one_cluster_add_no_certainty() -> None:
+    values = np.random.default_rng(1).random(300)
+    once = bootstrap(values)
+    five_times = bootstrap(np.repeat(values, 5), np.repeat(np.arange(300), 5))
+    independent = bootstrap(np.repeat(values, 5))
+    assert (five_times.low, five_times.high) == pytest.approx((once.low, once.high))
+    assert independent.high is not None
+    assert independent.low is not None
+    assert once.high is not None
+    assert once.low is not None
+    assert independent.high - independent.low < 0.6 * (once.high - once.low)
+
+
+def test_metrics_of_one_call_share_their_resamples() -> None:
+    values = np.random.default_rng(2).random(80)
+    found = bootstrap({"a": values, "b": values, "c": 1 - values})
+    assert found["a"] == found["b"] == bootstrap(values)
+    assert found["c"].low == pytest.approx(1 - found["a"].high)
+
+
+def test_seed_decides() -> None:
+    values = np.random.default_rng(3).random(50)
+    assert bootstrap(values, seed=1) == bootstrap(values, seed=1) != bootstrap(values, seed=2)
+
+
+@pytest.mark.parametrize(("n", "expected"), [(1, 0.975), (10, 0.3085), (100, 0.0362), (1000, 0.003682)])
+def test_no_hit_and_only_hits_have_clopper_pearson_limits(n: int, expected: float) -> None:
+    none, all_ = bootstrap(np.zeros(n)), bootstrap(np.ones(n))
+    assert (none.value, none.low, none.high) == (0, 0, pytest.approx(expected, abs=5e-5))
+    assert (all_.value, all_.low, all_.high) == (1, pytest.approx(1 - expected, abs=5e-5), 1)
+    in_clusters = bootstrap(np.zeros(3 * n), np.repeat(np.arange(n), 3))
+    assert in_clusters.high == none.high  # it is the number of clusters that counts
+
+
+def test_nothing_is_said_where_nothing_can_be() -> None:
+    assert bootstrap([0.3]) == Interval(0.3, None, None)
+    assert bootstrap([0.5] * 20) == Interval(0.5, None, None)
+    assert bootstrap([0.0, 1.0], [4, 4]) == Interval(0.5, None, None)
+    assert bootstrap([7.0], statistic="median") == Interval(7.0, None, None)
+    assert bootstrap([1.0] * 5, statistic="median") == Interval(1.0, None, None)
+    assert bootstrap([1.0] * 6, statistic="median") == Interval(1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "members", "options", "error", "message"),
+    [
+        ([], None, {}, ShapeError, "one number per query"),
+        ({}, None, {}, ShapeError, "one number per query"),
+        ([[1.0]], None, {}, ShapeError, "one number per query"),
+        ({"a": [1.0], "b": [1.0, 2.0]}, None, {}, ShapeError, "same queries"),
+        ([1.0, math.nan], None, {}, ShapeError, "NaN or infinite"),
+        ([1.0, 2.0], [0], {}, ShapeError, r"clusters have shape \(1,\); expected \(2,\)"),
+        ([1.0], None, {"statistic": "mode"}, ConfigError, "'mode'; expected 'mean' or 'median'"),
+        ([1.0], None, {"n_resamples": 0}, ConfigError, "n_resamples is 0"),
+        ([1.0], None, {"confidence": 1.0}, ConfigError, "confidence 1.0"),
+    ],
+)
+def test_bad_input_is_refused_with_a_reason(
+    values: object, members: object, options: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        bootstrap(values, members, **options)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(("rate", "n_clusters", "at_least"), [(0.3, 60, 0.88), (0.02, 60, 0.85), (0.9, 60, 0.88)])
+def test_coverage_of_clustered_hits(rate: float, n_clusters: int, at_least: float) -> None:
+    """Five captions a picture that succeed together: the interval holds the true rate about as often as it says."""
+    rng = np.random.default_rng(4)
+    members = np.repeat(np.arange(n_clusters), 5)
+    covered = 0
+    for trial in range(120):
+        easy = rng.beta(1.5 * rate, 1.5 * (1 - rate), n_clusters)
+        hits = (rng.random(5 * n_clusters) < np.repeat(easy, 5)).astype(float)
+        found = bootstrap(hits, members, n_resamples=200, seed=trial)
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= rate <= found.high
+    assert covered / 120 >= at_least
