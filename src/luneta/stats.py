@@ -81,6 +81,15 @@ def bootstrap(
 ) -> Interval | dict[str, Interval]:
     """Percentile interval of a mean or median, resampling whole clusters of queries with replacement.
 
+    Where all queries score 0, or all score 1, resampling sees no spread; the limits of the mean are then those of
+    Clopper and Pearson (1934) for that many clusters: 0 to 1 - (alpha / 2) ** (1 / n_clusters), or its mirror image.
+    Where nothing can be said (a mean that is the same in every resample for another reason; a median of fewer than
+    six clusters, at 95 %), low and high are None. Means are taken to be of scores between 0 and 1.
+
+    How often a 95 % interval held the true rate of hits in simulations (five captions a picture, correlation 0.4
+    within a picture): 0.91 to 0.96 with 100 and 300 pictures; down to 0.84 with 5 to 20 pictures, and to 0.88 where
+    the rate was so near to 0 or 1 that only a few pictures differed from the rest. Such intervals are too narrow.
+
     Args:
         values: (n_queries,), or several such by name; all share the same resamples.
         clusters: (n_queries,) cluster number of each query; None takes every query as independent.
@@ -104,12 +113,12 @@ def bootstrap(
         )
     table, members = _checked(values, clusters)
     n_clusters = int(members.max()) + 1
-    points = np.mean(table, axis=0) if statistic == "mean" else np.median(table, axis=0)
+    points = np.mean(table, axis=1) if statistic == "mean" else np.median(table, axis=1)
     resampled = (_means if statistic == "mean" else _medians)(table, members, n_clusters, n_resamples, seed)
     tail = (1 - confidence) / 2
     lows, highs = np.quantile(resampled, [tail, 1 - tail], axis=0)
     intervals = {}
-    for name, column, point, low, high in zip(values, table.T, points, lows, highs, strict=True):
+    for name, column, point, low, high in zip(values, table, points, lows, highs, strict=True):
         limits: tuple[float | None, float | None] = (float(low), float(high))
         if statistic == "mean" and low == high:
             limits = _limits_without_spread(column, n_clusters, tail)
@@ -120,13 +129,13 @@ def bootstrap(
 
 
 def _checked(values: Mapping[str, ArrayLike], clusters: ArrayLike | None) -> tuple[Table, Indexes]:
-    """(n_queries, n_metrics) values and (n_queries,) cluster numbers 0 to n_clusters - 1."""
+    """(n_metrics, n_queries) values and (n_queries,) cluster numbers 0 to n_clusters - 1."""
     columns = [np.asarray(column, dtype=np.float64) for column in values.values()]
     n = len(columns[0]) if columns and columns[0].ndim == 1 else 0
     if n == 0 or any(column.shape != (n,) for column in columns):
         shapes = {name: np.shape(column) for name, column in values.items()}
         raise ShapeError(f"values have shapes {shapes}; expected one number per query, for the same queries in each")
-    table = np.stack(columns, axis=1)
+    table = np.stack(columns)
     if not np.isfinite(table).all():
         raise ShapeError("values hold NaN or infinite numbers; an interval needs one finite number per query")
     if clusters is None:
@@ -155,7 +164,7 @@ def _draws(n_clusters: int, n_resamples: int, seed: int) -> Iterator[Indexes]:
 
 def _means(table: Table, members: Indexes, n_clusters: int, n_resamples: int, seed: int) -> Table:
     """(n_resamples, n_metrics) means: sums of the drawn clusters over their sizes."""
-    columns = [np.ones(len(table)), *table.T]
+    columns = [np.ones(len(members)), *table]
     totals = np.stack([np.bincount(members, weights=column, minlength=n_clusters) for column in columns], axis=1)
     draws = _draws(n_clusters, n_resamples, seed)
     step = max(1, 2**20 // n_clusters)
@@ -168,10 +177,10 @@ def _means(table: Table, members: Indexes, n_clusters: int, n_resamples: int, se
 
 def _medians(table: Table, members: Indexes, n_clusters: int, n_resamples: int, seed: int) -> Table:
     """(n_resamples, n_metrics) medians: where half of the drawn queries are counted, in the order of their values."""
-    orders = np.argsort(table, axis=0, kind="stable").T
-    ordered = np.take_along_axis(table, orders.T, axis=0).T
+    orders = np.argsort(table, axis=1, kind="stable")
+    ordered = np.take_along_axis(table, orders, axis=1)
     members_in_order = members[orders]
-    result = np.empty((n_resamples, table.shape[1]))
+    result = np.empty((n_resamples, len(table)))
     for i, drawn in enumerate(_draws(n_clusters, n_resamples, seed)):
         for j, (column, own) in enumerate(zip(ordered, members_in_order, strict=True)):
             counted = np.cumsum(drawn[own])

@@ -125,7 +125,10 @@ def test_copies_of_a_query_in_one_cluster_add_no_certainty() -> None:
 def test_metrics_of_one_call_share_their_resamples() -> None:
     values = np.random.default_rng(2).random(80)
     found = bootstrap({"a": values, "b": values, "c": 1 - values})
-    assert found["a"] == found["b"] == bootstrap(values)
+    alone = bootstrap(values)
+    assert found["a"].value == found["b"].value == alone.value
+    assert (found["a"].low, found["a"].high) == pytest.approx((alone.low, alone.high))
+    assert (found["b"].low, found["b"].high) == pytest.approx((alone.low, alone.high))
     assert found["c"].low == pytest.approx(1 - found["a"].high)
 
 
@@ -173,17 +176,17 @@ def test_bad_input_is_refused_with_a_reason(
         bootstrap(values, members, **options)  # type: ignore[call-overload]
 
 
-@pytest.mark.parametrize(("rate", "n_clusters", "at_least"), [(0.3, 60, 0.88), (0.02, 60, 0.85), (0.9, 60, 0.88)])
+@pytest.mark.parametrize(("rate", "n_clusters", "at_least"), [(0.3, 60, 0.85), (0.02, 60, 0.8), (0.9, 60, 0.85)])
 def test_coverage_of_clustered_hits(rate: float, n_clusters: int, at_least: float) -> None:
     """Five captions a picture that succeed together: the interval holds the true rate about as often as it says."""
     rng = np.random.default_rng(4)
     members = np.repeat(np.arange(n_clusters), 5)
     covered = 0
-    for trial in range(120):
+    for trial in range(60):
         easy = rng.beta(1.5 * rate, 1.5 * (1 - rate), n_clusters)
         hits = (rng.random(5 * n_clusters) < np.repeat(easy, 5)).astype(float)
         found = bootstrap(hits, members, n_resamples=200, seed=trial)
         assert found.low is not None
         assert found.high is not None
         covered += found.low <= rate <= found.high
-    assert covered / 120 >= at_least
+    assert covered / 60 >= at_least
