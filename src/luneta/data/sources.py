@@ -50,7 +50,7 @@ def open_dataset(
         - a folder that `datasets` saved with save_to_disk;
         - "owner/name" or "owner/name:configuration" on the Hugging Face Hub ("hub:owner/name" where a folder of that
           name exists too);
-        - "cenas", "cenas:test", ...: the built-in drawn world.
+        - "cenas", "cenas:test", "cenas/sketch", ...: the built-in drawn world.
 
     A list of captions is several captions. Rows that name one picture (the same file, or the same bytes) make one
     image with all their texts. A row whose picture is missing or empty, or whose caption is empty or damaged, is left
@@ -76,9 +76,11 @@ def open_dataset(
     """
     request = Request(image, text, split, language, limit, seed, revision, max_bad_share)
     name = os.fspath(source)
-    if name == _CENAS or name.startswith(_CENAS + ":"):
+    if re.split("[/:+]", name, maxsplit=1)[0] == _CENAS:  # a folder of that name is opened as ./cenas
         from luneta.data.cenas import open_cenas
 
+        if named := [option for option in ("image", "text", "revision") if getattr(request, option) is not None]:
+            raise ConfigError(f"{name} has no {', '.join(named)} to choose; choose with split=, language= and limit=")
         return open_cenas(name, split=split, language=language, limit=limit, seed=seed)
     return assemble(_read(name, request), request)
 

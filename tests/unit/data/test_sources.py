@@ -638,6 +638,13 @@ def test_what_was_chosen_is_logged_and_recorded(tmp_path: Path, caplog: pytest.L
     assert "captions from 'caption' (by its name)" in caplog.text
 
 
+def test_cenas_is_opened_by_name() -> None:
+    data = open_dataset("cenas:test", language="pt-BR", limit=3, seed=1)
+    assert (data.n_images, data.language) == (3, "pt-BR")
+    with pytest.raises(ConfigError, match="has no text to choose; choose with split=, language="):
+        open_dataset("cenas", text="caption")
+
+
 def test_nothing_there_offers_what_is(tmp_path: Path) -> None:
     (tmp_path / "catalogue").mkdir()
     (tmp_path / "picture.png").write_bytes(bytes_of(1))
@@ -714,3 +721,13 @@ class TestStamps:
     def test_pictures_decode(self) -> None:
         data = open_dataset(STAMPS, text="ja", limit=10)
         assert all(image.open().mode == "RGB" for image in data.images)
+
+
+@pytest.mark.parametrize("name", ["cenas", "cenas/sketch", "cenas:val", "cenas/night:val+duplicates"])
+def test_the_built_in_world_in_all_its_spellings(name: str) -> None:
+    assert open_dataset(name, limit=3).n_images == 3
+
+
+def test_the_built_in_world_has_nothing_to_choose_a_column_from() -> None:
+    with pytest.raises(ConfigError, match="text"):
+        open_dataset("cenas/sketch", text="caption")
