@@ -6,6 +6,7 @@ import contextlib
 import io
 import pickle
 import struct
+import sys
 import tarfile
 import warnings
 import zlib
@@ -226,9 +227,13 @@ def test_a_large_but_allowed_picture_gives_no_warning() -> None:
 
 
 def test_threads_that_open_large_pictures_leave_the_warning_filters_alone() -> None:
-    before = list(warnings.filters)
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(read_header, [png_claiming(12_000, 8_000)] * 200))
+    before, interval = list(warnings.filters), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads take turns as often as they can
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(read_header, [png_claiming(12_000, 8_000)] * 400))
+    finally:
+        sys.setswitchinterval(interval)
     assert list(warnings.filters) == before
 
 
