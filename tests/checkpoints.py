@@ -48,7 +48,8 @@ def make_checkpoint(family: str, folder: Path, **changes: Any) -> Path:
 # -- tokenizers ------------------------------------------------------------------------------------------------
 
 
-def _clip_tokenizer() -> Any:
+def clip_tokenizer(texts: list[str], vocabulary_size: int = 700, context: int = TEXT_LENGTH) -> Any:
+    """Byte-level BPE as CLIP's, learnt from `texts`; the end token has the highest id, as in CLIP's."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
     from transformers import CLIPTokenizer
 
@@ -58,14 +59,14 @@ def _clip_tokenizer() -> Any:
     learner.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(words, "removed", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
-    trainer = trainers.BpeTrainer(vocab_size=700, end_of_word_suffix="</w>", show_progress=False)
-    learner.train_from_iterator(sentences(), trainer)
+    trainer = trainers.BpeTrainer(vocab_size=vocabulary_size, end_of_word_suffix="</w>", show_progress=False)
+    learner.train_from_iterator(texts, trainer)
     merges = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokens = [*letters, *(letter + "</w>" for letter in letters), *("".join(pair) for pair in merges)]
     tokens = list(dict.fromkeys([*tokens, "<|startoftext|>", "<|endoftext|>"]))
     vocabulary = {token: index for index, token in enumerate(tokens)}
-    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=TEXT_LENGTH)
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=context)
 
 
 def _train_sentencepiece(prefix: Path, **options: Any) -> Path:
@@ -186,7 +187,7 @@ def _make_clip(folder: Path, *, eos_token_id: int | None = None, size: int = IMA
     """eos_token_id=2 is what the oldest checkpoints say, which makes the library pool at the highest id."""
     from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
-    tokenizer = _clip_tokenizer()
+    tokenizer = clip_tokenizer(sentences())
     eos = tokenizer.eos_token_id if eos_token_id is None else eos_token_id
     ids = {"eos_token_id": eos, "bos_token_id": tokenizer.bos_token_id, "pad_token_id": tokenizer.pad_token_id}
     config = CLIPConfig(

@@ -91,10 +91,10 @@ def _check_spec(name: str, spec: Any) -> None:
         raise EncoderError(f"{name}: spec is a {type(spec).__name__}, expected a luneta.EncoderSpec")
     if not isinstance(spec.embedding_dim, int) or spec.embedding_dim < 1:
         raise EncoderError(f"{name}: spec.embedding_dim is {spec.embedding_dim!r}, expected a positive whole number")
-    if not spec.name or not spec.fingerprint:
+    if not spec.name or not isinstance(spec.fingerprint, str):
         raise EncoderError(
-            f"{name}: spec.name and spec.fingerprint must not be empty. The fingerprint says which vectors may be "
-            "compared: a digest of the weights and of everything else that decides a vector."
+            f"{name}: spec.name is {spec.name!r} and spec.fingerprint {spec.fingerprint!r}; expected a name, and a "
+            "digest of everything that decides a vector (empty: its vectors are never kept)"
         )
 
 

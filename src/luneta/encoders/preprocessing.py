@@ -230,7 +230,8 @@ def resize(image: Image, size: tuple[int, int], resample: str) -> Bytes:
         return _planes(np.asarray(image))
     if _differs_from_pillow(old, size, resample):
         return _planes(np.asarray(image.resize(size[::-1], resample=_PILLOW_FILTERS[resample])))
-    planes = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0)  # (1, 3, height, width), interleaved in memory
+    pixels = torch.from_numpy(np.array(image))
+    planes = pixels.permute(2, 0, 1).unsqueeze(0)  # (1, 3, height, width), interleaved in memory
     resized = torch.nn.functional.interpolate(planes, size=size, mode=resample, align_corners=False, antialias=True)
     return resized[0].numpy()
 

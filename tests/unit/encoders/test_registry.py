@@ -65,7 +65,7 @@ class WrongSpec(Colours):
 
 
 class Nameless(Colours):
-    spec = EncoderSpec(name="x", embedding_dim=3, fingerprint="")
+    spec = EncoderSpec(name="", embedding_dim=3, fingerprint="")
 
 
 class Shaped(Colours):
@@ -128,7 +128,7 @@ def test_a_staged_class_stays_staged() -> None:
         ("own_encoders:NeedsArgument", "without arguments"),
         ("own_encoders:OnlyImages", "no encode_texts"),
         ("own_encoders:WrongSpec", "spec is a dict"),
-        ("own_encoders:Nameless", "fingerprint must not be empty"),
+        ("own_encoders:Nameless", "spec.name is ''"),
         ("broken_encoders:Any", "no_such_dependency"),
         ("json:loads", "not an encoder"),
     ],
