@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from luneta.data.sources import open_dataset
-from luneta.encoders.registry import load_encoder
 
 from luneta.cli import embed, evaluate, profile
+from luneta.data.sources import open_dataset
 from luneta.embedding import embed_to_store
+from luneta.encoders.registry import load_encoder
 from luneta.evaluation import evaluate as evaluate_function
 
 PAGE = {"json", "report", "locale", "data", "encoder", "out"}  # what the command line adds: where things go

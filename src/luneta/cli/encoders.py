@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
 from luneta.cli import options
 
 HELP = options.examples("luneta encoders")(
@@ -16,14 +19,19 @@ def command() -> None:
 
     from luneta.encoders.registry import list_encoders
 
+    presets = list_encoders()
     table = Table(header_style="", box=None, pad_edge=False)
-    for heading in ("name", "checkpoint", "family", "parameters", "languages", "licence"):
-        table.add_column(heading, justify="right" if heading == "parameters" else "left", overflow="fold")
-    for preset in list_encoders():
-        size = (
-            f"{preset.n_parameters / 1e6:,.0f} M"
-            if preset.n_parameters >= 1e8
-            else f"{preset.n_parameters / 1e6:.1f} M"
-        )
-        table.add_row(preset.name, preset.checkpoint, preset.family, size, ", ".join(preset.languages), preset.licence)
-    Console().print(table)
+    for heading in ("name", "checkpoint", "parameters", "pixels", "languages", "licence"):
+        side: Literal["left", "right"] = "right" if heading in ("parameters", "pixels") else "left"
+        table.add_column(heading, justify=side, overflow="fold")
+    for preset in presets:
+        size = f"{preset.n_parameters / 1e6:,.{0 if preset.n_parameters >= 1e8 else 1}f} M"
+        pixels = str(preset.image_size or "variable")
+        languages = ", ".join(preset.languages) or "not stated"
+        checkpoint = "(built in)" if Path(preset.checkpoint).is_absolute() else preset.checkpoint
+        table.add_row(preset.name, checkpoint, size, pixels, languages, preset.license)
+    console = Console()
+    console.print(table)
+    for preset in presets:
+        if preset.note:
+            console.print(f"\n[bold]{preset.name}[/bold]: {preset.note}", highlight=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -45,8 +46,9 @@ def strings(column: pa.ChunkedArray | pa.Array) -> list[str]:
     Arrow does not check that strings from a file are UTF-8. Where they are not, the foreign bytes come out as lone
     surrogates, as in file names: a path with them can be opened, a caption with them is refused.
     """
+    values: list[Any]
     try:
-        values: list[str] = column.to_pylist()
+        values = column.to_pylist()
     except UnicodeDecodeError:
         encoded = column.cast(pa.large_string()).cast(pa.large_binary()).to_pylist()
         values = [value if value is None else value.decode("utf-8", "surrogateescape") for value in encoded]

@@ -68,7 +68,8 @@ def concatenate(parts: Sequence[RawTable], *, split_column: bool = False) -> Raw
     first = parts[0]
     if len(parts) == 1:
         return first
-    tables, folders, broken, start = [], [], {}, 0
+    tables, folders, start = [], [], 0
+    broken: dict[int, str] = {}
     for part in parts:
         table = part.table
         if split_column and "split" not in table.column_names:

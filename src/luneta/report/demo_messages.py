@@ -7,7 +7,7 @@ DEMO: dict[str, tuple[str, str]] = {
     "demo_lead": (
         "Two small encoders learned English captions of flat drawings. Here they meet what they know, another language "
         "and other drawing styles; every number comes with its interval and with what guessing would give.",
-        "Dois codificadores pequenos aprenderam legendas em inglês de desenhos chapados. Aqui encontram o que conhecem, "
+        "Dois codificadores pequenos aprenderam legendas em inglês de desenhos chapados. Aqui encontram o que sabem, "
         "outro idioma e outros estilos de desenho; cada número vem com seu intervalo e com o que o acaso daria.",
     ),
     "demo_round_en_flat": ("English, flat drawings (as trained)", "Inglês, desenhos chapados (como no treino)"),
