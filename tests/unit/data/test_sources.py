@@ -250,6 +250,13 @@ def test_csv_captions_that_look_like_numbers_or_nothing_stay_text(tmp_path: Path
     assert pairs_of(open_dataset(write_table(tmp_path / "t.csv", rows))) == set(enumerate(texts))
 
 
+def test_csv_tells_missing_cells_from_empty_ones(tmp_path: Path) -> None:
+    write_pictures(tmp_path, 3)
+    (tmp_path / "t.csv").write_text('file_name,pt\n0.png,gato\n1.png,""\n2.png,\n')
+    data = open_dataset(tmp_path / "t.csv", text="pt", max_bad_share=0.4)
+    assert [(row.row, row.reason) for row in data.skipped] == [(1, "empty caption"), (2, "no caption in pt")]
+
+
 def test_latin_1_says_how_to_convert(tmp_path: Path) -> None:
     write_pictures(tmp_path, 1)
     (tmp_path / "t.csv").write_bytes("file_name,caption\n0.png,uma maçã\n".encode("latin-1"))
@@ -347,13 +354,14 @@ def test_web_addresses_are_refused(tmp_path: Path) -> None:
 
 
 def test_one_file_in_many_rows_is_one_picture(tmp_path: Path) -> None:
-    write_pictures(tmp_path, 2)
-    rows = [{"image": name, "caption": f"c{i}"} for i, name in enumerate(["0.png", "./0.png", "1.png", "0.png"])]
+    write_pictures(tmp_path, 3)
+    names = ["0.png", "1.png", "./0.png", "2.png", "0.png", "x/../1.png"]
+    rows = [{"image": name, "caption": f"c{i}"} for i, name in enumerate(names)]
     data = open_dataset(write_table(tmp_path / "t.csv", rows))
-    assert (data.n_images, data.n_texts) == (2, 4)
-    assert pairs_of(data) == {(0, "c0"), (0, "c1"), (1, "c2"), (0, "c3")}
-    assert data.image_rows.tolist() == [0, 2]
-    assert data.text_rows.tolist() == [0, 1, 2, 3]
+    assert (data.n_images, data.n_texts) == (3, 6)
+    assert pairs_of(data) == {(0, "c0"), (1, "c1"), (0, "c2"), (2, "c3"), (0, "c4"), (1, "c5")}
+    assert data.image_rows.tolist() == [0, 1, 3]
+    assert data.text_rows.tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_equal_bytes_in_many_rows_are_one_picture(tmp_path: Path) -> None:
