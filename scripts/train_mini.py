@@ -4,8 +4,13 @@ Data: `cenas:train`, the flat style, English captions only. Both learn to see, t
 sides apart in one run on a CPU. They stop long before they have learnt all they could: the room that is left is what
 fine-tuning and re-ranking show themselves in.
 
-    python scripts/train_mini.py clip   --out src/luneta/encoders/weights/luneta-mini
-    python scripts/train_mini.py siglip --out src/luneta/encoders/weights/luneta-mini-siglip
+    python scripts/train_mini.py clip --phase 1 --out young
+    python scripts/train_mini.py clip --phase 2 --start young --out src/luneta/encoders/weights/luneta-mini
+    python scripts/train_mini.py siglip --start young --out src/luneta/encoders/weights/luneta-mini-siglip
+
+The second phase of the first shows every scene in three arrangements instead of one. The SigLIP takes over the young
+CLIP's eyes (patch, position and transformer weights) and learns its pooling, its language and its loss anew: from
+nothing it learns several times slower.
 
 One seed decides the weights' start, the order of pictures and the captions chosen; on one machine with one number of
 threads a second run gives the same weights.
@@ -14,6 +19,7 @@ threads a second run gives the same weights.
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import tempfile
 import time
@@ -36,8 +42,27 @@ Pixels = NDArray[np.uint8]
 Ids = NDArray[np.int64]
 VISION = {"hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 4, "num_attention_heads": 4,
           "image_size": PIXELS, "patch_size": 12}  # fmt: skip
-TEXT = {"hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 2, "num_attention_heads": 4}
+TEXT = {"hidden_size": 128, "intermediate_size": 512, "num_attention_heads": 4}
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 LARGEST_SCALE = math.log(100.0)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """How long, how fast and on what to train.
+
+    Attributes:
+        logit_rate: how much faster than everything else the scale and bias of the logits learn.
+        layouts: in how many arrangements of its objects each scene is drawn.
+        alike: half of the batches are of pictures of the same colours.
+    """
+
+    steps: int
+    learning_rate: float
+    logit_rate: float = 1.0
+    layouts: int = 1
+    alike: bool = False
+    warmup: int = 70
 
 
 class Family(Protocol):
@@ -47,28 +72,35 @@ class Family(Protocol):
     image_processor: Any
     model: torch.nn.Module
     max_length: int
+    phases: tuple[Phase, ...]
+
+    def start_from(self, folder: Path, pixels: Pixels) -> None:
+        """Take over what a trained luneta-mini knows; `pixels` are some pictures to measure by."""
+        ...
 
     def loss(self, image: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
         """Unit vectors (batch, dim) of matching pictures and texts -> the loss."""
         ...
 
 
-class Clip:
+class Clip(Family):
     """Class token, causal text pooled at its end token, softmax loss over the batch (Radford et al., 2021)."""
 
     max_length = 77
+    phases = (Phase(1400, 1.2e-3), Phase(500, 8e-4, layouts=3, alike=True))
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, drawn: Sequence[Scene]) -> None:
         from transformers import CLIPConfig, CLIPModel
         from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil  # needs no torchvision
 
-        self.tokenizer = _clip_tokenizer(texts, self.max_length)
+        self.tokenizer = _clip_tokenizer(caption_texts(drawn, "en"), self.max_length)
         special = {
             "bos_token_id": self.tokenizer.bos_token_id,
             "eos_token_id": self.tokenizer.eos_token_id,
             "pad_token_id": self.tokenizer.pad_token_id,
         }
         text = {**TEXT, **special, "vocab_size": len(self.tokenizer), "max_position_embeddings": self.max_length}
+        text["num_hidden_layers"] = 3
         self.model = CLIPModel(
             CLIPConfig(
                 text_config={**text, "hidden_act": "gelu"},
@@ -79,22 +111,29 @@ class Clip:
         side = {"height": PIXELS, "width": PIXELS}
         self.image_processor = CLIPImageProcessorPil(size={"shortest_edge": PIXELS}, crop_size=side)
 
+    def start_from(self, folder: Path, pixels: Pixels) -> None:
+        from transformers import CLIPModel
+
+        self.model.load_state_dict(CLIPModel.from_pretrained(folder, dtype=torch.float32).state_dict())
+
     def loss(self, image: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
         logits = self.model.logit_scale.clamp(max=LARGEST_SCALE).exp() * text @ image.T
         target = torch.arange(len(logits))
         return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 
-class Siglip:
+class Siglip(Family):
     """Attention pooling, text padded to full length, sigmoid loss summed over pairs and divided by the batch
     (Zhai et al., 2023)."""
 
-    max_length = 64
+    max_length = 32
+    phases = (Phase(600, 1.2e-3, logit_rate=10.0, layouts=3, alike=True),)
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, drawn: Sequence[Scene]) -> None:
         from transformers import SiglipConfig, SiglipModel
         from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
+        texts = caption_texts(drawn, "en") + caption_texts(drawn, "pt-BR")
         self.tokenizer = _siglip_tokenizer(texts, self.max_length)
         special = {
             "bos_token_id": None,
@@ -102,6 +141,7 @@ class Siglip:
             "pad_token_id": self.tokenizer.pad_token_id,
         }
         text = {**TEXT, **special, "vocab_size": len(self.tokenizer), "max_position_embeddings": self.max_length}
+        text["num_hidden_layers"] = 2
         # both towers must end in one width: the text tower projects to the picture's
         text["projection_size"] = VISION["hidden_size"]
         self.model = SiglipModel(SiglipConfig(text_config=text, vision_config=VISION))
@@ -111,6 +151,9 @@ class Siglip:
         side = {"height": PIXELS, "width": PIXELS}
         self.image_processor = SiglipImageProcessorPil(size=side)
 
+    def start_from(self, folder: Path, pixels: Pixels) -> None:
+        take_over_eyes(self.model, folder, pixels)
+
     def loss(self, image: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
         logits = self.model.logit_scale.exp() * text @ image.T + self.model.logit_bias
         signs = 2 * torch.eye(len(logits)) - 1
@@ -118,6 +161,31 @@ class Siglip:
 
 
 FAMILIES = {"clip": Clip, "siglip": Siglip}
+
+
+@torch.no_grad()
+def take_over_eyes(siglip: torch.nn.Module, folder: Path, pixels: Pixels) -> None:
+    """Copies the vision transformer of a CLIP of the same width into a SigLIP.
+
+    CLIP's other pixel normalisation and the layer norm in front of its transformer, which SigLIP lacks, are folded
+    into the embedding; only the norm's division is approximated, by one number that some `pixels` give.
+    """
+    from transformers import CLIPModel
+
+    clip = CLIPModel.from_pretrained(folder, dtype=torch.float32)
+    seeing, new = clip.vision_model, siglip.vision_model
+    new.encoder.load_state_dict(seeing.encoder.state_dict())
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (CLIP_MEAN, CLIP_STD))
+    weight = seeing.embeddings.patch_embedding.weight
+    bias = (weight * (0.5 - mean) / std).sum((1, 2, 3))
+    place = seeing.embeddings.position_embedding.weight[1:]
+    norm = seeing.pre_layrnorm
+    values = ((torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255) - mean) / std
+    gain = norm.weight / seeing.embeddings(values)[:, 1:].std(-1).mean()
+    centred = (weight - weight.mean(0)) * 0.5 / std
+    new.embeddings.patch_embedding.weight.copy_(centred * gain.view(-1, 1, 1, 1))
+    new.embeddings.patch_embedding.bias.copy_((bias - bias.mean()) * gain + norm.bias)
+    new.embeddings.position_embedding.weight.copy_((place - place.mean(1, keepdim=True)) * gain)
 
 
 def _clip_tokenizer(texts: Sequence[str], max_length: int) -> Any:
@@ -152,7 +220,11 @@ def _byte_characters() -> list[str]:
 
 
 def _siglip_tokenizer(texts: Sequence[str], max_length: int) -> Any:
-    """Sentencepiece unigram as SigLIP's, learnt from the captions as SigLIP canonicalises them."""
+    """Sentencepiece as SigLIP's, learnt from the captions as SigLIP canonicalises them.
+
+    It is shown Portuguese too: in pieces learnt from English alone a Portuguese caption would not fit the text
+    tower, and no fine-tuning could mend that. The model itself is trained on English only.
+    """
     import sentencepiece
     from transformers import SiglipTokenizer
 
@@ -160,7 +232,7 @@ def _siglip_tokenizer(texts: Sequence[str], max_length: int) -> Any:
         prefix = str(Path(folder, "spiece"))
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(_canonical(text) for text in texts), model_prefix=prefix,
-            model_type="bpe", vocab_size=900,
+            model_type="bpe", vocab_size=1400,
             pad_id=-1, bos_id=-1, eos_id=1, unk_id=2, byte_fallback=False, character_coverage=1.0,
             required_chars="abcdefghijklmnopqrstuvwxyzáâãàéêíóôõúç0123456789", hard_vocab_limit=False,
             num_threads=1, minloglevel=2, add_dummy_prefix=False, normalization_rule_name="nmt_nfkc",
@@ -174,23 +246,33 @@ def _canonical(text: str) -> str:
     return text.lower().translate(str.maketrans("", "", string.punctuation)).strip()
 
 
+def caption_texts(drawn: Sequence[Scene], language: str) -> list[str]:
+    return [text for scene in drawn for text in captions(scene, language)]
+
+
 @dataclass(frozen=True)
 class Split:
     """Pictures and tokenised captions, all in memory.
 
     Attributes:
-        pixels: (n, 96, 96, 3).
+        pixels: (n, layouts, 96, 96, 3).
         ids: (n, 5, length) token ids, padded.
+        colours: (n) the colours of each picture's objects.
     """
 
     pixels: Pixels
     ids: Ids
+    colours: Sequence[str]
 
 
-def load_split(family: Family, drawn: Sequence[Scene], style: str, language: str) -> Split:
-    texts = [text for scene in drawn for text in captions(scene, language)]
-    pixels = np.stack([np.asarray(draw(scene, style)) for scene in drawn])
-    return Split(pixels, tokenise(family, texts).reshape(len(drawn), -1, family.max_length))
+def load_split(family: Family, drawn: Sequence[Scene], style: str, language: str, layouts: int = 1) -> Split:
+    texts = caption_texts(drawn, language)
+    pixels = np.empty((len(drawn), layouts, PIXELS, PIXELS, 3), dtype=np.uint8)
+    for scene, slots in zip(drawn, pixels, strict=True):
+        for layout, slot in enumerate(slots):
+            slot[:] = np.asarray(draw(scene, style, layout))
+    colours = ["+".join(sorted(group.colour for group in scene.groups)) for scene in drawn]
+    return Split(pixels, tokenise(family, texts).reshape(len(drawn), -1, family.max_length), colours)
 
 
 def tokenise(family: Family, texts: Sequence[str]) -> Ids:
@@ -217,7 +299,7 @@ def text_vectors(family: Family, ids: Ids) -> torch.Tensor:
 def recalls(family: Family, split: Split, n_captions: int = 5) -> dict[str, float]:
     """recall@1 and @10 of text to image and recall@1 of image to text, over the first `n_captions` of each picture."""
     family.model.eval()
-    images = torch.cat([image_vectors(family, part) for part in _parts(split.pixels, 200)])
+    images = torch.cat([image_vectors(family, part) for part in _parts(split.pixels[:, 0], 200)])
     ids = split.ids[:, :n_captions].reshape(-1, split.ids.shape[-1])
     texts = torch.cat([text_vectors(family, part) for part in _parts(ids, 500)])
     family.model.train()
@@ -237,60 +319,70 @@ def _parts(array: NDArray[Any], size: int) -> Iterator[NDArray[Any]]:
         yield array[start : start + size]
 
 
-def batches(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Whole batches of different pictures, for ever; every picture once in each round."""
-    while True:
-        order = rng.permutation(n)
-        yield from (order[start : start + size] for start in range(0, n - size + 1, size))
+def batches(keys: Sequence[str], size: int, alike: bool, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Whole batches of different pictures, for ever.
+
+    Args:
+        keys: of each picture, its colours.
+        alike: every other round, pictures of a batch share their colours, so that only what the objects are, how many
+            and where can tell them apart.
+    """
+    by_key = np.unique(np.array(keys), return_inverse=True)[1]
+    for turn in itertools.count():
+        order = rng.permutation(len(keys))
+        if alike and turn % 2 == 0:
+            order = order[np.argsort(by_key[order], kind="stable")]
+        found = [order[start : start + size] for start in range(0, len(keys) - size + 1, size)]
+        yield from (found[i] for i in (rng.permutation(len(found)) if alike else range(len(found))))
 
 
-def learning_rate(step: int, steps: int, peak: float, warmup: int) -> float:
+def learning_rate(step: int, phase: Phase) -> float:
     """Linear warm-up, then a half cosine down to a hundredth."""
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    done = (step - warmup) / max(1, steps - warmup)
-    return peak * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
+    if step < phase.warmup:
+        return phase.learning_rate * (step + 1) / phase.warmup
+    done = (step - phase.warmup) / max(1, phase.steps - phase.warmup)
+    return phase.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
 
 
-def parameter_groups(model: torch.nn.Module) -> list[dict[str, Any]]:
-    """Matrices decay; scale and bias of the logits, single numbers that must travel far, run ten times as fast."""
+def parameter_groups(model: torch.nn.Module, logit_rate: float) -> list[dict[str, Any]]:
+    """Matrices decay; scale and bias of the logits, single numbers that must travel far, may learn faster."""
     named = dict(model.named_parameters())
     logits = [p for name, p in named.items() if name in ("logit_scale", "logit_bias")]
     matrices = [p for name, p in named.items() if p.ndim >= 2]
     others = [p for name, p in named.items() if p.ndim < 2 and name not in ("logit_scale", "logit_bias")]
     return [
-        {"params": matrices, "weight_decay": 0.05, "share": 1.0},
-        {"params": others, "weight_decay": 0.0, "share": 1.0},
-        {"params": logits, "weight_decay": 0.0, "share": 10.0},
+        {"params": matrices, "weight_decay": 0.05, "rate": 1.0},
+        {"params": others, "weight_decay": 0.0, "rate": 1.0},
+        {"params": logits, "weight_decay": 0.0, "rate": logit_rate},
     ]
 
 
-def train(family: Family, train_split: Split, val: Split, options: argparse.Namespace) -> list[str]:
-    """The loop. Returns the lines it printed."""
+def train(family: Family, phase: Phase, train_split: Split, val: Split, options: argparse.Namespace) -> None:
     rng = np.random.default_rng(options.seed)
-    optimizer = torch.optim.AdamW(parameter_groups(family.model), lr=options.lr, betas=(0.9, 0.98), eps=1e-6)
-    lines: list[str] = []
+    groups = parameter_groups(family.model, phase.logit_rate)
+    optimizer = torch.optim.AdamW(groups, lr=phase.learning_rate, betas=(0.9, 0.98), eps=1e-6)
     started, running = time.perf_counter(), 0.0
-    for step, chosen in zip(range(options.steps), batches(len(train_split.pixels), options.batch, rng), strict=False):
+    for step, chosen in zip(
+        range(phase.steps), batches(train_split.colours, options.batch, phase.alike, rng), strict=False
+    ):
         for group in optimizer.param_groups:
-            group["lr"] = group["share"] * learning_rate(step, options.steps, options.lr, options.warmup)
+            group["lr"] = group["rate"] * learning_rate(step, phase)
         ids = train_split.ids[chosen, rng.integers(train_split.ids.shape[1], size=len(chosen))]
+        pixels = train_split.pixels[chosen, rng.integers(phase.layouts, size=len(chosen))]
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.bf16):
-            image, text = image_vectors(family, train_split.pixels[chosen]), text_vectors(family, ids)
+            image, text = image_vectors(family, pixels), text_vectors(family, ids)
         loss = family.loss(image.float(), text.float())
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(family.model.parameters(), 1.0)
         optimizer.step()
         running = loss.item() if step == 0 else 0.95 * running + 0.05 * loss.item()
-        if (step + 1) % options.every == 0 or step + 1 == options.steps:
+        if (step + 1) % options.every == 0 or step + 1 == phase.steps:
             scores = recalls(family, val, n_captions=1)
             shown = "  ".join(f"{name} {value:.3f}" for name, value in scores.items())
             seconds = time.perf_counter() - started
-            lines.append(f"step {step + 1:5d}  {seconds:6.0f} s  loss {running:.3f}  val: {shown}")
-            print(lines[-1], flush=True)
+            print(f"step {step + 1:5d}  {seconds:6.0f} s  loss {running:.3f}  val: {shown}", flush=True)
             save(family, options.out)
-    return lines
 
 
 def save(family: Family, out: Path) -> None:
@@ -303,10 +395,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("family", choices=sorted(FAMILIES))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--start", type=Path, help="a trained luneta-mini to take over from")
+    parser.add_argument("--phase", type=int, default=1)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--lr", type=float, default=1.5e-3)
-    parser.add_argument("--warmup", type=int, default=70)
     parser.add_argument("--every", type=int, default=100, help="steps between validations")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
@@ -316,13 +407,15 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     pictures = {name: scenes(name) for name in ("train", "val", "test")}
-    texts = [text for scene in pictures["train"] for text in captions(scene, "en")]
-    family: Family = FAMILIES[options.family](texts)
+    family = FAMILIES[options.family](pictures["train"])
     print(f"{sum(p.numel() for p in family.model.parameters()):,} parameters", flush=True)
-    train_split = load_split(family, pictures["train"], "flat", "en")
+    phase = family.phases[options.phase - 1]
+    train_split = load_split(family, pictures["train"], "flat", "en", phase.layouts)
+    if options.start is not None:
+        family.start_from(options.start, train_split.pixels[:200, 0])
     val = load_split(family, pictures["val"], "flat", "en")
     print(f"{len(train_split.pixels)} pictures drawn, {train_split.ids.shape[-1]} tokens a text", flush=True)
-    train(family, train_split, val, options)
+    train(family, phase, train_split, val, options)
     for style, language in (("flat", "en"), ("flat", "pt-BR"), ("sketch", "en"), ("night", "en")):
         scores = recalls(family, load_split(family, pictures["test"], style, language))
         print(f"test {style:6s} {language:5s}", {k: round(v, 4) for k, v in scores.items()}, flush=True)
