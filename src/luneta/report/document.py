@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from luneta.artifacts import write_text
 from luneta.errors import ImageError
+from luneta.progress import track
 from luneta.report.html import format_number, render, thumbnail_data_uri
 from luneta.report.messages import Locale, Translate, check_locale, translator
 from luneta.report.profile_messages import REASONS
@@ -133,15 +134,18 @@ class Report:
         """
         locale = check_locale(self.locale)
         page = Page(locale, translator(locale))
-        views = [
-            {
-                "template": section.template,
-                "anchor": f"s{number}",
-                "heading": section.heading(page),
-                "view": section.view(page),
-            }
-            for number, section in enumerate(self.sections, start=1)
-        ]
+        views = []
+        with track("report", len(self.sections)) as advance:
+            for number, section in enumerate(self.sections, start=1):
+                views.append(
+                    {
+                        "template": section.template,
+                        "anchor": f"s{number}",
+                        "heading": section.heading(page),
+                        "view": section.view(page),
+                    }
+                )
+                advance(1)
         return render("report.html.jinja", locale=locale, title=self.title, lead=self.lead, sections=views)
 
     def write(self, path: str | os.PathLike[str]) -> Path:
