@@ -59,23 +59,25 @@ def _image_folder(raw: RawTable, request: Request) -> tuple[RawTable, Request]:
 
 def _rows_of_split(raw: RawTable, request: Request) -> tuple[Indexes, str | None]:
     """The rows of the split asked for, when a column says each row's split."""
-    everything = np.arange(raw.table.num_rows)
-    if _SPLIT_COLUMN not in raw.table.column_names or not is_text(raw.table.schema.field(_SPLIT_COLUMN).type):
-        if request.split is not None and raw.split is None:
-            _refuse_split(request.split, raw.name)
-        return everything, raw.split
-    column = raw.table.column(_SPLIT_COLUMN)
-    values = [value for value in strings(pc.unique(column)) if value]
-    if len(values) > _MAX_SPLITS:  # not splits but free text
-        return everything, raw.split
-    asked = request.split
-    if raw.split is not None and (asked is None or find_split(asked, values) is None):
+    everything, asked = np.arange(raw.table.num_rows), request.split
+    values = _splits_in(raw.table)
+    if not values or (raw.split is not None and (asked is None or find_split(asked, values) is None)):
+        if asked is not None and raw.split is None:
+            _refuse_split(asked, raw.name)
         return everything, raw.split
     chosen = choose_splits(asked, values, raw.name)
-    if len(chosen) > 1:
-        return everything, None
-    keep = pc.fill_null(pc.equal(column, chosen[0]), False)
+    if asked in (None, ALL):
+        return everything, chosen[0] if len(chosen) == 1 else None
+    keep = pc.fill_null(pc.equal(raw.table.column(_SPLIT_COLUMN), chosen[0]), False)
     return np.flatnonzero(keep.to_numpy()), chosen[0]
+
+
+def _splits_in(table: pa.Table) -> list[str]:
+    """The values of a column `split`; none when there is no such column, or it holds free text."""
+    if _SPLIT_COLUMN not in table.column_names or not is_text(table.schema.field(_SPLIT_COLUMN).type):
+        return []
+    values = [value for value in strings(pc.unique(table.column(_SPLIT_COLUMN))) if value]
+    return values if len(values) <= _MAX_SPLITS else []
 
 
 def _refuse_split(split: str, name: str) -> None:

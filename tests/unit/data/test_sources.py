@@ -143,6 +143,9 @@ def test_sidecars_in_split_folders(tmp_path: Path) -> None:
             (tmp_path / split / f"{i}.txt").write_text(f"{split} {i}")
     assert pairs_of(open_dataset(tmp_path, split="test")) == {(0, "test 0"), (1, "test 1")}
     assert open_dataset(tmp_path, split="all").n_images == 4
+    (tmp_path / "train" / "0.txt").write_bytes(b"\xff")  # splits are read in the order of their names
+    data = open_dataset(tmp_path, split="all", max_bad_share=0.3)
+    assert [(row.row, row.reason) for row in data.skipped] == [(2, "0.txt is not UTF-8")]
 
 
 def test_sidecar_troubles_are_reported(tmp_path: Path) -> None:
@@ -398,6 +401,16 @@ def test_split_and_language_columns_choose_rows(tmp_path: Path) -> None:
         open_dataset(table)
     with pytest.raises(ConfigError, match="no rows in language 'fr'"):
         open_dataset(table, split="all", language="fr")
+
+
+def test_a_column_split_that_says_nothing(tmp_path: Path) -> None:
+    names = write_pictures(tmp_path, 25)
+    for said in ([""] * 25, [f"part {i}" for i in range(25)]):
+        rows = [row | {"split": value} for row, value in zip(rows_of(names), said, strict=True)]
+        table = write_table(tmp_path / "t.csv", rows)
+        assert open_dataset(table).n_images == 25
+        with pytest.raises(ConfigError, match="no splits"):
+            open_dataset(table, split="test")
 
 
 def test_tables_of_several_splits_and_parts(tmp_path: Path) -> None:
