@@ -221,6 +221,7 @@ def test_page_problems(folder: Path, tmp_path: Path) -> None:
         ("ضفدع", "Arabic script"),
         ("Лягушка", "Cyrillic script"),
         ("Tux", "undecided"),
+        ("um el", "undecided"),
         ("12 + 3", "undecided"),
         ("", "undecided"),
     ],

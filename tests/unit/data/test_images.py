@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from luneta.data import images
 from luneta.data.images import (
     MAX_PIXELS,
     ArrowImage,
@@ -235,6 +236,17 @@ def test_threads_that_open_large_pictures_leave_the_warning_filters_alone() -> N
     finally:
         sys.setswitchinterval(interval)
     assert list(warnings.filters) == before
+
+
+def test_filters_are_changed_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Image.open
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        assert images._quiet_lock.locked()
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(Image, "open", watched)
+    assert read_header(encoded(gradient(), "PNG")).format == "PNG"
 
 
 def test_a_thread_of_a_picture_is_refused() -> None:
