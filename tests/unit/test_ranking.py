@@ -68,11 +68,11 @@ def assert_consistent(ranking: Ranking) -> None:
 @st.composite
 def exact_tasks(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Vectors of small whole numbers, whose products are exact and often equal, and a block of some size."""
-    n_texts, n_images, dim = draw(st.integers(1, 40)), draw(st.integers(1, 40)), draw(st.integers(1, 5))
+    n_texts, n_images, dim = draw(st.integers(1, 24)), draw(st.integers(1, 24)), draw(st.integers(1, 5))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     texts, images = (rng.integers(-2, 3, (n, dim)).astype(np.float32) for n in (n_texts, n_images))
     pairs = random_pairs(rng, n_texts, n_images, draw(st.integers(0, 3 * n_texts)))
-    return texts, images, pairs, draw(st.sampled_from([1, 2, 7, 64, 333, 10**6])) * TINY
+    return texts, images, pairs, draw(st.sampled_from([1, 7, 64, 333, 10**6])) * TINY
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -130,15 +130,22 @@ def _rank(
             _Side(names[1], right, pairs[swap, ::-1], scores[swap], tolerance * right_lengths * left_lengths.max())
         )
     lines = [side.lines() for side in sides] if both else [sides[0].lines(), _without_thresholds(right)]
-    if device is None:
-        tallies = cpu.scan(lines[0], lines[1], block_mib=block_mib)
-    else:
-        tallies = scan_torch.scan(lines[0], lines[1], device=device, block_mib=block_mib)
+    tallies = _scan(lines[0], lines[1], device, block_mib)
     rankings = []
     for side, line, tally, gallery in zip(sides, lines, tallies, (right, left), strict=False):
         n_above, n_at_least = side.counts(line, tally, gallery, device, block_mib)
         rankings.append(side.ranking(line, tally, n_above, n_at_least, len(gallery), mean_negative))
     return rankings
+
+
+def _scan(left: Lines, right: Lines, device: str | None, block_mib: float) -> tuple[Tally, Tally]:
+    """One pass, with the side that has more comparisons to make as columns: these can be skipped, rows cannot."""
+    of_left, of_right = (sum(len(layer) for layer in side.upper) for side in (left, right))
+    if of_left * len(right.vectors) > of_right * len(left.vectors):
+        return _scan(right, left, device, block_mib)[::-1]
+    if device is None:
+        return cpu.scan(left, right, block_mib=block_mib)
+    return scan_torch.scan(left, right, device=device, block_mib=block_mib)
 
 
 def _mean_negative(left: Floats, right: Floats, scores: Floats) -> float:

@@ -2,8 +2,10 @@
 
 The matrix product takes most of the time, so the counting must not spoil it. Each comparison of a strip of scores with
 its thresholds leaves bytes of 0 and 1, which are then added as bytes (down the columns) or eight at a time (along the
-rows), many times faster than as booleans. Strips are as wide as the block, because numpy pays for every row it starts.
-A thread takes some of the strips of a block; numpy lets go of the interpreter's lock inside each step.
+rows), many times faster than as booleans. Strips are as wide as the block: numpy pays for every row it starts. A
+column whose best score in a strip is below its threshold is left out of the comparison: with an encoder that works,
+that is nearly all of them. A thread takes some of the strips of a block; numpy lets go of the interpreter's lock
+inside each step.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ from numpy.typing import NDArray
 from luneta.progress import track
 from luneta.ranking.ties import Floats, Indexes
 
-STRIP = 64  # rows of a strip: at most 255, so that the count of a column fits into a byte; few, to stay in the cache
+STRIP = 128  # rows of a strip: at most 255, so that the count of a column fits into a byte
 WIDTH = 8192  # columns of a block, unless the matrix is narrower
+GATHER_AT_MOST = 0.25  # share of a strip's columns that are picked out of it to be counted alone
 CHUNK = 8 * 255  # columns that are counted together: eight bytes to a word, and no byte overflows
 
 
@@ -163,35 +166,46 @@ def _count(scores: Floats, rows: Lines, row: int, cols: Lines, col: int, found_r
     """
     n_rows, n_cols = scores.shape
     of_cols = found_cols.part(col, col + n_cols).empty_like()
+    known = found_cols.top_score[col : col + n_cols]
     col_thresholds = cols.thresholds(col, col + n_cols)
     mask = np.zeros((STRIP, -(-n_cols // CHUNK) * CHUNK), dtype=bool)
     best_of_strips = []
     strips = list(spans(n_rows, STRIP))
     for s0, s1 in strips:
         strip, of_rows = scores[s0:s1], found_rows.part(row + s0, row + s1)
-        hits, chunks = mask[: s1 - s0, :n_cols], mask[: s1 - s0]
-        for layer, (upper, lower) in enumerate(col_thresholds):
-            part, seen = strip[:, : len(upper)], hits[:, : len(upper)]
-            of_cols.n_above[layer] += _count_down(np.greater(part, upper, out=seen))
-            of_cols.n_at_least[layer] += _count_down(np.greater_equal(part, lower, out=seen))
-        for layer, (upper, lower) in enumerate(rows.thresholds(row + s0, row + s1)):
-            n = len(upper)
-            np.greater(strip[:n], upper[:, None], out=hits[:n])
-            of_rows.n_above[layer] += _count_along(chunks[:n])
-            np.greater_equal(strip[:n], lower[:, None], out=hits[:n])
-            of_rows.n_at_least[layer] += _count_along(chunks[:n])
+        best = np.maximum.reduce(strip, axis=0)
+        best_of_strips.append(best)
+        _count_columns(strip, best, col_thresholds, mask, of_cols)
+        _count_rows(strip, rows.thresholds(row + s0, row + s1), mask, of_rows)
         where = strip.argmax(axis=1)
         of_rows.improve(strip[np.arange(s1 - s0), where], cols.order[col + where])
-        best_of_strips.append(np.maximum.reduce(strip, axis=0))
-    _best_of_columns(
-        scores,
-        np.stack(best_of_strips),
-        strips,
-        rows.order[row : row + n_rows],
-        of_cols,
-        found_cols.top_score[col : col + n_cols],
-    )
+    _best_of_columns(scores, np.stack(best_of_strips), strips, rows.order[row : row + n_rows], of_cols, known)
     return of_cols
+
+
+def _count_columns(
+    strip: Floats, best: Floats, thresholds: list[tuple[Floats, Floats]], mask: NDArray[np.bool_], found: Tally
+) -> None:
+    """Count in the columns whose `best` score of the strip reaches a threshold; the others have nothing to count."""
+    for layer, (upper, lower) in enumerate(thresholds):
+        part = strip[:, : len(lower)]
+        chosen: slice | Indexes = slice(None)
+        reached = np.flatnonzero(best[: len(lower)] >= lower)
+        if len(reached) < GATHER_AT_MOST * len(lower):  # with more, to pick them out would cost more than it saves
+            part, chosen = strip.take(reached, axis=1), reached
+        seen = mask[: len(part), : part.shape[1]]
+        found.n_above[layer][chosen] += _count_down(np.greater(part, upper[chosen], out=seen))
+        found.n_at_least[layer][chosen] += _count_down(np.greater_equal(part, lower[chosen], out=seen))
+
+
+def _count_rows(strip: Floats, thresholds: list[tuple[Floats, Floats]], mask: NDArray[np.bool_], found: Tally) -> None:
+    width = strip.shape[1]  # what pads the mask beyond it stays zero
+    for layer, (upper, lower) in enumerate(thresholds):
+        part, chunks = strip[: len(upper)], mask[: len(upper)]
+        np.greater(part, upper[:, None], out=chunks[:, :width])
+        found.n_above[layer] += _count_along(chunks)
+        np.greater_equal(part, lower[:, None], out=chunks[:, :width])
+        found.n_at_least[layer] += _count_along(chunks)
 
 
 def _count_down(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
