@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from luneta.errors import ConfigError, did_you_mean
-from luneta.report.messages import Locale
+from luneta.report.messages import LOCALES, Locale
 from luneta.results import Evaluation, Metric
 
 if TYPE_CHECKING:
@@ -191,15 +191,21 @@ Rule = Callable[[Sequence[Evaluation]], Suggestion | None]
 RULE_SETS: Mapping[str, tuple[Rule, ...]] = {"thesis": (_diversity, _level, _families, _next_step)}
 
 
-class _PortugueseNumbers(string.Formatter):
-    """Decimal comma and thousands point."""
+class _Numbers(string.Formatter):
+    """Numbers as the pages write them: a space before %, and in Portuguese decimal commas and thousands points."""
+
+    def __init__(self, locale: Locale) -> None:
+        self.locale = locale
 
     def format_field(self, value: Any, format_spec: str) -> str:
         text: str = super().format_field(value, format_spec)
-        return text.translate(str.maketrans(".,", ",.")) if isinstance(value, int | float) else text
+        if not isinstance(value, int | float):
+            return text
+        text = text.replace("%", " %")
+        return text.translate(str.maketrans(".,", ",.")) if self.locale == "pt-BR" else text
 
 
-_NUMBERS: Mapping[Locale, string.Formatter] = {"en": string.Formatter(), "pt-BR": _PortugueseNumbers()}
+_NUMBERS: Mapping[Locale, string.Formatter] = {locale: _Numbers(locale) for locale in LOCALES}
 
 _UNSTABLE: Mapping[Locale, str] = {
     "en": "The interval crosses a threshold of this rule: more queries could change the verdict.",

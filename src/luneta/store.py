@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,13 +38,16 @@ from luneta.errors import ArtifactError, ConfigError, IndexMismatchError, ShapeE
 from luneta.shards import KINDS, Kind, Shard, check_hash, read_keys, read_vectors, shard_kind, shard_name, write_shard
 from luneta.types import EncoderSpec, Vectors
 
+logger = logging.getLogger("luneta")
+
 SCHEMA = "luneta.embeddings/1"
 SLOTS: Mapping[Kind, int] = {"image": 512, "text": 4096}
 """How many items a full shard covers: seconds of work for a kill to lose, and still few files."""
 
 MANIFEST = "manifest.json"
 LOCK = ".lock"
-LOCK_WAIT_S = 5.0
+LOCK_WAIT_S = 3600.0
+"""Two evaluations of one encoder share a store, and the second waits for the first; a killed process frees its lock."""
 
 _TEMPORARY = re.compile(r"\.(image-\d+|text-\d+|manifest)-.*\.(parquet|json)")  # names made by artifacts.atomic_path
 
@@ -349,6 +353,10 @@ def _refuse_foreign(path: Path) -> None:
 
 def _acquire(lock: filelock.BaseFileLock, path: Path) -> None:
     try:
+        with contextlib.suppress(filelock.Timeout):
+            lock.acquire(timeout=min(1.0, LOCK_WAIT_S))
+            return
+        logger.warning("another process is writing to %s; waiting for it to end", path)
         lock.acquire(timeout=LOCK_WAIT_S)
     except filelock.Timeout:
         raise ArtifactError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,8 +80,13 @@ def command(
         from luneta.report.evaluation import write_report
         from luneta.report.messages import check_locale
 
-        write_report(report, results, advice=suggestions, locale=check_locale(locale))
+        write_report(report, results, advice=suggestions, command=_command_line(), locale=check_locale(locale))
         console.print(f"Wrote {report}", highlight=False, soft_wrap=True)
+
+
+def _command_line() -> str:
+    """What was typed, for the report's reader to type again."""
+    return shlex.join(["luneta", *sys.argv[1:]])
 
 
 def _duplicates(value: str) -> Duplicates:
