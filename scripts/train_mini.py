@@ -4,13 +4,12 @@ Data: `cenas:train`, the flat style, English captions only. Both learn to see, t
 sides apart in one run on a CPU. They stop long before they have learnt all they could: the room that is left is what
 fine-tuning and re-ranking show themselves in.
 
-    python scripts/train_mini.py clip --phase 1 --out young
-    python scripts/train_mini.py clip --phase 2 --start young --out src/luneta/encoders/weights/luneta-mini
-    python scripts/train_mini.py siglip --start young --out src/luneta/encoders/weights/luneta-mini-siglip
+    python scripts/train_mini.py clip --out src/luneta/encoders/weights/luneta-mini
+    python scripts/train_mini.py clip --stop 900 --out young
+    python scripts/train_mini.py siglip --start young --stop 350 --out src/luneta/encoders/weights/luneta-mini-siglip
 
-The second phase of the first shows every scene in three arrangements instead of one. The SigLIP takes over the young
-CLIP's eyes (patch, position and transformer weights) and learns its pooling, its language and its loss anew: from
-nothing it learns several times slower.
+The SigLIP takes over a young CLIP's eyes (patch, position and transformer weights) and learns its pooling, its language
+and its loss anew: from nothing it learns several times slower.
 
 One seed decides the weights' start, the order of pictures and the captions chosen; on one machine with one number of
 threads a second run gives the same weights.
@@ -19,7 +18,6 @@ threads a second run gives the same weights.
 from __future__ import annotations
 
 import argparse
-import itertools
 import math
 import tempfile
 import time
@@ -48,20 +46,17 @@ LARGEST_SCALE = math.log(100.0)
 
 
 @dataclass(frozen=True)
-class Phase:
-    """How long, how fast and on what to train.
+class Recipe:
+    """How long and how fast.
 
     Attributes:
+        steps: length of the learning rate's schedule.
         logit_rate: how much faster than everything else the scale and bias of the logits learn.
-        layouts: in how many arrangements of its objects each scene is drawn.
-        alike: half of the batches are of pictures of the same colours.
     """
 
     steps: int
     learning_rate: float
-    logit_rate: float = 1.0
-    layouts: int = 1
-    alike: bool = False
+    logit_rate: float
     warmup: int = 70
 
 
@@ -72,10 +67,10 @@ class Family(Protocol):
     image_processor: Any
     model: torch.nn.Module
     max_length: int
-    phases: tuple[Phase, ...]
+    recipe: Recipe
 
     def start_from(self, folder: Path, pixels: Pixels) -> None:
-        """Take over what a trained luneta-mini knows; `pixels` are some pictures to measure by."""
+        """Take over what a trained checkpoint knows; `pixels` are some pictures to measure by."""
         ...
 
     def loss(self, image: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
@@ -87,7 +82,7 @@ class Clip(Family):
     """Class token, causal text pooled at its end token, softmax loss over the batch (Radford et al., 2021)."""
 
     max_length = 77
-    phases = (Phase(1400, 1.2e-3), Phase(500, 8e-4, layouts=3, alike=True))
+    recipe = Recipe(steps=1400, learning_rate=1.2e-3, logit_rate=1.0)
 
     def __init__(self, drawn: Sequence[Scene]) -> None:
         from transformers import CLIPConfig, CLIPModel
@@ -127,7 +122,7 @@ class Siglip(Family):
     (Zhai et al., 2023)."""
 
     max_length = 32
-    phases = (Phase(600, 1.2e-3, logit_rate=10.0, layouts=3, alike=True),)
+    recipe = Recipe(steps=600, learning_rate=1.2e-3, logit_rate=10.0)
 
     def __init__(self, drawn: Sequence[Scene]) -> None:
         from transformers import SiglipConfig, SiglipModel
@@ -152,7 +147,9 @@ class Siglip(Family):
         self.image_processor = SiglipImageProcessorPil(size=side)
 
     def start_from(self, folder: Path, pixels: Pixels) -> None:
-        take_over_eyes(self.model, folder, pixels)
+        from transformers import CLIPModel
+
+        take_over_eyes(self.model, CLIPModel.from_pretrained(folder, dtype=torch.float32), pixels)
 
     def loss(self, image: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
         logits = self.model.logit_scale.exp() * text @ image.T + self.model.logit_bias
@@ -164,15 +161,12 @@ FAMILIES = {"clip": Clip, "siglip": Siglip}
 
 
 @torch.no_grad()
-def take_over_eyes(siglip: torch.nn.Module, folder: Path, pixels: Pixels) -> None:
+def take_over_eyes(siglip: torch.nn.Module, clip: torch.nn.Module, pixels: Pixels) -> None:
     """Copies the vision transformer of a CLIP of the same width into a SigLIP.
 
     CLIP's other pixel normalisation and the layer norm in front of its transformer, which SigLIP lacks, are folded
     into the embedding; only the norm's division is approximated, by one number that some `pixels` give.
     """
-    from transformers import CLIPModel
-
-    clip = CLIPModel.from_pretrained(folder, dtype=torch.float32)
     seeing, new = clip.vision_model, siglip.vision_model
     new.encoder.load_state_dict(seeing.encoder.state_dict())
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (CLIP_MEAN, CLIP_STD))
@@ -255,24 +249,20 @@ class Split:
     """Pictures and tokenised captions, all in memory.
 
     Attributes:
-        pixels: (n, layouts, 96, 96, 3).
+        pixels: (n, 96, 96, 3).
         ids: (n, 5, length) token ids, padded.
-        colours: (n) the colours of each picture's objects.
     """
 
     pixels: Pixels
     ids: Ids
-    colours: Sequence[str]
 
 
-def load_split(family: Family, drawn: Sequence[Scene], style: str, language: str, layouts: int = 1) -> Split:
+def load_split(family: Family, drawn: Sequence[Scene], style: str, language: str) -> Split:
+    pixels = np.empty((len(drawn), PIXELS, PIXELS, 3), dtype=np.uint8)
+    for scene, slot in zip(drawn, pixels, strict=True):
+        slot[:] = np.asarray(draw(scene, style))
     texts = caption_texts(drawn, language)
-    pixels = np.empty((len(drawn), layouts, PIXELS, PIXELS, 3), dtype=np.uint8)
-    for scene, slots in zip(drawn, pixels, strict=True):
-        for layout, slot in enumerate(slots):
-            slot[:] = np.asarray(draw(scene, style, layout))
-    colours = ["+".join(sorted(group.colour for group in scene.groups)) for scene in drawn]
-    return Split(pixels, tokenise(family, texts).reshape(len(drawn), -1, family.max_length), colours)
+    return Split(pixels, tokenise(family, texts).reshape(len(drawn), -1, family.max_length))
 
 
 def tokenise(family: Family, texts: Sequence[str]) -> Ids:
@@ -299,7 +289,7 @@ def text_vectors(family: Family, ids: Ids) -> torch.Tensor:
 def recalls(family: Family, split: Split, n_captions: int = 5) -> dict[str, float]:
     """recall@1 and @10 of text to image and recall@1 of image to text, over the first `n_captions` of each picture."""
     family.model.eval()
-    images = torch.cat([image_vectors(family, part) for part in _parts(split.pixels[:, 0], 200)])
+    images = torch.cat([image_vectors(family, part) for part in _parts(split.pixels, 200)])
     ids = split.ids[:, :n_captions].reshape(-1, split.ids.shape[-1])
     texts = torch.cat([text_vectors(family, part) for part in _parts(ids, 500)])
     family.model.train()
@@ -319,29 +309,19 @@ def _parts(array: NDArray[Any], size: int) -> Iterator[NDArray[Any]]:
         yield array[start : start + size]
 
 
-def batches(keys: Sequence[str], size: int, alike: bool, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Whole batches of different pictures, for ever.
-
-    Args:
-        keys: of each picture, its colours.
-        alike: every other round, pictures of a batch share their colours, so that only what the objects are, how many
-            and where can tell them apart.
-    """
-    by_key = np.unique(np.array(keys), return_inverse=True)[1]
-    for turn in itertools.count():
-        order = rng.permutation(len(keys))
-        if alike and turn % 2 == 0:
-            order = order[np.argsort(by_key[order], kind="stable")]
-        found = [order[start : start + size] for start in range(0, len(keys) - size + 1, size)]
-        yield from (found[i] for i in (rng.permutation(len(found)) if alike else range(len(found))))
+def batches(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Whole batches of different pictures, for ever; nearly every picture once in each round."""
+    while True:
+        order = rng.permutation(n)
+        yield from (order[start : start + size] for start in range(0, n - size + 1, size))
 
 
-def learning_rate(step: int, phase: Phase) -> float:
+def learning_rate(step: int, recipe: Recipe) -> float:
     """Linear warm-up, then a half cosine down to a hundredth."""
-    if step < phase.warmup:
-        return phase.learning_rate * (step + 1) / phase.warmup
-    done = (step - phase.warmup) / max(1, phase.steps - phase.warmup)
-    return phase.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
+    if step < recipe.warmup:
+        return recipe.learning_rate * (step + 1) / recipe.warmup
+    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    return recipe.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
 
 
 def parameter_groups(model: torch.nn.Module, logit_rate: float) -> list[dict[str, Any]]:
@@ -357,27 +337,25 @@ def parameter_groups(model: torch.nn.Module, logit_rate: float) -> list[dict[str
     ]
 
 
-def train(family: Family, phase: Phase, train_split: Split, val: Split, options: argparse.Namespace) -> None:
-    rng = np.random.default_rng(options.seed)
-    groups = parameter_groups(family.model, phase.logit_rate)
-    optimizer = torch.optim.AdamW(groups, lr=phase.learning_rate, betas=(0.9, 0.98), eps=1e-6)
+def train(family: Family, train_split: Split, val: Split, options: argparse.Namespace) -> None:
+    recipe, rng = family.recipe, np.random.default_rng(options.seed)
+    groups = parameter_groups(family.model, recipe.logit_rate)
+    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), eps=1e-6)
     started, running = time.perf_counter(), 0.0
-    for step, chosen in zip(
-        range(phase.steps), batches(train_split.colours, options.batch, phase.alike, rng), strict=False
-    ):
+    stop = options.stop or recipe.steps
+    for step, chosen in zip(range(stop), batches(len(train_split.pixels), options.batch, rng), strict=False):
         for group in optimizer.param_groups:
-            group["lr"] = group["rate"] * learning_rate(step, phase)
+            group["lr"] = group["rate"] * learning_rate(step, recipe)
         ids = train_split.ids[chosen, rng.integers(train_split.ids.shape[1], size=len(chosen))]
-        pixels = train_split.pixels[chosen, rng.integers(phase.layouts, size=len(chosen))]
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.bf16):
-            image, text = image_vectors(family, pixels), text_vectors(family, ids)
+            image, text = image_vectors(family, train_split.pixels[chosen]), text_vectors(family, ids)
         loss = family.loss(image.float(), text.float())
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(family.model.parameters(), 1.0)
         optimizer.step()
         running = loss.item() if step == 0 else 0.95 * running + 0.05 * loss.item()
-        if (step + 1) % options.every == 0 or step + 1 == phase.steps:
+        if (step + 1) % options.every == 0 or step + 1 == stop:
             scores = recalls(family, val, n_captions=1)
             shown = "  ".join(f"{name} {value:.3f}" for name, value in scores.items())
             seconds = time.perf_counter() - started
@@ -395,8 +373,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("family", choices=sorted(FAMILIES))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--start", type=Path, help="a trained luneta-mini to take over from")
-    parser.add_argument("--phase", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="folder of a trained checkpoint to go on from")
+    parser.add_argument("--stop", type=int, help="end after this step, although the schedule goes on")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--every", type=int, default=100, help="steps between validations")
     parser.add_argument("--seed", type=int, default=0)
@@ -409,13 +387,12 @@ def main() -> None:
     pictures = {name: scenes(name) for name in ("train", "val", "test")}
     family = FAMILIES[options.family](pictures["train"])
     print(f"{sum(p.numel() for p in family.model.parameters()):,} parameters", flush=True)
-    phase = family.phases[options.phase - 1]
-    train_split = load_split(family, pictures["train"], "flat", "en", phase.layouts)
+    train_split = load_split(family, pictures["train"], "flat", "en")
     if options.start is not None:
-        family.start_from(options.start, train_split.pixels[:200, 0])
+        family.start_from(options.start, train_split.pixels[:200])
     val = load_split(family, pictures["val"], "flat", "en")
     print(f"{len(train_split.pixels)} pictures drawn, {train_split.ids.shape[-1]} tokens a text", flush=True)
-    train(family, phase, train_split, val, options)
+    train(family, train_split, val, options)
     for style, language in (("flat", "en"), ("flat", "pt-BR"), ("sketch", "en"), ("night", "en")):
         scores = recalls(family, load_split(family, pictures["test"], style, language))
         print(f"test {style:6s} {language:5s}", {k: round(v, 4) for k, v in scores.items()}, flush=True)
