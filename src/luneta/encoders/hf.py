@@ -12,7 +12,7 @@ from torch import nn
 
 from luneta.artifacts import hash_json
 from luneta.encoders.checkpoints import Checkpoint
-from luneta.encoders.precision import computing, lower_matrices, resolve_device, resolve_dtype
+from luneta.encoders.precision import computing, lower_matrices, resolve_device, resolve_dtype, threads_for
 from luneta.encoders.preprocessing import ImagePreparation, preparation_of
 from luneta.encoders.texts import TextPreparation
 from luneta.encoders.weights import digest, load_model
@@ -124,7 +124,7 @@ class HFEncoder:
     # -- both --------------------------------------------------------------------------------------------------
 
     def _forward(self, tower: Any, inputs: dict[str, torch.Tensor], kind: str) -> Vectors:
-        with computing(self._dtype, self._device):
+        with threads_for(self._model, self._device), computing(self._dtype, self._device):
             pooled = tower(**{name: tensor.to(self._device) for name, tensor in inputs.items()}).pooler_output
             if pooled is None:
                 raise EncoderError(f"{self._name}: its {kind} tower has no pooling head, so it gives no vector")
