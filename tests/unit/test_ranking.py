@@ -143,6 +143,17 @@ def test_a_constant_encoder_scores_exactly_chance(device: str | None, kind: str,
                     np.testing.assert_array_equal(values, by_chance[name])
 
 
+def test_counts_beyond_what_a_byte_holds() -> None:
+    """Thousands of ties along both sides of one block, for bytes are what counts are added in."""
+    same = np.ones((2999, 3), dtype=np.float32)
+    for ranking in rank_both(same, same, np.stack([np.arange(2999)] * 2, axis=1)).values():
+        assert (ranking.n_tied == 2999).all()
+    last = np.ones((2999, 1), dtype=np.float32)
+    last[-1] = -1
+    backward = rank_both(last[::-1], np.ones_like(last), np.stack([np.arange(2999)] * 2, axis=1))["image_to_text"]
+    assert backward.n_better.tolist() == [2998] + [0] * 2998
+
+
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dim", [5, 512, 768])
 @pytest.mark.parametrize("block", [(1, 1), (1, 50), (33, 17), (250, 199), (10**4, 10**4)])

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,27 +124,38 @@ def block_shape(n_rows: int, n_cols: int, block_mib: float) -> tuple[int, int]:
 
 
 def scan(rows: Lines, cols: Lines, *, block_mib: float) -> tuple[Tally, Tally]:
-    """Count and find the best along rows and columns in one pass over `rows.vectors @ cols.vectors.T`."""
+    """Count and find the best along rows and columns in one pass over `rows.vectors @ cols.vectors.T`.
+
+    A block is counted while the next one is multiplied: BLAS threads that had nothing to do in between would not
+    sleep but spin, and take the processors from the counting.
+    """
     n_rows, n_cols = len(rows.vectors), len(cols.vectors)
     found_rows, found_cols = Tally.of(rows), Tally.of(cols)
-    height, width = block_shape(n_rows, n_cols, block_mib)
-    buffer = np.empty(height * width, dtype=np.float32)
+    height, width = block_shape(n_rows, n_cols, block_mib / 2)
+    buffers = itertools.cycle([np.empty(height * width, dtype=np.float32) for _ in range(2)])
     threads = n_threads()
+    counting: list[Future[tuple[int, Tally]]] = []
     with ThreadPoolExecutor(threads) as pool, track("similarities", n_rows * n_cols) as advance:
-        for r0, r1 in spans(n_rows, height):
-            left = take(rows.vectors, rows.order[r0:r1])
-            for c0, c1 in spans(n_cols, width):
-                right = take(cols.vectors, cols.order[c0:c1])
-                scores = buffer[: (r1 - r0) * (c1 - c0)].reshape(r1 - r0, c1 - c0)
+        for c0, c1 in spans(n_cols, width):
+            right = take(cols.vectors, cols.order[c0:c1])
+            for r0, r1 in spans(n_rows, height):
+                left = take(rows.vectors, rows.order[r0:r1])
+                scores = next(buffers)[: (r1 - r0) * (c1 - c0)].reshape(r1 - r0, c1 - c0)
                 np.matmul(left, right.T, out=scores)
-                jobs = [
+                _collect(counting, found_cols)
+                counting = [
                     pool.submit(_count, scores[s0:s1], rows, r0 + s0, cols, c0, found_rows, found_cols)
                     for s0, s1 in spans(r1 - r0, -(-(r1 - r0) // threads))
                 ]
-                for job in jobs:
-                    found_cols.part(c0, c1).add(job.result())
                 advance((r1 - r0) * (c1 - c0))
+        _collect(counting, found_cols)
     return found_rows, found_cols
+
+
+def _collect(counting: list[Future[tuple[int, Tally]]], found_cols: Tally) -> None:
+    for job in counting:
+        col, of_cols = job.result()
+        found_cols.part(col, col + len(of_cols.top_score)).add(of_cols)
 
 
 def n_threads() -> int:
@@ -158,11 +169,13 @@ def take(vectors: Floats, chosen: Indexes) -> Floats:
     return vectors[chosen]
 
 
-def _count(scores: Floats, rows: Lines, row: int, cols: Lines, col: int, found_rows: Tally, found_cols: Tally) -> Tally:
+def _count(
+    scores: Floats, rows: Lines, row: int, cols: Lines, col: int, found_rows: Tally, found_cols: Tally
+) -> tuple[int, Tally]:
     """Count in some rows of a block; the first score is (row, col) of the matrix.
 
-    What belongs to the rows is written to `found_rows`; what belongs to the columns is returned, for other threads
-    work on other rows of the same columns.
+    What belongs to the rows is written to `found_rows`; what belongs to the columns, from `col` on, is returned, for
+    other threads work on other rows of the same columns.
     """
     n_rows, n_cols = scores.shape
     of_cols = found_cols.part(col, col + n_cols).empty_like()
@@ -180,7 +193,7 @@ def _count(scores: Floats, rows: Lines, row: int, cols: Lines, col: int, found_r
         where = strip.argmax(axis=1)
         of_rows.improve(strip[np.arange(s1 - s0), where], cols.order[col + where])
     _best_of_columns(scores, np.stack(best_of_strips), strips, rows.order[row : row + n_rows], of_cols, known)
-    return of_cols
+    return col, of_cols
 
 
 def _count_columns(

@@ -65,7 +65,7 @@ def check_pairs(pairs: Any, names: tuple[str, str], n_first: int, n_second: int)
 def score_pairs(queries: Floats, gallery: Floats, pairs: Indexes) -> Floats:
     """(n_pairs,) dot products, summed in float64 so that each depends on its two vectors only, then rounded."""
     scores = np.empty(len(pairs), dtype=np.float32)
-    step = max(1, 2**20 // queries.shape[1])
+    step = max(1, 2**17 // queries.shape[1])  # so many pairs as stay in the cache
     for start in range(0, len(pairs), step):
         query, item = pairs[start : start + step].T
         scores[start : start + step] = np.einsum("ij,ij->i", queries[query], gallery[item], dtype=np.float64)
