@@ -50,7 +50,7 @@ def clusters(pairs: Indexes, n_texts: int, n_images: int) -> tuple[Indexes, Inde
         if not apart.any():
             break
         left, right, a, b = left[apart], right[apart], a[apart], b[apart]
-        np.minimum.at(root, np.maximum(a, b), np.minimum(a, b))
+        root[np.maximum(a, b)] = np.minimum(a, b)  # of several, any will do: the others are hooked in later rounds
         while True:
             above = root[root]
             if np.array_equal(above, root):
