@@ -3,7 +3,8 @@
     LunetaError
      |-- ConfigError             an argument, option or name that makes no sense
      |-- DatasetError            data that cannot be read or cannot be trusted
-     |    `-- ImageError         one picture that cannot be decoded
+     |    |-- ImageError         one picture that cannot be decoded
+     |    `-- UnreachableError   the hub cannot be reached, for now
      |-- EncoderError            a checkpoint that cannot be loaded, or is not what it claims
      |-- ShapeError              an array of the wrong shape, dtype or content (NaN, not normalised)
      |-- ArtifactError           a file of ours that is missing, damaged, foreign or cannot be written
@@ -38,6 +39,10 @@ class ImageError(DatasetError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class UnreachableError(DatasetError):
+    """The hub cannot be reached, for now."""
 
 
 class EncoderError(LunetaError):

@@ -33,9 +33,9 @@ def evaluation_table(evaluations: Sequence[Evaluation]) -> RenderableType:
             title_style="bold",
             box=SIMPLE_HEAD,
             header_style="",
-            padding=(0, 1, 0, 0),
+            padding=0,
         )
-        table.add_column("encoder", overflow="fold", min_width=12)
+        table.add_column("encoder", overflow="fold")
         for name in SHOWN:
             table.add_column(name.replace("_", "\n"), justify="right", no_wrap=True, vertical="bottom")
         for evaluation in evaluations:
@@ -62,11 +62,19 @@ def _cell(name: str, metric: Metric) -> Text:
 
     if metric.low is None or metric.high is None:
         return Text(_number(name, metric.value))
-    low, high = (_number(name, end).removeprefix("0") for end in (metric.low, metric.high))
-    return Text.assemble(_number(name, metric.value), "\n", (f"{low}–{high}", "dim"))
+    end = _short_rank if name == "median_rank" else _short_share
+    return Text.assemble(_number(name, metric.value), "\n", (f"{end(metric.low)}–{end(metric.high)}", "dim"))
 
 
 def _number(name: str, value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if name == "median_rank" else f"{value:.3f}"
+
+
+def _short_share(value: float) -> str:
+    return "1" if value == 1 else f"{value:.3f}".removeprefix("0")
+
+
+def _short_rank(value: float) -> str:
+    return f"{value:.0f}" if value < 1000 else f"{value / 1000:.{1 if value < 100_000 else 0}f}k"

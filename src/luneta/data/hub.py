@@ -17,7 +17,7 @@ from luneta.data.columns import LANGUAGE_COLUMNS
 from luneta.data.images import digest
 from luneta.data.raw import RawTable, Request, concatenate
 from luneta.data.tables import table_of, unite
-from luneta.errors import ConfigError, DatasetError, LunetaError
+from luneta.errors import ConfigError, DatasetError, LunetaError, UnreachableError
 from luneta.progress import track
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def _commit(repository: str, revision: str | None) -> str | None:
     try:
         with _foreign_errors(repository):
             return str(huggingface_hub.HfApi().dataset_info(repository, revision=revision).sha)
-    except _UnreachableError:
+    except UnreachableError:
         if cached is None:
             raise
     logger.warning("%s: the hub cannot be reached; using the copy fetched before, at commit %s", repository, cached)
@@ -200,10 +200,6 @@ def _cached_commit(repository: str, revision: str) -> str | None:
 
 
 # Errors -------------------------------------------------------------------------------------------------------
-
-
-class _UnreachableError(DatasetError):
-    """There is no way to the hub from here, for now."""
 
 
 @contextlib.contextmanager
@@ -244,7 +240,7 @@ def _explained(source: str, error: Exception) -> LunetaError:
     if "config name is missing" in text.lower() or "BuilderConfig" in text:
         return ConfigError(f"{source} has several configurations; open it as owner/name:CONFIGURATION. {text[:300]}")
     if kinds & {"ConnectionError", "HTTPError", "TimeoutError", "OfflineModeIsEnabled", "TransportError"}:
-        return _UnreachableError(
+        return UnreachableError(
             f"the Hugging Face Hub cannot be reached for {source} ({type(error).__name__}: {text[:200]}). Check the "
             "network and proxy settings; or, where there is a network, fetch it with "
             f"datasets.load_dataset({source.partition(':')[0]!r}).save_to_disk(FOLDER) and open that folder here"
