@@ -19,6 +19,7 @@ _HOMES = {
     "EncoderSpec": "luneta.types",
     "LunetaError": "luneta.errors",
     "advise": "luneta.advice",
+    "audit": "luneta.auditing",
     "embed": "luneta.embedding",
     "evaluate": "luneta.evaluation",
     "load_encoder": "luneta.encoders.registry",
@@ -33,6 +34,7 @@ __all__ = [  # noqa: RUF022 - the order of the work
     "embed",
     "evaluate",
     "advise",
+    "audit",
     "Evaluation",
     "ImageTextDataset",
     "Encoder",
@@ -56,6 +58,7 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from luneta.advice import advise
+    from luneta.auditing import audit
     from luneta.data.dataset import ImageTextDataset
     from luneta.data.sources import open_dataset
     from luneta.embedding import embed

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from luneta import __version__
-from luneta.cli import demo, embed, encoders, evaluate, profile
+from luneta.cli import audit, demo, embed, encoders, evaluate, profile
 from luneta.errors import LunetaError
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (demo, profile, encoders, embed, evaluate):
+for verb in (demo, profile, encoders, embed, evaluate, audit):
     app.command(name=verb.__name__.rpartition(".")[2], help=verb.HELP)(verb.command)
 
 

@@ -1,0 +1,256 @@
+"""The arithmetic that printed retrieval numbers must obey."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+
+from luneta.auditing.columns import Claim, without_remark
+from luneta.auditing.counts import Verdict, chance_of_coarse, common_count, fits, misfit
+from luneta.auditing.findings import Finding, Grade, Kind
+from luneta.auditing.printed import Printed
+
+ROUND = (100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000)
+"""Sizes that people choose for a sample."""
+PROOF_ODDS = 6.0
+"""Rows of one data set are proved to have different counts at odds of a million: see `common_count`."""
+DOUBT_ODDS = 2.0
+LEVEL = 0.05
+Z = 1.96
+
+
+def order(claim: Claim) -> Iterator[Finding]:
+    """recall@k cannot fall with k, nor leave 0..1."""
+    for metric, number in claim.numbers.items():
+        if metric != "median_rank" and (number.high < 0 or number.low > 1):
+            yield _about(claim, metric, "range", "proved", f"{number.text} is no share")
+    for (k, less), (m, more) in itertools.pairwise(claim.recalls.items()):
+        if more.high < less.low:
+            why = f"recall@{m} = {more.text} is below recall@{k} = {less.text}"
+            reason = f"although whatever is among the first {k} is among the first {m} too"
+            yield _about(claim, f"recall@{m}", "order", "proved", f"{why}, {reason}")
+
+
+def _about(claim: Claim, metric: str, kind: Kind, verdict: Grade, why: str) -> Finding:
+    return Finding(claim.row, claim.columns[metric], kind, verdict, f"{claim.label}: {why}")
+
+
+def bounds(claim: Claim) -> Iterator[Finding]:
+    """MRR, nDCG, mAP and median rank must lie where the recalls leave them room."""
+    if not claim.recalls or any(True for _ in order(claim)):  # recalls that cannot be bound nothing
+        return
+    given = ", ".join(f"recall@{k} = {number.text}" for k, number in claim.recalls.items())
+    for metric, number in claim.numbers.items():
+        for verdict, low, high, assumption in _limits(metric, claim.recalls):
+            if not _inside(number, low, high):
+                why = (
+                    f"{given} leave {metric} between {low:.5f} and {high:.5f} ({assumption}), printed is {number.text}"
+                )
+                yield _about(claim, metric, "bounds", verdict, why)
+                break
+    yield from _median(claim)
+
+
+def _limits(metric: str, recalls: dict[int, Printed]) -> Iterator[tuple[Grade, float, float, str]]:
+    """(what it proves to be outside, least, most, assumption), the surest first."""
+    name, _, cut = metric.partition("@")
+    if name == "mrr":
+        where = f"ranks beyond {cut} count nothing" if cut else "over the whole ranking"
+        yield "proved", *_room(recalls, lambda rank: 1 / rank, int(cut) if cut else None), where
+    if name not in ("ndcg", "map"):
+        return
+    reached = min([1.0, *(float(number.highest) for k, number in recalls.items() if k >= int(cut))])
+    if name == "map":
+        yield "proved", 0.0, reached, "a query without a hit has average precision 0"
+        return
+    low, high = _room(recalls, lambda rank: 1 / math.log2(rank + 1), int(cut))
+    ideal = sum(1 / math.log2(rank + 1) for rank in range(1, int(cut) + 1))
+    yield "proved", low / ideal, reached, "whatever the number of relevant items"
+    yield "suspicious", low, high, "if every query has one relevant item"
+
+
+def _room(recalls: dict[int, Printed], gain: Callable[[int], float], cut: int | None) -> tuple[float, float]:
+    """Least and most mean gain of the first hit: all hits as late, or as early, as the recalls allow."""
+
+    def worth(rank: int) -> float:
+        return gain(rank) if cut is None or rank <= cut else 0.0
+
+    low = high = 0.0
+    least = most = Fraction(0)
+    last = 0
+    for k, number in recalls.items():
+        # More hits in a nearer band are worth more, so both sums grow with every recall: take its two ends.
+        low += float(max(number.low, least) - least) * worth(k)
+        high += float(max(number.highest, most) - most) * worth(last + 1)
+        least, most, last = max(number.low, least), max(number.highest, most), k
+    high += float(max(Fraction(0), 1 - most)) * worth(last + 1)
+    return low, min(high, 1.0)
+
+
+def _inside(number: Printed, low: float, high: float) -> bool:
+    """Whether some value that is printed like this can be within."""
+    return low - 1e-9 <= number.highest and number.low <= high + 1e-9
+
+
+def _median(claim: Claim) -> Iterator[Finding]:
+    number = claim.numbers.get("median_rank")
+    if number is None:
+        return
+    half = Fraction(1, 2)
+    for k, recall in claim.recalls.items():
+        if number.highest <= k and recall.highest < half:
+            why = f"half of the queries are found by rank {number.text}, but recall@{k} is {recall.text}"
+        elif number.low > k and recall.low > half:
+            why = f"recall@{k} is {recall.text}: more than half are found by rank {k}, but the median is {number.text}"
+        else:
+            continue
+        yield _about(claim, "median_rank", "bounds", "proved", why)
+        return
+
+
+def stated_counts(claim: Claim) -> Iterator[Finding]:
+    """A recall is a whole number of hits out of the stated number of queries."""
+    n = claim.n_queries
+    if n is None or (metric := misfit(claim, n)) is None:
+        return
+    yield _about(claim, metric, "count", "proved", no_whole_number(claim.numbers[metric], metric, n))
+
+
+def no_whole_number(number: Printed, metric: str, n_queries: int) -> str:
+    hits = math.floor(number.value * n_queries)
+    digits = max(0, round(-math.log10(number.unit)))
+    below, above = (f"{h} of {n_queries:,} is {h / n_queries:.{digits + 1}f}" for h in (hits, hits + 1))
+    return f"{metric} = {number.text} is no whole number of hits: {below}, {above}"
+
+
+def inferred_counts(claims: Sequence[Claim], names_data: bool) -> tuple[dict[str, int], list[Finding]]:
+    """The number of queries of every data set, from the digits alone, and the rows that have another."""
+    counts: dict[str, int] = {}
+    findings: list[Finding] = []
+    odd_models: set[str] = set()
+    for own in by_data(claims).values():
+        verdict = common_count(own) if len(own) > 1 else Verdict(None, [], 0.0)
+        if verdict.n_queries is None:
+            continue
+        name = own[0].data
+        counts[name] = n = verdict.n_queries
+        if verdict.log10_odds < DOUBT_ODDS:
+            continue
+        proof = verdict.log10_odds >= PROOF_ODDS and names_data
+        for claim in (own[i] for i in verdict.odd):
+            metric = misfit(claim, n)
+            if metric is None:
+                continue
+            odd_models.add(without_remark(claim.model))
+            small = next((m for m in ROUND if m < n and fits(claim, m)), None)
+            why = (
+                f"the other {len(own) - len(verdict.odd)} rows{f' of {name}' if name else ''} fit {n:,} queries, this "
+                f"one does not: {no_whole_number(claim.numbers[metric], metric, n)}"
+                + (f". It fits {small:,} queries" if small else "")
+                + f". Odds that all rows share one number of queries: 1 to 10^{verdict.log10_odds:.1f}"
+            )
+            findings.append(_about(claim, metric, "count", "proved" if proof else "suspicious", why))
+    findings += _round_counts(claims, counts, odd_models)
+    return counts, findings
+
+
+def _round_counts(claims: Sequence[Claim], counts: dict[str, int], odd_models: set[str]) -> Iterator[Finding]:
+    """Rows that fit their data set's count, but a much smaller round one as well.
+
+    A row of a model that has another row on another count needs less evidence: once one was measured on a sample, its
+    others may have been.
+    """
+    n_rows = len({tuple(claim.recalls.values()) for claim in claims})
+    for claim in claims:
+        n = claim.n_queries or counts.get(claim.data)
+        if n is None or not fits(claim, n):
+            continue
+        smaller = [m for m in ROUND if m < n]
+        small = next((m for m in smaller if fits(claim, m)), None)
+        if small is None or (n % small == 0 and all(number.value in (0, 1) for number in claim.recalls.values())):
+            continue
+        chance = chance_of_coarse(claim, small, n)
+        trials = len(smaller) * (1 if without_remark(claim.model) in odd_models else n_rows)
+        if chance * trials < LEVEL:
+            yield Finding(
+                claim.row, None, "count", "suspicious",
+                f"{claim.label}: fits {n:,} queries, but all its numbers fit {small:,} as well, which happens to about "
+                f"1 in {1 / chance:,.0f} rows of {n:,}: it may have been measured on a sample",
+            )  # fmt: skip
+
+
+def copies(claims: Sequence[Claim]) -> Iterator[Finding]:
+    """A row that is printed twice must say the same twice."""
+    same: dict[object, list[Claim]] = defaultdict(list)
+    for claim in claims:
+        same[claim.identity].append(claim)
+    for group in same.values():
+        for later in group[1:]:
+            for first in group[: group.index(later)]:
+                differences = [
+                    (metric, number, first.numbers[metric])
+                    for metric, number in later.numbers.items()
+                    if metric in first.numbers and not _agree(number, first.numbers[metric])
+                ]
+                if differences:
+                    yield _disagreement(first, later, differences)
+
+
+def _agree(one: Printed, other: Printed) -> bool:
+    """Whether two numbers can be the same, printed with different decimals."""
+    return abs(one.value - other.value) < max(one.unit, other.unit)
+
+
+def _disagreement(first: Claim, later: Claim, differences: list[tuple[str, Printed, Printed]]) -> Finding:
+    gaps = {number.value - before.value for _, number, before in differences}
+    metric = differences[0][0]
+    shown = ", ".join(f"{name} {before.text} and {number.text}" for name, number, before in differences)
+    many = len(differences) > 1
+    same_gap = f" Every one is off by exactly {float(abs(next(iter(gaps)))):g}." if len(gaps) == 1 and many else ""
+    copied = first.place != later.place
+    explanation = (
+        f"{later.label}: row {first.row} says the same is {'another' if not many else 'other'} number"
+        f"{'s' if many else ''}: {shown}.{same_gap} "
+        + ("At most one copy is right" if copied else "Either they are different runs or one is wrong")
+    )
+    column = later.columns[metric] if not many else None
+    return Finding(later.row, column, "copies", "proved" if copied else "suspicious", explanation)
+
+
+def noise(claims: Sequence[Claim], counts: dict[str, int]) -> Iterator[Finding]:
+    """Neighbours in a ranking of models that are closer than two draws of queries would set them apart."""
+    for own in by_data(claims).values():
+        known = {claim.n_queries or counts.get(claim.data) for claim in own}
+        n = next(iter(known)) if len(known) == 1 else None
+        metric = next((f"recall@{k}" for k in own[0].recalls), None)
+        if n is None or metric is None:
+            continue
+        distinct = {claim.identity: claim for claim in own if metric in claim.numbers and fits(claim, n)}
+        ranked = sorted(distinct.values(), key=lambda claim: claim.numbers[metric].value, reverse=True)
+        close = []
+        for better, worse in itertools.pairwise(ranked):
+            p, q = (float(claim.numbers[metric].value) for claim in (better, worse))
+            margin = Z * math.sqrt((p * (1 - p) + q * (1 - q)) / n)
+            if 0 < p - q < margin:
+                close.append(
+                    f"{better.model} over {worse.model} by {round((p - q) * n)} hits of {n:,} "
+                    f"({p - q:.4f}, noise {margin:.4f})"
+                )
+        if close:
+            yield Finding(
+                None, own[0].columns[metric], "noise", "suspicious",
+                f"{own[0].data or 'all rows'}: differences within the noise of {n:,} queries, unless compared query by "
+                f"query: {'; '.join(close)}",
+            )  # fmt: skip
+
+
+def by_data(claims: Sequence[Claim]) -> dict[str, list[Claim]]:
+    """The rows of every data set, a remark behind its name aside."""
+    groups: dict[str, list[Claim]] = defaultdict(list)
+    for claim in claims:
+        if claim.recalls:
+            groups[without_remark(claim.data)].append(claim)
+    return dict(groups)

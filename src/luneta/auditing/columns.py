@@ -1,0 +1,236 @@
+"""What the columns of a published table are, and its rows as claims that can be checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+
+from luneta.auditing.findings import Finding
+from luneta.auditing.printed import Printed, parse, parse_count
+from luneta.auditing.tables import Table
+from luneta.errors import ConfigError, did_you_mean
+
+_METRICS = (
+    ("recall", r"(?:recall|hit[ _-]?rate|hits?|success|revoca[cç][aã]o|r)\s*(?:@|_at_|at|_|-)?\s*(?P<k>\d+)"),
+    ("mrr", r"(?:mrr|mean[ _]reciprocal[ _]rank)(?:\s*(?:@|_)?\s*(?P<k>\d+))?"),
+    ("ndcg", r"ndcg\s*(?:@|_)?\s*(?P<k>\d+)"),
+    ("map", r"m?ap\s*(?:@|_)\s*(?P<k>\d+)"),
+    ("median_rank", r"(?:median[ _]rank|med[ _.-]?r(?:ank)?|mdr)(?P<k>)"),
+)
+_MODEL = re.compile(r"model|encoder|method|checkpoint|backbone|system|modelo|m[eé]todo|sistema", re.IGNORECASE)
+_DATA = re.compile(r"data|benchmark|corpus|conjunto|base\b", re.IGNORECASE)
+_PLACE = re.compile(r"^(?:table|tabela|tab|section|se[cç][aã]o|page|p[aá]gina)$", re.IGNORECASE)
+_COUNT = re.compile(r"^(?:n|#)?[ _-]*(?:queries|consultas|n_texts|texts|n)$|^num[ _](?:queries|texts)$", re.IGNORECASE)
+_GALLERY = re.compile(r"gallery|galeria|images|imagens|items|itens", re.IGNORECASE)
+_REMARK = re.compile(r"[\s(\[{]*(?:\([^()]*\)|\[[^\[\]]*\]|[)\]}*†‡])\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One row's numbers for one data set.
+
+    Attributes:
+        row: its place among the data rows of the file, from 0.
+        keys: every cell that is neither a metric nor a count, by column: what two copies of a row must share.
+        model: who was measured.
+        data: what it was measured on, in words that equal rows share; empty when the table does not say.
+        numbers: metric such as "recall@5" -> what is printed.
+        columns: metric -> name of its column.
+        n_queries: the stated number of queries, if any.
+        place: which of several copies of a table it stands in, if the table says.
+    """
+
+    row: int
+    keys: dict[str, str]
+    model: str
+    data: str
+    place: str
+    numbers: dict[str, Printed]
+    columns: dict[str, str]
+    n_queries: int | None = None
+
+    @property
+    def label(self) -> str:
+        return ", ".join(part for part in (self.model, self.data) if part) or f"row {self.row}"
+
+    @property
+    def recalls(self) -> dict[int, Printed]:
+        """k -> recall@k, smallest k first."""
+        found = {int(name[7:]): number for name, number in self.numbers.items() if name.startswith("recall@")}
+        return dict(sorted(found.items()))
+
+    @property
+    def identity(self) -> tuple[tuple[str, str], ...]:
+        """What two copies of a row share; a remark such as "(updated)" or a stray bracket at the end aside."""
+        return tuple((name, without_remark(text)) for name, text in sorted(self.keys.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A table understood.
+
+    Attributes:
+        claims: rows that hold at least one metric.
+        remarks: cells that were unclear.
+        has_data: whether the table says what each row was measured on.
+    """
+
+    claims: list[Claim]
+    remarks: list[Finding] = field(default_factory=list)
+    has_data: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    index: int
+    name: str
+    metric: str
+    block: str  # what stands before the metric in the column's name: "COCO T2I"
+
+
+def without_remark(text: str) -> str:
+    """A name without what was added behind it, and without case.
+
+    >>> without_remark("Artificio/WikiArt (ATUALIZADO)")
+    'artificio/wikiart'
+    """
+    before = ""
+    while before != text:
+        before, text = text, _REMARK.sub("", text)
+    return " ".join(text.split()).casefold()
+
+
+def metric_of(header: str) -> tuple[str, str] | None:
+    """(metric, what stands around it) of a column's name; None for any other column.
+
+    >>> metric_of("COCO T2I R@5 (%)")
+    ('recall@5', 'COCO T2I')
+    >>> metric_of("recall@1|1000") is None  # normalised to another gallery: no share of these queries
+    True
+    """
+    name = re.sub(r"\(?[%↑↓]\)?|\(%\)", " ", header).strip()
+    if "|" in name and re.search(r"@\d+\s*\|\s*\d+", name):
+        return None
+    for metric, pattern in _METRICS:
+        found = re.search(rf"(?:^|(?<=[\s/|:_.,(\-]))(?:{pattern})(?![\w@.|])", name, re.IGNORECASE)
+        if found:
+            block = (name[: found.start()] + " " + name[found.end() :]).strip(" \t/|:_.,()-")
+            return (f"{metric}@{found['k']}" if found["k"] else metric), " ".join(block.split())
+    return None
+
+
+def read(table: Table, first_row: int, queries: int | None, queries_column: str | None, place: str) -> Reading:
+    """Tell metrics, counts and names apart and take the rows for what they claim.
+
+    Raises:
+        ConfigError: no metric column, a column that does not exist, or a cell of a metric that is no number.
+    """
+    columns = [
+        _Column(i, name, *metric) for i, name in enumerate(table.header) if (metric := metric_of(name)) is not None
+    ]
+    if not columns:
+        raise ConfigError(
+            "no column of a retrieval metric (recall@1, R@5, MRR, nDCG@10, ...) among: "
+            + ", ".join(name or "(no name)" for name in table.header)
+        )
+    count = _count_column(table, queries_column)
+    others = [i for i in range(len(table.header)) if i != count and all(c.index != i for c in columns)]
+    names = {i: table.header[i] or f"column {i}" for i in others}
+    places = [i for i in others if _PLACE.match(names[i])]
+    others = [i for i in others if i not in places]
+    texts = [i for i in others if not _is_number_column(table, i) or _GALLERY.search(names[i])]
+    models = [i for i in texts if _MODEL.search(names[i])] or texts[:1]
+    data = [i for i in texts if i not in models and _DATA.search(names[i])]
+    protocol = [i for i in texts if i not in models]
+
+    parsed, remarks = _numbers(table, columns, first_row)
+    reading = Reading([], remarks, has_data=bool(data) or any(column.block for column in columns))
+    for r, cells in enumerate(table.rows):
+        n_queries = _count(cells[count], table.header[count], first_row + r) if count is not None else None
+        for block in dict.fromkeys(column.block for column in columns):
+            here = [c for c in columns if c.block == block and (r, c.index) in parsed]
+            if not here:
+                continue
+            about = " ".join(part for part in (*(cells[i] for i in protocol), block) if part)
+            reading.claims.append(
+                Claim(
+                    row=first_row + r,
+                    keys={names[i]: cells[i] for i in others} | ({"": block} if block else {}),
+                    model=" ".join(cells[i] for i in models if cells[i]),
+                    data=about,
+                    place=" ".join([place, *(cells[i] for i in places)]).strip(),
+                    numbers={c.metric: parsed[r, c.index] for c in here},
+                    columns={c.metric: c.name for c in here},
+                    n_queries=n_queries or queries,
+                )
+            )
+    return reading
+
+
+def _count_column(table: Table, wanted: str | None) -> int | None:
+    if wanted is not None:
+        if wanted not in table.header:
+            raise ConfigError(f"no column {wanted!r}. {did_you_mean(wanted, table.header)}")
+        return table.header.index(wanted)
+    return next((i for i, name in enumerate(table.header) if _COUNT.match(name)), None)
+
+
+def _count(cell: str, column: str, row: int) -> int | None:
+    try:
+        return parse_count(cell)
+    except ValueError:
+        raise ConfigError(f"row {row}, column {column!r}: {cell!r} is not a number of queries") from None
+
+
+def _is_number_column(table: Table, column: int) -> bool:
+    cells = [row[column] for row in table.rows if row[column].strip()]
+    return bool(cells) and all(re.fullmatch(r"[-−+]?[\d.,\s]+%?", cell) for cell in cells)
+
+
+def _numbers(
+    table: Table, columns: Sequence[_Column], first_row: int
+) -> tuple[dict[tuple[int, int], Printed], list[Finding]]:
+    """What every metric cell says, as shares of 1; percent are found by column, and row by row where they are mixed."""
+    raw: dict[tuple[int, int], tuple[Decimal, int, bool]] = {}
+    remarks: list[Finding] = []
+    unreadable = []
+    for r, cells in enumerate(table.rows):
+        for column in columns:
+            try:
+                if (found := parse(cells[column.index])) is not None:
+                    raw[r, column.index] = found
+            except ValueError:
+                unreadable.append((r, column))
+    if not raw:
+        raise ConfigError(f"the columns {', '.join(c.name for c in columns)} hold no number")
+    for r, column in unreadable:
+        why = f"{table.rows[r][column.index]!r} is no number and was left out"
+        remarks.append(Finding(first_row + r, column.name, "unreadable", "suspicious", why))
+    printed: dict[tuple[int, int], Printed] = {}
+    for column in columns:
+        # Recalls of one block share a scale; MRR may have one of its own.
+        kin = [c for c in columns if c.metric.split("@")[0] == column.metric.split("@")[0] and c.block == column.block]
+        of_rows = {
+            r: any(raw[r, c.index][2] or raw[r, c.index][0] > 1 for c in kin if (r, c.index) in raw)
+            for r in range(len(table.rows))
+            if any((r, c.index) in raw for c in kin)
+        }
+        mostly_percent = 2 * sum(of_rows.values()) > len(of_rows)
+        for r, percent in of_rows.items():
+            if (r, column.index) not in raw:
+                continue
+            value, decimals, _ = raw[r, column.index]
+            if column.metric == "median_rank":
+                percent = False
+            elif percent != mostly_percent and column is kin[0]:
+                kinds = ("percent", "fractions") if percent else ("fractions", "percent")
+                why = f"read as {kinds[0]}, where most rows are {kinds[1]}: mixed units"
+                remarks.append(Finding(first_row + r, column.name, "units", "suspicious", why))
+            scale = 100 if percent else 1
+            printed[r, column.index] = Printed(
+                table.rows[r][column.index], Fraction(value) / scale, Fraction(1, 10**decimals * scale)
+            )
+    return printed, remarks

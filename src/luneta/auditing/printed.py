@@ -1,0 +1,109 @@
+"""Numbers as they are printed: a value is known only to half a unit of its last decimal."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+_NUMBER = re.compile(r"^[^\w+\-−.,]*(?P<number>[-−]?(?:\d+(?:[.,]\d+)?|[.,]\d+))\s*(?P<percent>%)?(?P<rest>.*)$")
+_REST = re.compile(r"^\s*($|±|\+/-|\+-|\(|\[|[*†‡§¶↑↓\u00b9\u00b2\u00b3])")
+_MISSING = frozenset({"", "-", "–", "—", "n/a", "na", "nan", "none", "null", "?", "x", "..."})
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A share of queries (or another number) as printed.
+
+    Attributes:
+        text: the cell.
+        value: what it says, exactly; percent are converted, so that 12.3 % is 123/1000.
+        unit: one step of its last decimal, as a fraction of 1.
+    """
+
+    text: str
+    value: Fraction
+    unit: Fraction
+
+    @property
+    def low(self) -> Fraction:
+        """The smallest true value that is printed like this."""
+        return self.value - self.unit / 2
+
+    @property
+    def high(self) -> Fraction:
+        """The largest true value that is rounded to this."""
+        return self.value + self.unit / 2
+
+    @property
+    def highest(self) -> Fraction:
+        """The largest true value that is printed like this, cut off instead of rounded."""
+        return self.value + self.unit
+
+    @property
+    def truncated(self) -> Printed:
+        """The same digits, understood as cut off instead of rounded."""
+        return Printed(self.text, self.value + self.unit / 2, self.unit)
+
+    def hits(self, n_queries: int) -> int | None:
+        """The whole number of queries out of `n_queries` whose share is printed like this; None if there is none."""
+        least = -((-self.low.numerator * n_queries) // self.low.denominator)
+        most = (self.high.numerator * n_queries) // self.high.denominator
+        if least > most:
+            return None
+        return min(max(round(self.value * n_queries), least), most)
+
+    def fits(self, n_queries: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(n,) whether some whole number of hits out of each count is printed like this."""
+        scale = int(2 / self.unit)  # low and high are whole numbers of half units
+        low, high = int(self.low * scale), int(self.high * scale)
+        least, most = -((-low * n_queries) // scale), (high * n_queries) // scale
+        fit: NDArray[np.bool_] = least <= most
+        return fit
+
+
+def parse(cell: str) -> tuple[Decimal, int, bool] | None:
+    """(number, decimals, has a percent sign) of a cell such as "39.8", "39,8 %" or "0.398 ± 0.004".
+
+    None when the cell is empty or says that there is no value.
+
+    Raises:
+        ValueError: the cell says something else.
+
+    >>> parse("39,8 %")
+    (Decimal('39.8'), 1, True)
+    >>> parse("–") is None
+    True
+    """
+    if cell.strip().lower() in _MISSING:
+        return None
+    found = _NUMBER.match(cell.strip())
+    if found is None or not _REST.match(found["rest"]):
+        raise ValueError(cell)
+    number = found["number"].replace("−", "-").replace(",", ".")
+    return Decimal(number), len(number.partition(".")[2]), bool(found["percent"])
+
+
+def parse_count(cell: str) -> int | None:
+    """A number of queries, with any thousands separator; None when the cell is empty.
+
+    Raises:
+        ValueError: not a positive whole number.
+
+    >>> parse_count("8.279"), parse_count("25,000"), parse_count("3179")
+    (8279, 25000, 3179)
+    """
+    text = cell.strip()
+    if text.lower() in _MISSING:
+        return None
+    if re.fullmatch(r"\d{1,3}(?:[., '’\u00a0\u202f]\d{3})+", text):
+        text = re.sub(r"\D", "", text)
+    if text.endswith(".0"):
+        text = text[:-2]  # a count with gaps becomes a float in pandas
+    if not re.fullmatch(r"\d+", text) or int(text) == 0:
+        raise ValueError(cell)
+    return int(text)

@@ -1,0 +1,277 @@
+"""Planted faults are found, and named for what they are; true tables are left in peace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from luneta.auditing import Audit, audit
+from luneta.auditing.columns import metric_of
+from luneta.auditing.printed import Printed
+from luneta.cli import app
+from luneta.errors import ConfigError
+
+THESIS = Path(__file__).parents[4] / "shared" / "thesis" / "final_results.csv"
+Row = dict[str, Any]
+
+
+def truthful(rng: np.random.Generator, n_queries: int, skill: float) -> dict[str, float]:
+    """Metrics of ranks that some model could have reached."""
+    ranks = 1 + rng.geometric(skill, n_queries) - 1
+    ranks = np.where(rng.random(n_queries) < 0.3, rng.integers(1, 2000, n_queries), ranks)
+    found = {f"recall@{k}": float((ranks <= k).mean()) for k in (1, 5, 10)}
+    found["mrr"] = float((1 / ranks).mean())
+    found["ndcg@10"] = float(np.where(ranks <= 10, 1 / np.log2(ranks + 1), 0).mean())
+    found["median_rank"] = float(np.median(ranks))
+    return found
+
+
+def show(value: float, decimals: int, percent: bool = False, rounding: str = ROUND_HALF_EVEN) -> str:
+    exact = Decimal(value) * (100 if percent else 1)
+    return str(exact.quantize(Decimal(1).scaleb(-decimals), rounding=rounding))
+
+
+def write(path: Path, rows: Sequence[Row]) -> Path:
+    names = list(rows[0])
+    lines = [",".join(names), *(",".join(str(row[name]) for name in names) for row in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def table(seed: int, decimals: int = 5, percent: bool = False, rounding: str = ROUND_HALF_EVEN) -> list[Row]:
+    """A truthful table: every data set has its own number of queries, which all models share."""
+    rng = np.random.default_rng(seed)
+    rows: list[Row] = []
+    for data in range(int(rng.integers(1, 4))):
+        n_queries = int(np.exp(rng.uniform(np.log(40), np.log(30_000))))
+        for model in range(int(rng.integers(1, 7))):
+            found = truthful(rng, n_queries, float(rng.uniform(0.05, 0.9)))
+            median = found.pop("median_rank")
+            printed = {name: show(value, decimals, percent, rounding) for name, value in found.items()}
+            rows.append({"model": f"m{model}", "dataset": f"d{data}", **printed, "MedR": f"{median:g}"})
+            rows[-1]["truth"] = n_queries
+    return rows
+
+
+def kinds(found: Audit, verdict: str = "proved") -> set[tuple[int | None, str]]:
+    return {(finding.row, finding.kind) for finding in found.findings if finding.verdict == verdict}
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_true_tables_are_never_said_to_be_false(tmp_path: Path, seed: int) -> None:
+    decimals, percent = [(5, False), (4, False), (3, False), (2, True), (1, True), (3, True)][seed % 6]
+    rows = table(seed, decimals, percent, ROUND_DOWN if seed % 5 == 0 else ROUND_HALF_EVEN)
+    stated = seed % 2 == 0
+    for row in rows:
+        row["n_queries"] = row.pop("truth") if stated else ""
+    found = audit(write(tmp_path / "t.csv", rows))
+    assert kinds(found) == set()
+
+
+def test_the_count_is_read_from_the_digits(tmp_path: Path) -> None:
+    right, said = 0, 0
+    for seed in range(40):
+        rows = table(seed)
+        truth = {row["dataset"]: row.pop("truth") for row in rows}
+        for data, n_queries in audit(write(tmp_path / "t.csv", rows)).counts.items():
+            said += 1
+            right += truth[data] == n_queries
+    assert said >= 40
+    assert right == said
+
+
+@pytest.mark.parametrize("n_queries", [1, 7, 30, 99])
+def test_hits_are_whole_numbers(n_queries: int) -> None:
+    """Against all shares there are, printed with two decimals."""
+    shares = [Fraction(hits, n_queries) for hits in range(n_queries + 1)]
+    for step in range(101):
+        number = Printed("", Fraction(step, 100), Fraction(1, 100))
+        possible = any(abs(share - number.value) <= Fraction(1, 200) for share in shares)
+        assert (number.hits(n_queries) is not None) == possible
+        assert bool(number.fits(np.array([n_queries]))[0]) == possible
+
+
+def plant_falling(rows: list[Row]) -> None:
+    rows[1]["recall@5"] = show(float(rows[1]["recall@1"]) - 0.01, 5)
+
+
+def plant_share(rows: list[Row]) -> None:
+    rows[1]["mrr"] = "-0.10000"
+
+
+def plant_mrr(rows: list[Row]) -> None:
+    rows[1]["mrr"] = show(float(rows[1]["recall@1"]) - 0.001, 5)
+
+
+def plant_ndcg(rows: list[Row]) -> None:
+    rows[1]["ndcg@10"] = show(float(rows[1]["recall@10"]) + 0.001, 5)
+
+
+def plant_median(rows: list[Row]) -> None:
+    rows[1]["MedR"] = "900"
+
+
+@pytest.mark.parametrize(
+    ("plant", "kind"),
+    [(plant_falling, "order"), (plant_share, "range"), (plant_mrr, "bounds"), (plant_ndcg, "bounds"),
+     (plant_median, "bounds")],
+)  # fmt: skip
+def test_impossible_cells_are_proved(tmp_path: Path, plant: Callable[[list[Row]], None], kind: str) -> None:
+    rng = np.random.default_rng(3)
+    rows: list[Row] = []
+    for model in range(3):
+        found = truthful(rng, 1237, 0.7)
+        rows.append({"model": f"m{model}", "dataset": "d", **{k: show(v, 5) for k, v in found.items()}})
+        rows[-1]["MedR"] = rows[-1].pop("median_rank")
+    assert kinds(audit(write(tmp_path / "t.csv", rows))) == set()
+    plant(rows)
+    proved = {(row, k) for row, k in kinds(audit(write(tmp_path / "t.csv", rows))) if k != "count"}
+    assert proved == {(1, kind)}
+
+
+@pytest.mark.parametrize("way", ["argument", "column", "named column"])
+def test_a_share_that_no_number_of_hits_gives(tmp_path: Path, way: str) -> None:
+    rows: list[Row] = [
+        {"model": "a", "r@1": "0.33333"},
+        {"model": "b", "r@1": "0.35000"},
+    ]  # 0.35 of 600, not of 300 + 1
+    arguments: dict[str, Any] = {"queries": 600} if way == "argument" else {}
+    if way == "column":
+        rows = [{**row, "queries": "600"} for row in rows]
+    if way == "named column":
+        rows = [{**row, "perguntas": "600"} for row in rows]
+        arguments = {"queries_column": "perguntas"}
+    assert kinds(audit(write(tmp_path / "t.csv", rows), **arguments)) == set()
+    rows[1]["r@1"] = "0.35100"
+    found = audit(write(tmp_path / "t.csv", rows), **arguments)
+    assert kinds(found) == {(1, "count")}
+    (finding,) = [f for f in found.findings if f.verdict == "proved"]
+    assert "210 of 600 is 0.350000" in finding.explanation
+    assert "211 of 600 is 0.351667" in finding.explanation
+
+
+def test_rows_of_one_data_set_on_other_queries(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    counts = [4973, 4973, 4973, 500, 4973, 4973]
+    rows = [
+        {"model": f"m{i}", "dataset": "d"} | {k: show(v, 5) for k, v in truthful(rng, n, 0.3 + i / 20).items()}
+        for i, n in enumerate(counts)
+    ]
+    for row in rows:
+        del row["median_rank"]
+    found = audit(write(tmp_path / "t.csv", rows))
+    assert kinds(found) == {(3, "count")}
+    assert found.counts == {"d": 4973}
+    assert "fits 500" in next(f.explanation for f in found.findings if f.row == 3)
+    for row in rows:  # without a word on the data, other rows may be other data
+        del row["dataset"]
+    found = audit(write(tmp_path / "t.csv", rows))
+    assert kinds(found) == set()
+    assert (3, "count") in kinds(found, "suspicious")
+
+
+def test_copies_that_disagree(tmp_path: Path) -> None:
+    rows = [
+        {"table": "1", "model": "a", "dataset": "d", "r@1": "0.412", "r@5": "0.700"},
+        {"table": "1", "model": "b", "dataset": "d", "r@1": "0.300", "r@5": "0.600"},
+        {"table": "2", "model": "a (updated)", "dataset": "D", "r@1": "0.312", "r@5": "0.600"},
+        {"table": "2", "model": "b", "dataset": "d", "r@1": "0.30", "r@5": "0.6"},
+    ]
+    found = audit(write(tmp_path / "t.csv", rows))
+    assert kinds(found) == {(2, "copies")}
+    assert "off by exactly 0.1" in found.findings[0].explanation
+    two_runs = [{k: v for k, v in row.items() if k != "table"} for row in rows]
+    found = audit(write(tmp_path / "t.csv", two_runs))
+    assert kinds(found) == set()
+    assert (2, "copies") in kinds(found, "suspicious")
+    two_models = [{**row, "epochs": i} for i, row in enumerate(rows)]
+    assert kinds(audit(write(tmp_path / "t.csv", two_models)), "suspicious") == set()
+
+
+def test_differences_within_the_noise(tmp_path: Path) -> None:
+    rows = [
+        {"model": m, "dataset": "d", "r@1": v, "n": 1000} for m, v in (("a", "0.500"), ("b", "0.495"), ("c", "0.300"))
+    ]
+    (finding,) = audit(write(tmp_path / "t.csv", rows)).findings
+    assert (finding.kind, finding.verdict, finding.row) == ("noise", "suspicious", None)
+    assert "a over b by 5 hits of 1,000" in finding.explanation
+    assert "over c" not in finding.explanation
+
+
+def test_brazilian_numbers_and_percent(tmp_path: Path) -> None:
+    path = tmp_path / "tabela.csv"
+    path.write_text(
+        "modelo;conjunto;consultas;R@1 (%);R@5 (%);MRR\na;x;8.279;39,80;64,65;0,51\nb;x;8.279;40,00;39,00;0,51\n"
+    )
+    found = audit(path)
+    assert found.counts == {"x": 8279}
+    assert (1, "order") in kinds(found)
+    assert "39,00" in found.findings[0].explanation
+
+
+def test_mixed_percent_and_fractions_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("model,r@1,r@5\na,39.8,64.6\nb,0.412,0.655\nc,41.0,66.0\nd,oops,70.0\n")
+    found = audit(path)
+    assert kinds(found) == set()
+    assert kinds(found, "suspicious") == {(1, "units"), (3, "unreadable")}
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [("recall@1", ("recall@1", "")), ("R1", ("recall@1", "")), ("T2I R@10 (%)", ("recall@10", "T2I")),
+     ("Recall at 5", ("recall@5", "")), ("COCO / recall_5", ("recall@5", "COCO")), ("hit@1", ("recall@1", "")),
+     ("MRR", ("mrr", "")), ("MRR@10", ("mrr@10", "")), ("nDCG@10 ↑", ("ndcg@10", "")), ("mAP@10", ("map@10", "")),
+     ("MedR", ("median_rank", "")), ("recall@1|1000", None), ("model", None), ("year", None), ("ResNet50", None),
+     ("params", None), ("Revocação@5", ("recall@5", ""))],
+)  # fmt: skip
+def test_columns_by_their_names(header: str, expected: tuple[str, str] | None) -> None:
+    assert metric_of(header) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "message"),
+    [("model,accuracy\na,0.5\n", {}, "no column of a retrieval metric"),
+     ("model,r@1\na,?\nb,5 apples\n", {}, "hold no number|no table"),
+     ("model,r@1,n\na,0.5,few\n", {}, "not a number of queries"),
+     ("model,r@1\na,0.5\n", {"queries_column": "r@2"}, "Did you mean"),
+     ("model,r@1\na,0.5\n", {"queries": 0}, "at least 1")],
+)  # fmt: skip
+def test_bad_tables_are_refused(tmp_path: Path, text: str, arguments: dict[str, Any], message: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        audit(path, **arguments)
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    good = write(tmp_path / "good.csv", [{"model": "a", "r@1": "0.5", "r@5": "0.6"}])
+    bad = write(tmp_path / "bad.csv", [{"model": "a", "r@1": "0.60", "r@5": "0.50"}])
+    run = CliRunner()
+    assert run.invoke(app, ["audit", str(good)]).exit_code == 0
+    found = run.invoke(app, ["audit", str(bad), "--json"])
+    assert found.exit_code == 1
+    (finding,) = json.loads(found.stdout)
+    assert set(finding) == {"row", "column", "kind", "verdict", "explanation"}
+    assert (finding["row"], finding["column"], finding["verdict"]) == (0, "r@5", "proved")
+    assert "recall@5 = 0.50 is below recall@1 = 0.60" in run.invoke(app, ["audit", str(bad)]).stdout
+
+
+@pytest.mark.skipif(not THESIS.exists(), reason="the study's tables are not beside this checkout")
+def test_a_published_study() -> None:
+    found = audit(THESIS)
+    assert found.counts == {
+        "laicsiifes/coco-captions-pt-br": 8279, "laicsiifes/flickr8k-pt-br": 600, "laicsiifes/flickr30k-pt-br": 2900,
+        "lmms-lab/flickr30k": 3179, "Artificio/WikiArt": 10325, "Marqo/deepfashion-multimodal": 4254,
+    }  # fmt: skip
+    assert kinds(found) == {(27, "count"), (44, "count"), (65, "copies")}
+    portuguese_siglip = {(row, "count") for row in (28, 29, 50, 56)}
+    assert kinds(found, "suspicious") == portuguese_siglip | {(65, "count"), (None, "noise")}

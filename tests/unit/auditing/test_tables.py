@@ -1,0 +1,125 @@
+"""Published tables in the formats people publish them in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from luneta.auditing.printed import parse, parse_count
+from luneta.auditing.tables import read_tables
+from luneta.errors import ConfigError
+
+HEADER = ("model", "dataset", "R@1", "R@5")
+ROWS = (("CLIP B/32", "COCO", "0.301", "0.560"), ("SigLIP & co", "COCO", "0.472", "0.721"))
+
+CSV = "model,dataset,R@1,R@5\nCLIP B/32,COCO,0.301,0.560\nSigLIP & co,COCO,0.472,0.721\n"
+BRAZILIAN = "model;dataset;R@1;R@5\nCLIP B/32;COCO;0,301;0,560\nSigLIP & co;COCO;0,472;0,721\n"
+MARKDOWN = """Some words | not a table
+
+| model | dataset | R@1 | R@5 |
+|:------|---------|----:|----:|
+| [CLIP B/32](https://example.org) | COCO | 0.301 | 0.560 |
+| SigLIP & co | COCO | **0.472** | `0.721` |
+"""
+HTML = """<p>Results</p><table><thead><tr><th>model<th>dataset</th><th>R@1</th><th>R@5</th></tr></thead>
+<tbody><tr><td rowspan=1>CLIP B/32</td><td rowspan="2">COCO</td><td>0.301</td><td>0.560</td></tr>
+<tr><td>SigLIP &amp; co</td><td><b>0.472</b></td><td>0.721</td></tr></tbody></table>"""
+LATEX = r"""\begin{table}\begin{tabular}{@{}l l c@{\hspace{1em}} c}
+\toprule
+model & dataset & R@1 & R@5 \\ \midrule
+CLIP B/32~\cite{radford} & COCO & 0.301 & 0.560 \\ % a remark
+\rowcolor SigLIP \& co & COCO & \textbf{0.472} & $0.721$ \\[2pt]
+\bottomrule
+\end{tabular}\end{table}"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("t.csv", CSV), ("t.md", MARKDOWN), ("t.html", HTML), ("t.tex", LATEX), ("t.txt", CSV),
+                       ("md.txt", MARKDOWN), ("html.txt", HTML), ("tex.txt", LATEX), ("t.tsv", CSV.replace(",", "\t"))],
+)  # fmt: skip
+def test_every_format_says_the_same(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    (table,) = read_tables(tmp_path / name)
+    assert table.header == HEADER
+    assert table.rows == ROWS
+
+
+def test_a_spreadsheet_of_a_brazilian(tmp_path: Path) -> None:
+    path = tmp_path / "resultados.csv"
+    path.write_bytes(BRAZILIAN.replace("dataset", "conjunto de avaliação").encode("cp1252"))
+    (table,) = read_tables(path)
+    assert table.header[1] == "conjunto de avaliação"
+    assert table.rows[1][2] == "0,472"
+
+
+def test_headers_of_two_lines_are_joined_over_what_they_span(tmp_path: Path) -> None:
+    (tmp_path / "t.html").write_text(
+        "<table><tr><th rowspan=2>model</th><th colspan=2>COCO</th><th colspan=2>Flickr30k</th></tr>"
+        "<tr><th>R@1</th><th>R@5</th><th>R@1</th><th>R@5</th></tr>"
+        "<tr><td>A</td><td>1.0</td><td>2.0</td><td>3.0</td><td>4.0</td></tr></table>"
+    )
+    (tmp_path / "t.tex").write_text(
+        r"\begin{tabular}{lcccc} & \multicolumn{2}{c}{COCO} & \multicolumn{2}{c}{Flickr30k} \\ \cmidrule(lr){2-3}"
+        r" model & R@1 & R@5 & R@1 & R@5 \\ \hline A & 1.0 & 2.0 & 3.0 & 4.0 \\ \end{tabular}"
+    )
+    for name in ("t.html", "t.tex"):
+        (table,) = read_tables(tmp_path / name)
+        assert table.header == ("model", "COCO R@1", "COCO R@5", "Flickr30k R@1", "Flickr30k R@5")
+        assert table.rows == (("A", "1.0", "2.0", "3.0", "4.0"),)
+
+
+def test_lines_that_only_divide_are_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("model,R@1\nzero-shot,\nA,0.1\nfine-tuned,\nB,0.2\n")
+    (table,) = read_tables(tmp_path / "t.csv")
+    assert [row[0] for row in table.rows] == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "no table"), (b"only,words\nno,numbers\n", "no table"), (b"PK\x03\x04\0\0", "not text"),
+     (None, "cannot be read")],
+)  # fmt: skip
+def test_what_is_no_table_is_refused_with_the_way_out(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "t.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=message):
+        read_tables(path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "number", "decimals", "percent"),
+    [("0.398", 0.398, 3, False), ("39,8", 39.8, 1, False), ("39.80 %", 39.8, 2, True), ("12.3 ± 0.4", 12.3, 1, False),
+     ("12.3 (+1.0)", 12.3, 1, False), ("†12.3*", 12.3, 1, False), (".5", 0.5, 1, False), ("7", 7, 0, False),
+     ("−3.0", -3, 1, False)],
+)  # fmt: skip
+def test_numbers_as_printed(cell: str, number: float, decimals: int, percent: bool) -> None:
+    found = parse(cell)
+    assert found is not None
+    assert (float(found[0]), found[1], found[2]) == (number, decimals, percent)
+
+
+@pytest.mark.parametrize("cell", ["", " - ", "n/a", "NaN", "—"])
+def test_no_value(cell: str) -> None:
+    assert parse(cell) is None
+
+
+@pytest.mark.parametrize("cell", ["abc", "1.2.3", "12 of 40", "1,234.5", "ViT-B/32"])
+def test_what_is_no_number_is_said_to_be_none(cell: str) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        parse(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "count"),
+    [("8.279", 8279), ("8,279", 8279), ("8 279", 8279), ("8279.0", 8279), ("1.000.000", 10**6), ("600", 600)],
+)
+def test_counts_with_the_separators_of_any_country(cell: str, count: int) -> None:
+    assert parse_count(cell) == count
+
+
+@pytest.mark.parametrize("cell", ["0", "12.5", "many", "-3", "1.00"])
+def test_what_is_no_count(cell: str) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        parse_count(cell)
