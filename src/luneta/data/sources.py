@@ -50,7 +50,7 @@ def open_dataset(
         - a folder that `datasets` saved with save_to_disk;
         - "owner/name" or "owner/name:configuration" on the Hugging Face Hub ("hub:owner/name" where a folder of that
           name exists too);
-        - "cenas", "cenas:test", "cenas/sketch", ...: the built-in drawn world.
+        - "cenas", "cenas:test", "cenas/sketch", ...: the built-in drawn world (its test split unless told otherwise).
 
     A list of captions is several captions. Rows that name one picture (the same file, or the same bytes) make one
     image with all their texts. A row whose picture is missing or empty, or whose caption is empty or damaged, is left
@@ -58,7 +58,7 @@ def open_dataset(
     not count as bad. Rows are numbered from 0.
 
     Args:
-        source: what to open.
+        source: what to open; a `Path` is always a file or folder on this machine, never a hub id or "cenas".
         image: column of the pictures; or the folder where relative file names start. Found by name and type if None.
         text: column of the captions, several separated by commas (or a list of names), fields of structs by dots
             ("sentences.raw"). Found by name and type if None.
@@ -76,13 +76,19 @@ def open_dataset(
     """
     request = Request(image, text, split, language, limit, seed, revision, max_bad_share)
     name = os.fspath(source)
-    if re.split("[/:+]", name, maxsplit=1)[0] == _CENAS:  # a folder of that name is opened as ./cenas
+    if not isinstance(source, str) and (_is_cenas(name) or _HUB_ID.fullmatch(name.removeprefix(_HUB_PREFIX))):
+        name = os.path.join(os.curdir, name)  # a Path is a place on this machine, whatever else its words could mean
+    if _is_cenas(name):  # a folder of that name is opened as ./cenas
         from luneta.data.cenas import open_cenas
 
         if named := [option for option in ("image", "text", "revision") if getattr(request, option) is not None]:
             raise ConfigError(f"{name} has no {', '.join(named)} to choose; choose with split=, language= and limit=")
         return open_cenas(name, split=split, language=language, limit=limit, seed=seed)
     return assemble(_read(name, request), request)
+
+
+def _is_cenas(name: str) -> bool:
+    return re.split("[/:+]", name, maxsplit=1)[0] == _CENAS
 
 
 def _read(name: str, request: Request) -> RawTable:

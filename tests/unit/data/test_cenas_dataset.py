@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from luneta.data.cenas import open_cenas
 from luneta.data.cenas.captions import captions
 from luneta.data.cenas.world import VERSION, scenes
-from luneta.errors import ConfigError
+from luneta.data.sources import open_dataset
+from luneta.errors import ConfigError, DatasetError
 from luneta.types import ImageRef
 
 
@@ -125,3 +128,15 @@ def test_compositional_pairs() -> None:
 def test_what_does_not_exist_is_refused_with_the_nearest_name(spec: str, options: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         open_cenas(spec, **options)
+
+
+@pytest.mark.parametrize("name", ["cenas", "cenas/sketch", "cenas:val", "owner/name", "hub:owner/name"])
+def test_a_path_is_a_place_on_this_machine(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DatasetError, match="no such file or folder|no data set"):
+        open_dataset(Path(name))
+    Path(name).mkdir(parents=True)
+    Image.new("RGB", (4, 4)).save(Path(name, "a.png"))
+    Path(name, "a.txt").write_text("mine")
+    assert open_dataset(Path(name)).texts == open_dataset(f"./{name}").texts == ["mine"]
+    assert open_dataset("cenas", limit=2).n_images == 2
