@@ -37,6 +37,8 @@ def assemble(raw: RawTable, request: Request) -> ImageTextDataset:
         ConfigError: a column, split or language that is not there or is ambiguous.
         DatasetError: no pair is left, or too many rows are bad.
     """
+    if not raw.table.num_rows:
+        raise DatasetError(f"{raw.name} holds no rows")
     names = raw.table.column_names
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -109,7 +111,7 @@ class _Assembly:
 
     def dataset(self) -> ImageTextDataset:
         if len(self.rows) == 0:
-            raise DatasetError(f"{self.raw.name}: no rows. Check the file and the choice of split and language.")
+            raise DatasetError(f"{self.raw.name}: no rows of this split and language")
         bad, absent = self._problems()
         skipped = [*self._skipped(bad), *self._skipped(dict.fromkeys(absent, self._absence()))]
         skipped.sort(key=lambda row: row.row)

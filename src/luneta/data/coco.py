@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from luneta.data.raw import RawTable
+from luneta.data.records import table_of
 from luneta.data.roots import find_root
-from luneta.data.tables import load_json, read_table, records_table, table_of
+from luneta.data.tables import load_json, read_table, records_table
 from luneta.errors import DatasetError
 
 _UPWARDS = 2  # annotations/captions.json beside images/, or one folder deeper

@@ -14,7 +14,8 @@ from luneta.data import splits
 from luneta.data.coco import read_json_source
 from luneta.data.images import SUFFIXES
 from luneta.data.raw import RawTable, Request, concatenate
-from luneta.data.tables import is_table, read_table, table_of, tables_in
+from luneta.data.records import table_of
+from luneta.data.tables import is_table, read_table, tables_in
 from luneta.data.webdataset import read_shards
 from luneta.errors import ConfigError, DatasetError
 

@@ -16,7 +16,7 @@ from luneta.data import splits
 from luneta.data.columns import LANGUAGE_COLUMNS
 from luneta.data.images import digest
 from luneta.data.raw import RawTable, Request, concatenate
-from luneta.data.tables import table_of, unite
+from luneta.data.records import table_of, unite
 from luneta.errors import ConfigError, DatasetError, LunetaError, UnreachableError
 from luneta.progress import track
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from luneta.data.records import unite
 from luneta.errors import ConfigError
 
 
@@ -81,7 +82,7 @@ def concatenate(parts: Sequence[RawTable], *, split_column: bool = False) -> Raw
     labels = list(dict.fromkeys(part.label for part in parts))
     return replace(
         first,
-        table=pa.concat_tables(tables, promote_options="permissive"),
+        table=unite(tables),
         label=labels[0] if len(labels) == 1 else f"{labels[0]} ... {labels[-1]}",
         folders=tuple(folders),
         broken=broken,

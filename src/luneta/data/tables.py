@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from luneta.artifacts import atomic_path, cache_dir
 from luneta.data.raw import RawTable
+from luneta.data.records import is_unicode, table_of, unite
 from luneta.errors import DatasetError, did_you_mean
 from luneta.progress import track
 
@@ -68,7 +69,7 @@ def _read_json_lines(path: Path) -> tuple[pa.Table, Broken]:
                 records = []
     if records or not batches:
         batches.append(table_of(records))
-    if broken and len(broken) == sum(batch.num_rows for batch in batches):
+    if row and len(broken) == row:
         raise DatasetError(f"{path} is not JSON lines: {broken[0]}")
     return unite(batches), broken
 
@@ -78,21 +79,13 @@ def _parse_line(line: bytes, number: int) -> tuple[Mapping[str, Any], str | None
         record = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError:
         return {}, f"line {number} is not UTF-8"
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of more than 4300 digits
         return {}, f"line {number} is not JSON ({error})"
     if not isinstance(record, dict):
         return {}, f"line {number} is a {type(record).__name__}, not an object"
-    if b"\\u" in line and not _is_unicode(record):
+    if b"\\u" in line and not is_unicode(record):
         return {}, f"line {number} has broken Unicode (a lone surrogate)"
     return record, None
-
-
-def _is_unicode(value: Any) -> bool:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _read_json(path: Path) -> tuple[pa.Table, Broken]:
@@ -109,12 +102,15 @@ def load_json(path: Path) -> Any:
         DatasetError: it is not JSON at all.
     """
     try:
-        return json.loads(path.read_bytes().decode("utf-8-sig"))
+        text = path.read_bytes().decode("utf-8-sig")
+        if not text.strip():
+            raise DatasetError(f"{path} is empty; expected JSON")
+        return json.loads(text)
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path} is not UTF-8: {error}") from None
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of more than 4300 digits
         if str(error).startswith("Extra data"):
             return None
         raise DatasetError(f"{path} is not JSON: {error}") from None
@@ -137,45 +133,10 @@ def records_table(value: Any, path: Path) -> tuple[pa.Table, Broken]:
     for row, record in enumerate(value):
         if not isinstance(record, dict):
             broken[row] = f"a {type(record).__name__}, not an object"
-        elif not _is_unicode(record):
+        elif not is_unicode(record):
             broken[row] = "broken Unicode (a lone surrogate)"
         records.append({} if row in broken else record)
     return table_of(records), broken
-
-
-def table_of(records: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Records with any keys, in any mixture of types, as a table: missing keys are null.
-
-    A column that mixes strings with lists of strings becomes lists; one that mixes anything else becomes strings.
-    """
-    names = list(dict.fromkeys(name for record in records for name in record))
-    return pa.table({name: _array([record.get(name) for record in records]) for name in names})
-
-
-def _array(values: Sequence[Any]) -> pa.Array:
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        pass
-    if any(isinstance(value, list) for value in values):
-        lists = [value if value is None or isinstance(value, list) else [value] for value in values]
-        try:
-            return pa.array(lists, pa.list_(pa.string()))
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            pass
-    return pa.array([_as_text(value) for value in values], pa.string())
-
-
-def _as_text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def unite(batches: Sequence[pa.Table]) -> pa.Table:
-    """One table from batches whose columns may differ in type."""
-    try:
-        return pa.concat_tables(batches, promote_options="permissive")
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return table_of([record for batch in batches for record in batch.to_pylist()])
 
 
 # CSV ----------------------------------------------------------------------------------------------------------
@@ -235,6 +196,8 @@ def _csv_header(path: Path) -> tuple[str, list[str]]:
 def _csv_problem(path: Path, error: pa.ArrowInvalid) -> str:
     if "utf8" in str(error).lower() or "utf-8" in str(error).lower():
         return _not_utf8(path)
+    if "Empty CSV" in str(error):  # a header that no line break ends
+        return f"{path} holds no rows"
     return f"{path} is not a CSV table: {error}. Quote cells that hold commas or line breaks."
 
 

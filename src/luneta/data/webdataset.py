@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from luneta.data.images import SUFFIXES
 from luneta.data.raw import RawTable
-from luneta.data.tables import table_of
+from luneta.data.records import table_of
 from luneta.errors import DatasetError
 from luneta.progress import track
 
@@ -136,7 +136,7 @@ def _record(key: str, sample: _Sample) -> tuple[dict[str, Any], str | None]:
             fields = _json_fields(text) if kind.lower() == "json" else {_text_column(column): _lines(text)}
         except UnicodeError:
             problem = f"its .{ending} is not UTF-8, or holds a lone surrogate"
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # ValueError: also a number of more than 4300 digits
             problem = f"its .{ending} is not JSON"
         else:
             for name, value in fields.items():

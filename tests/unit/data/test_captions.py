@@ -15,8 +15,8 @@ from numbered import bytes_of, pairs_of, write_pictures
 
 from luneta.data.captions import MAX_CHARACTERS, caption_problem, read_captions
 from luneta.data.cells import flat_strings
+from luneta.data.records import table_of
 from luneta.data.sources import open_dataset
-from luneta.data.tables import table_of
 from luneta.errors import DatasetError
 
 LISTS_AS_TEXT = [

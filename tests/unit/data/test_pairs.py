@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numbered import bytes_of, pairs_of, write_pictures
 
+from luneta.data.records import table_of
 from luneta.data.sources import open_dataset
-from luneta.data.tables import table_of
 from luneta.errors import DatasetError, ImageError
 
 Row = tuple[int | None, list[str] | None]

@@ -19,8 +19,8 @@ import pytest
 from numbered import bytes_of, pairs_of, write_pictures
 
 import luneta
+from luneta.data.records import table_of
 from luneta.data.sources import open_dataset
-from luneta.data.tables import table_of
 from luneta.errors import ConfigError, DatasetError
 
 Record = dict[str, Any]
@@ -308,12 +308,80 @@ def test_mixed_types_in_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert pairs_of(data) == {(0, "a"), (1, "b"), (1, "c"), (2, "d"), (3, "e"), (4, "f")}
 
 
+def test_batches_of_broken_lines_only_keep_the_numbers_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("luneta.data.tables._BATCH", 2)
+    lines = [json.dumps(row) for row in rows_of(write_pictures(tmp_path, 8))]
+    for broken in ([4], [0, 1], [2, 3], [6, 7], [0, 1, 4, 5]):
+        written = [line[:-5] if i in broken else line for i, line in enumerate(lines)][: 5 if broken == [4] else 8]
+        (tmp_path / "t.jsonl").write_text("\n".join(written))
+        data = open_dataset(tmp_path / "t.jsonl", max_bad_share=0.5)
+        assert [row.row for row in data.skipped] == broken
+        assert pairs_of(data) == {pair for pair in expected(len(written)) if pair[0] not in broken}
+        assert data.n_source_rows == len(written)
+    for n in (1, 2, 3, 4):
+        (tmp_path / "t.jsonl").write_text("nothing\n" * n)
+        with pytest.raises(DatasetError, match="is not JSON lines: line 1"):
+            open_dataset(tmp_path / "t.jsonl", max_bad_share=1.0)
+
+
+def test_numbers_too_long_to_read(tmp_path: Path) -> None:
+    names = write_pictures(tmp_path, 2)
+    long = f'"x": {"1" * 5000}'
+    (tmp_path / "t.jsonl").write_text(
+        f'{{"file_name": "{names[0]}", "caption": "number 0"}}\n{{"file_name": "{names[1]}", "caption": "x", {long}}}'
+    )
+    data = open_dataset(tmp_path / "t.jsonl", max_bad_share=0.5)
+    assert pairs_of(data) == expected(1)
+    assert "4300 digits" in data.skipped[0].reason
+    (tmp_path / "t.json").write_text(f"[{{{long}}}]")
+    with pytest.raises(DatasetError, match="4300 digits"):
+        open_dataset(tmp_path / "t.json")
+    members = [
+        ("0.png", bytes_of(0)),
+        ("0.txt", b"number 0"),
+        ("1.png", bytes_of(1)),
+        ("1.json", b"{%s}" % long.encode()),
+    ]
+    data = open_dataset(write_tar(tmp_path / "s.tar", members), max_bad_share=0.5)
+    assert [row.reason for row in data.skipped] == ["its .json is not JSON"]
+
+
+def test_lists_with_other_things_in_them_are_still_lists(tmp_path: Path) -> None:
+    names = write_pictures(tmp_path, 3)
+    captions: list[Any] = [["a", 5], ["b", ["c", "d"], None], "e"]
+    rows = [{"file_name": name, "caption": caption} for name, caption in zip(names, captions, strict=True)]
+    assert pairs_of(open_dataset(write_table(tmp_path / "t.jsonl", rows))) == {
+        (0, "a"), (0, "5"), (1, "b"), (1, "c"), (1, "d"), (2, "e"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("captions", [("a", ["b", "c"]), ("a", 7)])
+def test_splits_whose_columns_differ_in_type(tmp_path: Path, captions: tuple[Any, Any]) -> None:
+    names = write_pictures(tmp_path, 2)
+    for split, name, caption in zip(("train", "test"), names, captions, strict=True):
+        rows = [{"file_name": name, "caption": caption, "only_" + split: 1}]
+        write_table(tmp_path / f"{split}.jsonl", rows)
+    data = open_dataset(tmp_path, split="all")
+    assert (data.n_images, {number for number, _ in pairs_of(data)}) == (2, {0, 1})
+    assert data.rows.column("split").to_pylist() == ["test", "train"]
+    assert data.rows.column("only_test").to_pylist() == [1, None]
+
+
 @pytest.mark.parametrize("ending", ["json", "jsonl", "parquet", "arrow", "csv"])
 def test_what_is_not_a_table(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"t.{ending}"
+    wrong = {
+        "json": "is not JSON|is not UTF-8|is empty",
+        "jsonl": "is not JSON lines|holds no rows",
+        "csv": "is empty|holds no rows|is not UTF-8",
+        "parquet": "is not a readable Parquet file",
+        "arrow": "is not a readable Arrow file",
+    }
     for content in (b"", b"\x00\xff\x00", b"{]"):
         path.write_bytes(content)
-        with pytest.raises((DatasetError, ConfigError)):
+        with pytest.raises((DatasetError, ConfigError), match=wrong[ending]):
             open_dataset(path)
     if ending == "json":
         path.write_text('{"a": 1}')
@@ -699,9 +767,24 @@ def test_all_rows_bad(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.csv", rows_of(["gone.png", "away.png"]))
     with pytest.raises(DatasetError, match=r"no pair .* is left \(no such file\)"):
         open_dataset(table, max_bad_share=1.0)
-    (tmp_path / "e.csv").write_text("file_name,caption\n")
-    with pytest.raises((DatasetError, ConfigError)):
-        open_dataset(tmp_path / "e.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("e.csv", "file_name,caption\n"),
+        ("e.csv", "file_name,caption"),
+        ("e.jsonl", ""),
+        ("e.jsonl", "\n\n"),
+        ("e.json", "[]"),
+        ("e.json", " "),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"split": "test"}, {"language": "pt"}, {"text": "caption", "image": "x"}])
+def test_a_source_without_rows_says_so_first(tmp_path: Path, name: str, content: str, options: dict[str, str]) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DatasetError, match=r"holds no rows|is empty"):
+        open_dataset(tmp_path / name, **options)
 
 
 def test_the_same_column_twice(tmp_path: Path) -> None:
