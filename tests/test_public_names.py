@@ -10,7 +10,7 @@ import luneta
 
 def test_the_public_names() -> None:
     assert set(luneta.__all__) == {
-        "open_dataset", "load_encoder", "profile", "embed", "evaluate", "advise",
+        "open_dataset", "load_encoder", "profile", "embed", "evaluate", "load_evaluation", "advise", "audit",
         "Evaluation", "ImageTextDataset", "Encoder", "EncoderSpec", "LunetaError", "__version__",
     }  # fmt: skip
     for name in luneta.__all__:

@@ -23,6 +23,7 @@ _HOMES = {
     "embed": "luneta.embedding",
     "evaluate": "luneta.evaluation",
     "load_encoder": "luneta.encoders.registry",
+    "load_evaluation": "luneta.results",
     "open_dataset": "luneta.data.sources",
     "profile": "luneta.profiling",
 }
@@ -33,6 +34,7 @@ __all__ = [  # noqa: RUF022 - the order of the work
     "profile",
     "embed",
     "evaluate",
+    "load_evaluation",
     "advise",
     "audit",
     "Evaluation",
@@ -66,4 +68,5 @@ if TYPE_CHECKING:
     from luneta.errors import LunetaError
     from luneta.evaluation import Evaluation, evaluate
     from luneta.profiling import profile
+    from luneta.results import load_evaluation
     from luneta.types import Encoder, EncoderSpec

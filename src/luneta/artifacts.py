@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,38 +14,89 @@ from typing import Any
 
 from luneta.errors import ArtifactError
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 @contextlib.contextmanager
 def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `target`; it takes the final name only if the block succeeds.
 
     A crash, Ctrl-C or full disk leaves whatever stood at `target` before, never half a file. The temporary
-    file keeps the target's suffix, since some writers choose their format by it.
+    file keeps the target's suffix, since some writers choose their format by it. A link stays a link: what it
+    points at is replaced. What is no ordinary file (a pipe, /dev/null) is written into.
 
     Raises:
         ArtifactError: the file cannot be written (no permission, no space, a folder in its place).
     """
-    target = Path(target)
-    temporary: Path | None = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():
-            raise ArtifactError(f"cannot write {target}: a folder of that name is in the way")
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
-        temporary = Path(name)
+    with atomic_paths(target) as (temporary,):
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        with temporary.open("rb+") as stream:  # on the disk before it has the name: a power cut keeps the promise
-            os.fsync(stream.fileno())
-        temporary.replace(target)
+
+
+@contextlib.contextmanager
+def atomic_paths(*targets: str | os.PathLike[str]) -> Iterator[list[Path]]:
+    """The same for files that belong together: none takes its final name before all of them are on the disk.
+
+    Raises:
+        ArtifactError: a file cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        files = [(target, *_beside(target, stack)) for target in targets]
+        with _errors_of(targets[0]):
+            yield [temporary for _, _, temporary in files]
+        for target, _, temporary in files:
+            with _errors_of(target), temporary.open("rb+") as stream:
+                temporary.chmod(0o666 & ~_umask())
+                os.fsync(stream.fileno())  # on the disk before it has the name: a power cut keeps the promise
+        for target, place, temporary in files:
+            with _errors_of(target):
+                if _is_special(place):
+                    place.write_bytes(temporary.read_bytes())
+                else:
+                    temporary.replace(place)
+
+
+def _beside(target: str | os.PathLike[str], stack: contextlib.ExitStack) -> tuple[Path, Path]:
+    """Where the bytes go in the end (links followed), and a temporary file that goes with `stack`."""
+    place = Path(target)
+    with _errors_of(target):
+        if place.is_dir():
+            raise ArtifactError(f"cannot write {target}: a folder of that name is in the way")
+        if _is_special(place):
+            folder = None
+        else:
+            place = Path(os.path.realpath(place))
+            folder = place.parent
+            folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{place.stem}-", suffix=place.suffix, dir=folder)
+    os.close(handle)
+    stack.callback(Path(name).unlink, missing_ok=True)
+    return place, Path(name)
+
+
+def _is_special(path: Path) -> bool:
+    """A pipe, a device: nothing that a file could take the place of."""
+    return path.exists() and not path.is_file()
+
+
+@contextlib.contextmanager
+def _errors_of(target: str | os.PathLike[str]) -> Iterator[None]:
+    """What the system says of a file, as an error of ours that names it."""
+    try:
+        yield
     except OSError as error:
         raise ArtifactError(
             f"cannot write {target}: {error.strerror or error}. Choose another place or free some space."
         ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+
+
+def check_writable(target: str | os.PathLike[str]) -> None:
+    """Refuse a place that cannot be written to, before the work whose result would go there.
+
+    Raises:
+        ArtifactError: it is a folder, lies in something that is no folder, or is not ours to write to.
+    """
+    with contextlib.ExitStack() as stack:
+        _beside(target, stack)
 
 
 def _umask() -> int:
@@ -54,29 +106,53 @@ def _umask() -> int:
     return current
 
 
+def printable(text: str) -> str:
+    """Text that can be written as UTF-8: a file name's bytes that are no UTF-8 become the replacement character.
+
+    Python holds such bytes as lone surrogates, which no encoding takes.
+
+    >>> printable(b"caf\\xe9.jpg".decode("utf-8", "surrogateescape")) == "caf\\N{REPLACEMENT CHARACTER}.jpg"
+    True
+    """
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def write_text(target: str | os.PathLike[str], text: str) -> None:
-    """Write UTF-8 text atomically."""
+    """Write UTF-8 text atomically, made `printable`."""
     with atomic_path(target) as path:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(printable(text), encoding="utf-8")
+
+
+def json_text(value: Any) -> str:
+    """`value` as indented JSON.
+
+    Raises:
+        ValueError: NaN or infinity, since JSON has none.
+    """
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_json(target: str | os.PathLike[str], value: Any) -> None:
     """Write `value` as indented JSON, atomically; NaN and infinity are refused, since JSON has none."""
-    write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(target, json_text(value))
 
 
 def read_json(source: str | os.PathLike[str]) -> Any:
     """Read JSON.
 
     Raises:
-        ArtifactError: the file is missing, or is not JSON.
+        ArtifactError: the file is missing, or is not JSON; NaN and infinity are not.
     """
     try:
-        return json.loads(Path(source).read_text(encoding="utf-8"))
+        return json.loads(Path(source).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except FileNotFoundError:
         raise ArtifactError(f"no such file: {source}") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ArtifactError(f"{source} is not readable JSON: {error}") from error
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON value")
 
 
 def hash_file(source: str | os.PathLike[str]) -> str:
@@ -92,7 +168,7 @@ def hash_json(value: Any) -> str:
     True
     """
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(printable(canonical).encode()).hexdigest()
 
 
 def cache_dir() -> Path:

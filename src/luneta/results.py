@@ -7,6 +7,7 @@ embedding anything again.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from luneta.artifacts import atomic_path, hash_file, hash_json, read_json, write_json
+from luneta.artifacts import atomic_paths, hash_file, hash_json, json_text, printable, read_json
 from luneta.errors import ArtifactError
 from luneta.ranking import Ranking
 from luneta.types import DIRECTIONS, Direction, SkippedRow
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 SCHEMA = "luneta.evaluation/1"
 
+ROUNDING = 1e-9
+"""Shares nearer than this are equal: a mean of thousands of numbers is not exact."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -38,6 +42,12 @@ class Metric:
     low: float | None
     high: float | None
     chance: float | None
+
+    @property
+    def is_like_guessing(self) -> bool:
+        """The interval (the value, where it has none) does not lie above what a constant encoder would get."""
+        low = self.value if self.low is None else self.low
+        return self.chance is not None and low <= self.chance + ROUNDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,7 @@ class Exhibits:
     negative: tuple[float, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no one answer to ==; compare what is asked for, as `metrics`
 class Evaluation:
     """How well one encoder finds texts' images and images' texts in one data set.
 
@@ -90,8 +100,12 @@ class Evaluation:
     cost: Mapping[str, float | int | None]
     skipped: tuple[SkippedRow, ...] = ()
     created_at: str = ""
-    data: ImageTextDataset | None = field(default=None, repr=False, compare=False)
-    exhibits: Mapping[Direction, Exhibits] | None = field(default=None, repr=False, compare=False)
+    data: ImageTextDataset | None = field(default=None, repr=False)
+    exhibits: Mapping[Direction, Exhibits] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        # what an encoder of the user's own says of itself may hold paths and numbers of NumPy
+        object.__setattr__(self, "encoder", _plain(self.encoder))
 
     def __repr__(self) -> str:
         recalls = ", ".join(f"{d} recall@1 {m['recall@1'].value:.3f}" for d, m in self.metrics.items())
@@ -133,17 +147,22 @@ class Evaluation:
         """Write the JSON, and beside it the Parquet file of all queries; returns the latter's path.
 
         `result.json` has `queries.parquet` beside it; any other `NAME.json` has `NAME.queries.parquet`, so that
-        several results can share a folder.
+        several results can share a folder. Neither file takes its place before both are written.
 
         Raises:
-            ArtifactError: the files cannot be written.
+            ArtifactError: the files cannot be written, or `path` is a pipe or a device, which cannot hold two.
+            ValueError: a number is NaN or infinite.
         """
         path = Path(path)
-        queries = path.with_name("queries.parquet" if path.stem == "result" else f"{path.stem}.queries.parquet")
-        with atomic_path(queries) as temporary:
-            pq.write_table(self._queries_table(), temporary, compression="zstd")
-        content = self.to_dict() | {"queries": {"file": queries.name, "sha256": hash_file(queries)}}
-        write_json(path, content | {"seal": hash_json(content)})
+        queries = queries_path(path)
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ArtifactError(f"cannot write {path}: a result is two files; choose an ordinary name")
+        with atomic_paths(path, queries) as (result_file, queries_file):
+            with queries_file.open("wb") as stream:  # not its name: pyarrow takes none that is no UTF-8
+                pq.write_table(self._queries_table(), stream, compression="zstd")
+            content = self.to_dict() | {"queries": {"file": queries.name, "sha256": hash_file(queries_file)}}
+            text = json_text(content | {"seal": hash_json(content)})
+            result_file.write_text(printable(text), encoding="utf-8")
         return queries
 
     def _queries_table(self) -> pa.Table:
@@ -160,6 +179,32 @@ class Evaluation:
         )
 
 
+def queries_path(path: str | os.PathLike[str]) -> Path:
+    """Where the queries of a result at `path` are.
+
+    >>> [queries_path(name).name for name in ("result.json", "mine.json", "mine.v1")]
+    ['queries.parquet', 'mine.queries.parquet', 'mine.v1.queries.parquet']
+    """
+    path = Path(path)
+    name = printable(path.name.removesuffix(".json"))  # it is written in the JSON
+    return path.with_name("queries.parquet" if path.name == "result.json" else f"{name}.queries.parquet")
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: paths and other objects as text, numbers of NumPy as numbers."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, value))
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
 def _direction_table(direction: Direction, ranking: Ranking, names: Sequence[str]) -> pa.Table:
     from luneta.metrics import best_rank, positive_similarity
 
@@ -172,7 +217,7 @@ def _direction_table(direction: Direction, ranking: Ranking, names: Sequence[str
         {
             "direction": pa.array([direction] * ranking.n_queries, pa.string()),
             "query": pa.array(np.arange(ranking.n_queries), pa.int64()),
-            "query_name": pa.array(list(names), pa.string()),
+            "query_name": pa.array([printable(name) for name in names], pa.string()),
             "rank": best_rank(ranking),
             "score": positive_similarity(ranking),
             "top_item": ranking.top_item,
@@ -196,15 +241,25 @@ def load_evaluation(path: str | os.PathLike[str]) -> Evaluation:
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
         raise ArtifactError(f"{path} has schema {schema!r}; expected {SCHEMA!r}: evaluate again to compare with it")
-    seal = content.pop("seal", None)
-    if seal != hash_json(content):
-        raise ArtifactError(f"{path} was edited or damaged since it was written (its seal does not fit)")
+    try:
+        seal = content.pop("seal", None)
+        if seal != hash_json(content):
+            raise ArtifactError(f"{path} was edited or damaged since it was written (its seal does not fit)")
+        return _from_content(content, path)
+    except OSError as error:
+        raise ArtifactError(f"{path}: its queries cannot be read: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtifactError(f"{path} is not a whole result: {type(error).__name__}: {error}") from error
+
+
+def _from_content(content: Mapping[str, Any], path: Path) -> Evaluation:
     queries = path.with_name(content["queries"]["file"])
     if not queries.is_file():
         raise ArtifactError(f"{queries} is missing: it belongs to {path} and must be moved together with it")
     if hash_file(queries) != content["queries"]["sha256"]:
         raise ArtifactError(f"{queries} is not the file that was written with {path}")
-    table = pq.read_table(queries)
+    with queries.open("rb") as stream:
+        table = pq.read_table(stream)
     by_direction = {d: table.filter(pa.compute.equal(table["direction"], d)) for d in DIRECTIONS}
     return Evaluation(
         encoder=content["encoder"],
