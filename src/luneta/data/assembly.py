@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
+from numpy.typing import NDArray
 
 from luneta.data.captions import read_captions
 from luneta.data.cells import is_text, strings
@@ -54,9 +54,10 @@ def assemble(raw: RawTable, request: Request) -> ImageTextDataset:
 
 def _image_folder(raw: RawTable, request: Request) -> tuple[RawTable, Request]:
     """`image` may name the folder of the pictures instead of a column."""
-    if request.image is None or request.image in raw.table.column_names or not Path(request.image).is_dir():
+    folder = request.image_folder
+    if folder is None or request.image in raw.table.column_names:
         return raw, request
-    return replace(raw, folders=((0, Path(request.image)),)), replace(request, image=None)
+    return replace(raw, folders=((0, folder),)), replace(request, image=None)
 
 
 def _rows_of_split(raw: RawTable, request: Request) -> tuple[Indexes, str | None]:
@@ -68,10 +69,15 @@ def _rows_of_split(raw: RawTable, request: Request) -> tuple[Indexes, str | None
             _refuse_split(asked, raw.name)
         return everything, raw.split
     chosen = choose_splits(asked, values, raw.name)
-    if asked in (None, ALL):
-        return everything, chosen[0] if len(chosen) == 1 else None
-    keep = pc.fill_null(pc.equal(raw.table.column(_SPLIT_COLUMN), chosen[0]), False)
-    return np.flatnonzero(keep.to_numpy()), chosen[0]
+    if asked == ALL:
+        return everything, None
+    said = _is_one_of(raw.table.column(_SPLIT_COLUMN), chosen)
+    if asked is None and not said.all():
+        raise ConfigError(
+            f"{raw.name}: {np.sum(~said)} of {len(said)} rows are of no split, the others of {chosen[0]}. Choose "
+            f'split="{chosen[0]}", or read all with split="{ALL}".'
+        )
+    return np.flatnonzero(said), chosen[0]
 
 
 def _splits_in(table: pa.Table) -> list[str]:
@@ -92,13 +98,14 @@ def _rows_in_language(table: pa.Table, columns: Columns, rows: Indexes) -> Index
         return rows
     column = table.column(columns.language_column)
     values = find_language(columns.language, [value for value in strings(pc.unique(column)) if value])
-    keep = pc.is_in(column, pa.array(values, pa.string()).cast(_value_type(column.type)))
-    spoken: Indexes = rows[keep.to_numpy()[rows]]
+    spoken: Indexes = rows[_is_one_of(column, values)[rows]]
     return spoken
 
 
-def _value_type(dtype: pa.DataType) -> pa.DataType:
-    return dtype.value_type if pt.is_dictionary(dtype) else dtype
+def _is_one_of(column: pa.ChunkedArray, values: Sequence[str]) -> NDArray[np.bool_]:
+    dtype = column.type.value_type if pt.is_dictionary(column.type) else column.type
+    found: NDArray[np.bool_] = pc.is_in(column, pa.array(values, pa.string()).cast(dtype)).to_numpy()
+    return found
 
 
 class _Assembly:

@@ -76,6 +76,15 @@ def read_captions(table: pa.Table, paths: Sequence[str], rows: Indexes, *, max_b
     return Captions(texts, positions[: len(texts)].copy(), bad)
 
 
+def caption_lines(text: str) -> list[str]:
+    r"""One caption a line of a text file; only line breaks end a line.
+
+    >>> caption_lines("a cat\r\n\num gato\n")
+    ['a cat\r', 'um gato']
+    """
+    return [line for line in text.split("\n") if line.strip()]
+
+
 def caption_problem(text: str) -> str | None:
     """Why a string is no caption, or None.
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
 from luneta.data.raw import RawTable
-from luneta.data.records import table_of
-from luneta.data.roots import find_root
+from luneta.data.roots import find_root, hits
 from luneta.data.tables import load_json, read_table, records_table
 from luneta.errors import DatasetError
 
 _UPWARDS = 2  # annotations/captions.json beside images/, or one folder deeper
 
 
-def read_json_source(path: Path, name: str, image_root: str | None, *, split: str | None = None) -> RawTable:
+def read_json_source(path: Path, name: str, image_root: Path | None, *, split: str | None = None) -> RawTable:
     """A JSON file: COCO captions, a Karpathy split, or a plain list of objects.
 
     Args:
@@ -26,6 +25,7 @@ def read_json_source(path: Path, name: str, image_root: str | None, *, split: st
 
     Raises:
         DatasetError: none of these.
+        ConfigError: the pictures may be in several folders.
     """
     value = load_json(path)
     if value is None:
@@ -35,51 +35,67 @@ def read_json_source(path: Path, name: str, image_root: str | None, *, split: st
         table, broken = records_table(value, path)
         return RawTable(name, table, path.name, ((0, path.parent),), broken, split)
     if "annotations" in value:
-        records = _coco_records(value, path)
+        records = _coco_records(images, value["annotations"], path)
     elif any(isinstance(image, dict) and "sentences" in image for image in images):
-        records = _karpathy_records(images)
+        records = [_karpathy_record(image) if isinstance(image, dict) else image for image in images]
     else:
         raise DatasetError(f"{path} lists images but neither annotations (COCO) nor sentences (Karpathy split)")
-    names = [record["file_name"] for record in records if record["file_name"]]
-    root = Path(image_root) if image_root is not None else find_root(path.parent, names, upwards=_UPWARDS)
-    if names and not any((root / file_name).exists() for file_name in names[:1000]):
+    named = (record.get("file_name") for record in records if isinstance(record, dict))
+    names = [file_name for file_name in named if isinstance(file_name, str)][:1000]
+    root = image_root or find_root(path.parent, names, upwards=_UPWARDS)
+    if names and not hits(root, names):
         raise DatasetError(
             f"{path.name} names pictures such as {names[0]!r}, but none was found under {root}"
             + ("" if image_root else " or the folders around it")
             + '; name their folder with image="FOLDER"'
         )
-    return RawTable(name, table_of(records), path.name, ((0, root),), {}, split)
+    table, broken = records_table(records, path)
+    return RawTable(name, table, path.name, ((0, root),), broken, split)
 
 
-def _coco_records(value: Mapping[str, Any], path: Path) -> list[dict[str, Any]]:
-    """One record a picture with the list of its captions; then one for each annotation whose picture is missing."""
-    captions: dict[Any, list[str]] = {}
-    for annotation in value["annotations"]:
-        if "caption" in annotation:
-            captions.setdefault(annotation.get("image_id"), []).append(annotation["caption"])
-    if not captions and value["annotations"]:
-        keys = ", ".join(sorted(value["annotations"][0]))
+def _coco_records(images: list[Any], annotations: Any, path: Path) -> list[Any]:
+    """One record a picture with the list of its captions; then those whose picture is missing, and what is no record.
+
+    What is no object stays as it is: whoever makes the table reports it.
+    """
+    if not isinstance(annotations, list):
+        raise DatasetError(f"{path}: annotations hold {type(annotations).__name__}; expected a list (COCO captions)")
+    captions: dict[Hashable, list[Any]] = {}
+    for annotation in annotations:
+        if isinstance(annotation, dict) and "caption" in annotation:
+            captions.setdefault(_key(annotation.get("image_id")), []).append(annotation["caption"])
+    broken = [annotation for annotation in annotations if not isinstance(annotation, dict)]
+    if not captions and len(annotations) > len(broken):
+        keys = ", ".join(next(annotation for annotation in annotations if isinstance(annotation, dict)))
         raise DatasetError(
             f"{path} is a COCO file without captions (its annotations hold {keys}); the captions are in captions_*.json"
         )
     records = []
-    for image in value["images"]:
-        kept = {key: cell for key, cell in image.items() if key not in ("id", "file_name")}
-        records.append(
-            {"file_name": image.get("file_name"), "captions": captions.pop(image.get("id"), None)}
-            | {"image_id": image.get("id")}
-            | kept
-        )
-    orphans = [{"file_name": None, "captions": texts, "image_id": key} for key, texts in captions.items()]
-    return records + orphans
-
-
-def _karpathy_records(images: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    records = []
     for image in images:
-        kept = {key: cell for key, cell in image.items() if key not in ("filename", "filepath", "sentences", "sentids")}
-        folder, file_name = image.get("filepath"), image.get("filename")
-        captions = [sentence.get("raw") for sentence in image.get("sentences", [])]
-        path = f"{folder}/{file_name}" if folder and file_name else file_name
-        records.append({"file_name": path, "captions": captions} | kept)
-    return records
+        if isinstance(image, dict):
+            number = image.get("id")
+            record = {"file_name": image.get("file_name"), "captions": captions.pop(_key(number), None)}
+            image = record | {"image_id": number} | _others(image, "id", "file_name", "captions", "image_id")
+        records.append(image)
+    orphans = [{"file_name": None, "captions": texts, "image_id": key} for key, texts in captions.items()]
+    return [*records, *orphans, *broken]
+
+
+def _key(number: Any) -> Hashable:
+    return number if isinstance(number, Hashable) else repr(number)
+
+
+def _karpathy_record(image: Mapping[str, Any]) -> dict[str, Any]:
+    folder, file_name = image.get("filepath"), image.get("filename")
+    sentences = image.get("sentences")
+    captions = [
+        sentence.get("raw") if isinstance(sentence, dict) else sentence
+        for sentence in (sentences if isinstance(sentences, list) else [sentences])
+    ]
+    path = f"{folder}/{file_name}" if folder and file_name else file_name
+    others = _others(image, "filename", "filepath", "sentences", "sentids", "file_name", "captions")
+    return {"file_name": path, "captions": captions} | others
+
+
+def _others(image: Mapping[str, Any], *used: str) -> dict[str, Any]:
+    return {key: cell for key, cell in image.items() if key not in used}

@@ -306,6 +306,8 @@ def _texts_asked_for(
         names = list(text)
     if not names or "" in names:
         raise ConfigError(f"text={text!r} names no column. {did_you_mean('', table.column_names)}")
+    if len(set(names)) < len(names):
+        raise ConfigError(f"text={text!r} names a column twice; each caption would count twice")
     for name in names:
         flat_strings(table, name)  # raises when it is not there or holds no text
     by_path = {column.path: column for column in _text_columns(table, image)}

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from luneta.data import splits
+from luneta.data.captions import caption_lines
 from luneta.data.coco import read_json_source
 from luneta.data.images import SUFFIXES
 from luneta.data.raw import RawTable, Request, concatenate
@@ -41,10 +42,14 @@ def read_folder(folder: Path, name: str, request: Request) -> RawTable:
     raise DatasetError(f"{folder} is empty or of no known layout: {_LAYOUTS}.")
 
 
-def _read_any(path: Path, name: str, request: Request, split: str | None) -> RawTable:
+def read_any_table(path: Path, name: str, request: Request, split: str | None = None) -> RawTable:
+    """The rows of a table file, of JSON in any of its layouts too.
+
+    Raises:
+        DatasetError: not readable as what its ending says.
+    """
     if path.suffix.lower() == ".json":
-        root = request.image if request.image is not None and Path(request.image).is_dir() else None
-        return read_json_source(path, name, root, split=split)
+        return read_json_source(path, name, request.image_folder, split=split)
     return read_table(path, name, split=split)
 
 
@@ -92,11 +97,15 @@ def _with_split_column(raw: RawTable) -> RawTable:
 
 
 def _split_folders(folder: Path, name: str, request: Request) -> RawTable | None:
-    children = {child.name: child for child in _subfolders(folder) if child.name.lower() in splits.NAMES}
-    loose = any(path.suffix.lower() in SUFFIXES or is_table(path) for path in folder.iterdir() if path.is_file())
-    readable = {split: child for split, child in children.items() if any(_files(child))}
-    if not readable or loose:
+    readable = {child.name: child for child in _subfolders(folder) if any(map(_is_data, _files(child)))}
+    others = [child for child in readable if child.lower() not in splits.NAMES]
+    if len(others) == len(readable) or any(_is_data(path) for path in folder.iterdir() if path.is_file()):
         return None
+    if others:
+        raise ConfigError(
+            f"{folder} has folders of splits and others with pictures or tables: {', '.join(others)}; open the "
+            "folder you mean"
+        )
 
     def read(split: str) -> RawTable:
         whole = Request(image=request.image, split=splits.ALL)
@@ -114,7 +123,7 @@ def _sidecars(folder: Path, name: str, request: Request) -> RawTable | None:
         suffix = path.suffix.lower()
         if suffix in SUFFIXES:
             pictures.append(path)
-        elif suffix == ".txt" and path.stem.lower() not in _NOT_CAPTIONS:
+        elif suffix == ".txt":
             captions[path.with_suffix("")] = path
     if not pictures:
         return None
@@ -134,6 +143,8 @@ def _sidecars(folder: Path, name: str, request: Request) -> RawTable | None:
             broken[len(records)] = problem
         records.append({"file_name": str(picture.relative_to(folder)), "captions": lines})
     for stem in sorted(set(captions) - stems):
+        if stem.name.lower() in _NOT_CAPTIONS:
+            continue
         broken[len(records)] = f"no picture beside {captions[stem].relative_to(folder)}"
         records.append({"file_name": None, "captions": None})
     return RawTable(name, table_of(records), folder.name or str(folder), ((0, folder),), broken)
@@ -143,7 +154,7 @@ def _lines(path: Path | None, picture: Path) -> tuple[list[str] | None, str | No
     if path is None:
         return None, f"no {picture.stem}.txt beside it"
     try:
-        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        lines = caption_lines(path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError:
         return None, f"{path.name} is not UTF-8"
     except OSError as error:
@@ -189,7 +200,7 @@ def _tables(folder: Path, name: str, request: Request) -> RawTable | None:
     if not files:
         return None
     if len(files) == 1:
-        return _read_any(files[0], name, request, None)
+        return read_any_table(files[0], name, request)
     return read_tables(files, name, request)
 
 
@@ -214,7 +225,7 @@ def read_tables(files: Sequence[Path], name: str, request: Request) -> RawTable:
 
     def read(split: str) -> RawTable:
         named = split if split.lower() in splits.NAMES else None
-        return concatenate([_read_any(path, name, request, named) for path in parts[split]])
+        return concatenate([read_any_table(path, name, request, named) for path in parts[split]])
 
     if len(parts) == 1:
         return read(next(iter(parts)))
@@ -226,10 +237,25 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Files in a folder and below, in a fixed order, hidden ones left out."""
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(child for child in folders if not _hidden(child))
+    """Files in a folder and below, in a fixed order, links to folders followed, hidden ones left out.
+
+    Raises:
+        OSError: a folder may not be listed.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    seen = {os.path.realpath(folder)}
+    for root, folders, names in os.walk(folder, onerror=fail, followlinks=True):
+        real = {child: os.path.realpath(os.path.join(root, child)) for child in sorted(folders) if not _hidden(child)}
+        folders[:] = [child for child, path in real.items() if path not in seen]
+        seen.update(real.values())
         yield from (Path(root, child) for child in sorted(names) if not _hidden(child))
+
+
+def _is_data(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES or path.suffix.lower() == ".tar" or is_table(path)
 
 
 def _hidden(name: str) -> bool:

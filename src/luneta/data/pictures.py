@@ -19,12 +19,13 @@ from luneta.data.cells import is_binary, strings
 from luneta.data.dataset import Indexes
 from luneta.data.images import ArrowImage, FileImage, TarImage, digest
 from luneta.data.raw import RawTable
-from luneta.data.roots import find_root
+from luneta.data.roots import find_root, spellings
 from luneta.progress import track
 from luneta.types import ImageRef
 
 _PROBE = 64  # bytes compared at three places before whole pictures are hashed
 _STEP = 1000
+_NO_FILE = "no such file"
 
 
 class LazyImages(Sequence[ImageRef]):
@@ -164,21 +165,23 @@ def _add_file(root: Path, name: str, paths: dict[str, int]) -> int | str:
         return "no picture named"
     if "://" in name:
         return "a web address: download the picture first"
-    path = os.path.normpath(os.path.join(root, name))
-    if path in paths:
-        return paths[path]
-    problem = _file_problem(path)
-    if problem == "no such file" and "\\" in name:
-        path = os.path.normpath(os.path.join(root, name.replace("\\", "/")))
+    for spelled in spellings(name):
+        path = os.path.normpath(os.path.join(root, spelled))
+        if path in paths:
+            return paths[path]
         problem = _file_problem(path)
-    return problem or paths.setdefault(path, len(paths))
+        if problem is None:
+            return paths.setdefault(path, len(paths))
+        if problem != _NO_FILE:
+            return problem
+    return _NO_FILE
 
 
 def _file_problem(path: str) -> str | None:
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
-        return "no such file"
+        return _NO_FILE
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         return f"unusable file name ({getattr(error, 'strerror', None) or error})"
     if stat.S_ISDIR(status.st_mode):

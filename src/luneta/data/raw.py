@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,12 +28,25 @@ class Request:
     max_bad_share: float = 0.01
 
     def __post_init__(self) -> None:
+        numbers: tuple[tuple[str, object], ...] = (("limit", self.limit), ("seed", self.seed))
+        share: object = self.max_bad_share
+        for name, number in numbers:
+            if number is not None and (isinstance(number, bool) or not isinstance(number, Integral)):
+                raise ConfigError(f"{name}={number!r}: expected a whole number")
+        names: object = [self.text] if isinstance(self.text, str) else self.text
+        if names is not None and not (isinstance(names, Sequence) and all(isinstance(name, str) for name in names)):
+            raise ConfigError(f"text={self.text!r}: expected the name of a column, or a list of names")
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"limit={self.limit}: a sample needs at least one image")
         if self.seed < 0:
             raise ConfigError(f"seed={self.seed}: a seed is 0 or larger")
-        if not 0 <= self.max_bad_share <= 1:
-            raise ConfigError(f"max_bad_share={self.max_bad_share}: a share lies between 0 and 1")
+        if not isinstance(share, Real) or not 0 <= self.max_bad_share <= 1:
+            raise ConfigError(f"max_bad_share={self.max_bad_share!r}: a share lies between 0 and 1")
+
+    @property
+    def image_folder(self) -> Path | None:
+        """The folder of the pictures, when `image` names one instead of a column."""
+        return Path(self.image) if self.image is not None and os.path.isdir(self.image) else None
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from luneta.data.assembly import assemble
-from luneta.data.coco import read_json_source
 from luneta.data.dataset import ImageTextDataset
-from luneta.data.folders import read_folder, read_shard_files, read_tables
+from luneta.data.folders import read_any_table, read_folder, read_shard_files, read_tables
 from luneta.data.images import SUFFIXES
 from luneta.data.raw import RawTable, Request
-from luneta.data.tables import TABLE_SUFFIXES, is_table, read_table
+from luneta.data.tables import TABLE_SUFFIXES, is_table
 from luneta.errors import ConfigError, DatasetError, did_you_mean
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(:[\w.-]+)?")
@@ -84,7 +83,11 @@ def open_dataset(
         if named := [option for option in ("image", "text", "revision") if getattr(request, option) is not None]:
             raise ConfigError(f"{name} has no {', '.join(named)} to choose; choose with split=, language= and limit=")
         return open_cenas(name, split=split, language=language, limit=limit, seed=seed)
-    return assemble(_read(name, request), request)
+    try:
+        raw = _read(name, request)
+    except OSError as error:  # most often a folder that may not be listed
+        raise DatasetError(f"{error.filename or name} cannot be read: {error.strerror or error}") from error
+    return assemble(raw, request)
 
 
 def _is_cenas(name: str) -> bool:
@@ -121,11 +124,8 @@ def _read_folder(path: Path, name: str, request: Request) -> RawTable:
 
 def _read_file(path: Path, name: str, request: Request) -> RawTable:
     suffix = path.suffix.lower()
-    if suffix == ".json":
-        root = request.image if request.image is not None and Path(request.image).is_dir() else None
-        return read_json_source(path, name, root)
     if is_table(path):
-        return read_table(path, name)
+        return read_any_table(path, name, request)
     if suffix == ".tar":
         return read_shard_files([path], name, request)
     if suffix in SUFFIXES:
@@ -179,6 +179,8 @@ def _braces(pattern: str) -> list[str]:
         return [pattern]
     if bounds := re.fullmatch(r"(\d+)\.\.(\d+)", match[1]):
         first, last, width = int(bounds[1]), int(bounds[2]), len(bounds[1])
+        if first > last:
+            raise DatasetError(f"{pattern}: {match[0]} runs backwards; write {{{bounds[2]}..{bounds[1]}}}")
         choices = [str(number).zfill(width) for number in range(first, last + 1)]
     else:
         choices = match[1].split(",")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 from luneta.errors import ConfigError, did_you_mean
@@ -14,7 +15,10 @@ _ALIASES = (
     ("validation", "val", "valid", "dev", "validacao", "validação"),
     ("test", "testing", "teste"),
 )
+_REST = "restval"  # Karpathy's name for what of COCO's validation pictures is trained on
 NAMES = frozenset(name for group in _ALIASES for name in group)
+
+logger = logging.getLogger("luneta")
 
 
 def find_split(asked: str, available: Iterable[str]) -> str | None:
@@ -35,6 +39,8 @@ def find_split(asked: str, available: Iterable[str]) -> str | None:
 def choose_splits(asked: str | None, available: Iterable[str], where: str) -> list[str]:
     """The splits to read: the one asked for, the only one there is, or all of them when asked for "all".
 
+    Karpathy's "train" comes with its "restval".
+
     Several splits and no choice is an error: a number measured on training and test data together looks like any
     other number.
 
@@ -51,4 +57,7 @@ def choose_splits(asked: str | None, available: Iterable[str], where: str) -> li
     found = find_split(asked, options)
     if found is None:
         raise ConfigError(f"{where} has no split {asked!r}. {did_you_mean(asked, options)}")
+    if found.lower() == "train" and _REST in options:
+        logger.info("%s: %s is read with %s, as the papers that use this split train", where, found, _REST)
+        return [found, _REST]
     return [found]

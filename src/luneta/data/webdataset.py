@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from luneta.data.captions import caption_lines
 from luneta.data.images import SUFFIXES
 from luneta.data.raw import RawTable
 from luneta.data.records import table_of
@@ -147,7 +148,7 @@ def _record(key: str, sample: _Sample) -> tuple[dict[str, Any], str | None]:
 
 def _lines(text: str) -> list[str]:
     """One caption a line; a file without any is one empty caption, so that it is reported as such."""
-    return [line for line in text.splitlines() if line.strip()] or [""]
+    return caption_lines(text) or [""]
 
 
 def _text_column(ending: str) -> str:

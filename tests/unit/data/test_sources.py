@@ -166,6 +166,65 @@ def test_sidecar_troubles_are_reported(tmp_path: Path) -> None:
     ]
 
 
+def test_captions_of_pictures_that_are_named_like_other_texts(tmp_path: Path) -> None:
+    write_pictures(tmp_path, 2)
+    (tmp_path / "0.png").rename(tmp_path / "labels.png")
+    (tmp_path / "labels.txt").write_text("number 0")
+    (tmp_path / "1.txt").write_text("number 1")
+    (tmp_path / "classes.txt").write_text("cat\ndog")
+    assert pairs_of(open_dataset(tmp_path)) == expected(2)
+
+
+def test_only_line_breaks_end_a_caption(tmp_path: Path) -> None:
+    text = "one\u2028two\x0bthree\x85four\r\nfive\n"
+    write_pictures(tmp_path, 1)
+    (tmp_path / "0.txt").write_bytes(text.encode())
+    wanted = {(0, "one\u2028two\x0bthree\x85four"), (0, "five")}
+    assert pairs_of(open_dataset(tmp_path)) == wanted
+    assert (
+        pairs_of(open_dataset(write_tar(tmp_path / "s.tar", [("0.png", bytes_of(0)), ("0.txt", text.encode())])))
+        == wanted
+    )
+
+
+def test_folders_beside_those_of_splits_are_not_dropped(tmp_path: Path) -> None:
+    for folder in ("train", "more"):
+        write_pictures(tmp_path / folder, 2)
+        for i in range(2):
+            (tmp_path / folder / f"{i}.txt").write_text(f"number {i}")
+    for split in (None, "train", "all"):
+        with pytest.raises(ConfigError, match="others with pictures or tables: more; open the folder you mean"):
+            open_dataset(tmp_path, split=split)
+    (tmp_path / "more").rename(tmp_path / ".more")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "notes.md").write_text("no data")
+    assert pairs_of(open_dataset(tmp_path, split="train")) == expected(2)
+
+
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    names = write_pictures(tmp_path / "elsewhere", 2)
+    for i in range(len(names)):
+        (tmp_path / "elsewhere" / f"{i}.txt").write_text(f"number {i}")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "pictures").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "round").symlink_to(tmp_path / "data")
+    data = open_dataset(tmp_path / "data")
+    assert (pairs_of(data), data.n_images) == (expected(2), 2)
+
+
+@pytest.mark.parametrize("call", ["iterdir", "walk"])
+def test_a_folder_that_may_not_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    def refuse(folder: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    if call == "walk":
+        monkeypatch.setattr("os.scandir", refuse)
+    else:
+        monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DatasetError, match="cannot be read: Permission denied"):
+        open_dataset(tmp_path)
+
+
 def test_pictures_without_captions_say_what_is_missing(tmp_path: Path) -> None:
     write_pictures(tmp_path / "cats", 2)
     with pytest.raises(DatasetError, match=r"2 pictures but no captions.*0\.txt"):
@@ -481,6 +540,18 @@ def test_a_column_split_that_says_nothing(tmp_path: Path) -> None:
             open_dataset(table, split="test")
 
 
+@pytest.mark.parametrize("other", [None, ""])
+def test_rows_of_no_split_are_not_called_by_the_only_split(tmp_path: Path, other: str | None) -> None:
+    said = ["test", other, "test"]
+    rows = [row | {"split": split} for row, split in zip(rows_of(write_pictures(tmp_path, 3)), said, strict=True)]
+    table = write_table(tmp_path / "t.jsonl", rows)
+    with pytest.raises(ConfigError, match=r"1 of 3 rows are of no split, the others of test"):
+        open_dataset(table)
+    assert (open_dataset(table, split="all").n_images, open_dataset(table, split="all").split) == (3, None)
+    data = open_dataset(table, split="test")
+    assert (pairs_of(data), data.split) == ({(0, "number 0"), (2, "number 2")}, "test")
+
+
 def test_tables_of_several_splits_and_parts(tmp_path: Path) -> None:
     names = write_pictures(tmp_path, 4)
     for split in ("train", "test"):
@@ -604,6 +675,8 @@ def test_a_missing_shard_is_named(tmp_path: Path) -> None:
         open_dataset(f"{tmp_path}/shard-{{000..001}}.tar")
     with pytest.raises(DatasetError, match=r"Did you mean shard-000\.tar"):
         open_dataset(f"{tmp_path}/shard-{{001..001}}.tar")
+    with pytest.raises(DatasetError, match=r"\{002\.\.000\} runs backwards; write \{000\.\.002\}"):
+        open_dataset(f"{tmp_path}/shard-{{002..000}}.tar")
 
 
 def test_several_captions_in_a_shard(tmp_path: Path) -> None:
@@ -708,10 +781,33 @@ def test_samples_are_uniform(tmp_path: Path) -> None:
     assert drawn.max() < 15 + 4 * 3.35
 
 
-@pytest.mark.parametrize("arguments", [{"limit": 0}, {"limit": -3}, {"seed": -1}, {"max_bad_share": 1.5}])
-def test_arguments_that_make_no_sense(tmp_path: Path, arguments: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError):
-        open_dataset(tmp_path, **arguments)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"limit": 0}, "at least one"),
+        ({"limit": -3}, "at least one"),
+        ({"limit": "1"}, "limit='1': expected a whole number"),
+        ({"limit": 1.5}, "limit=1.5: expected a whole number"),
+        ({"limit": True}, "limit=True: expected a whole number"),
+        ({"seed": -1}, "0 or larger"),
+        ({"seed": 1.5}, "seed=1.5: expected a whole number"),
+        ({"max_bad_share": 1.5}, "between 0 and 1"),
+        ({"max_bad_share": float("nan")}, "between 0 and 1"),
+        ({"max_bad_share": "0.1"}, "between 0 and 1"),
+        ({"text": ["caption", 3]}, "expected the name of a column"),
+        ({"text": 3}, "expected the name of a column"),
+        ({"text": []}, "names no column"),
+        ({"text": "caption,"}, "names no column"),
+        ({"text": "caption, caption"}, "names a column twice"),
+        ({"text": ["caption", "caption"]}, "names a column twice"),
+    ],
+)
+def test_arguments_that_make_no_sense(tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        open_dataset(write_table(tmp_path / "t.csv", rows_of(write_pictures(tmp_path, 2))), **arguments)
+    if "text" not in arguments:
+        with pytest.raises(ConfigError, match=message):
+            open_dataset("cenas", **arguments)
 
 
 def test_what_was_chosen_is_logged_and_recorded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
