@@ -153,6 +153,29 @@ def test_the_nth_caption_says_the_same_in_both_languages() -> None:
             assert told[0] == told[1], (en, pt)
 
 
+def true_of(claim: Claim, scene: Scene) -> bool:
+    """Whether the scene could wear the caption."""
+    if claim.place not in (None, scene.place) or claim.time not in (None, scene.time):
+        return False
+    found = [matching_group(mention, scene) for mention in claim.mentions]
+    if None in found:
+        return False
+    return claim.relation is None or (len(found) == 2 and claim.relation == relation_of(scene, first=found[0] or 0))
+
+
+def matching_group(mention: Mention, scene: Scene) -> int | None:
+    told = mention.group
+    for i, group in enumerate(scene.groups):
+        if (
+            group.kind == told.kind
+            and (not mention.colour or group.colour == told.colour)
+            and (group.count == told.count if mention.number else (group.count > 1) == mention.plural)
+            and (not mention.size or group.size == told.size)
+        ):
+            return i
+    return None
+
+
 def test_captions_usually_but_not_always_name_one_picture() -> None:
     """A perfect reader of the test split: the expected recall@1, from the facts alone."""
     test = scenes("test")
@@ -164,7 +187,7 @@ def test_captions_usually_but_not_always_name_one_picture() -> None:
     for scene in test[:300]:
         for claim in claims(scene, seeded("ceiling", scene.signature)):
             rivals = by_kind[claim.mentions[0].group.kind]
-            shares.append(1 / sum(claim.is_true_of(rival) for rival in rivals))
+            shares.append(1 / sum(true_of(claim, rival) for rival in rivals))
     assert 0.9 < sum(shares) / len(shares) < 1.0
 
 
@@ -172,7 +195,7 @@ def test_a_claim_is_true_only_where_its_facts_hold() -> None:
     boats, car = Group("boat", "red", 2, "small"), Group("car", "blue", 1, "large")
     scene = Scene("beach", "rain", (boats, car), "vertical")
     claim = Claim((Mention(car), Mention(boats)), "below", "beach")
-    assert claim.is_true_of(scene)
+    assert true_of(claim, scene)
     assert relation_of(scene, first=1) == "below"
     others = (
         Scene("field", "rain", (boats, car), "vertical"),
@@ -181,7 +204,7 @@ def test_a_claim_is_true_only_where_its_facts_hold() -> None:
         Scene("beach", "rain", (Group("boat", "red", 3, "small"), car), "vertical"),
         Scene("beach", "rain", (boats,)),
     )
-    assert not any(claim.is_true_of(other) for other in others)
+    assert not any(true_of(claim, other) for other in others)
 
 
 def test_swapped_pairs_use_the_same_words_in_other_roles() -> None:

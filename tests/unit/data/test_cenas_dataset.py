@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from luneta.data.cenas import open_cenas
+from luneta.data.cenas import draw, open_cenas
 from luneta.data.cenas.captions import captions
-from luneta.data.cenas.world import VERSION, scenes
+from luneta.data.cenas.dataset import CenaRef
+from luneta.data.cenas.world import SPLIT_SIZES, VERSION, scenes, split_of
 from luneta.data.sources import open_dataset
 from luneta.errors import ConfigError, DatasetError
 from luneta.types import ImageRef
@@ -69,6 +73,19 @@ def test_a_sample_is_random_seeded_and_the_same_in_every_style() -> None:
     assert not set(sketch.image_keys) & set(first.image_keys)
 
 
+def test_a_key_is_of_the_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever changes how things are drawn changes the keys, or vectors kept from before would be taken for theirs."""
+    data = open_cenas(limit=5)
+    before, fingerprint = data.image_keys, data.fingerprint
+    assert before == tuple(hashlib.sha256(image.open().tobytes()).hexdigest() for image in data.images)
+    draw.sprite.cache_clear()
+    monkeypatch.setattr(draw, "ANGLES", (45,))
+    changed = open_cenas(limit=5)
+    assert not set(changed.image_keys) & set(before)
+    assert changed.fingerprint != fingerprint
+    draw.sprite.cache_clear()
+
+
 def test_equal_keys_equal_pixels() -> None:
     data = open_cenas("cenas+duplicates", limit=220)
     pixels: dict[str, bytes] = {}
@@ -106,8 +123,35 @@ def test_compositional_pairs() -> None:
         assert texts[0] != texts[1]
         assert sorted(texts[0].split()) == sorted(texts[1].split())
     few = open_cenas("cenas:compositional", limit=9)
-    assert few.n_images == 8
+    assert (few.n_images, few.sample) == (8, {"limit": 8, "seed": 0})
     assert len({row["pair"] for row in few.rows.to_pylist()}) == 4
+
+
+def test_all_splits_together() -> None:
+    data = open_cenas("cenas", split="all", limit=600)
+    assert (data.n_images, data.split, data.sample) == (600, None, {"limit": 600, "seed": 0})
+    drawn = Counter(data.image_metadata(i)["split"] for i in range(600))
+    assert drawn.keys() == set(SPLIT_SIZES)
+    for split, size in SPLIT_SIZES.items():
+        assert drawn[split] == pytest.approx(600 * size / sum(SPLIT_SIZES.values()), abs=30)
+    for i in range(600):
+        row, ref = data.image_metadata(i), data.images[i]
+        assert isinstance(ref, CenaRef)
+        assert split_of(ref.scene) == row["split"]
+        assert int(ref.label.rsplit("/", 1)[1]) < SPLIT_SIZES[row["split"]]
+        assert len(data.texts_of(i)) == (1 if row["split"] == "compositional" else 5)
+        assert (row["pair"] is not None) == (row["split"] == "compositional")
+    assert open_dataset("cenas:all", limit=600).texts == data.texts
+    assert len({image.label for image in data.images}) == 600
+
+
+def test_a_split_that_nobody_chose_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="luneta"):
+        silent = open_cenas("cenas:test", limit=2)
+        assert (dict(silent.columns), caplog.messages) == ({}, [])
+        assert open_cenas(limit=2).columns["split"] == "test"
+    (message,) = caplog.messages
+    assert message == "cenas: split test (the default; choose train, val, test, compositional or all with split=)"
 
 
 @pytest.mark.parametrize(
@@ -121,11 +165,13 @@ def test_compositional_pairs() -> None:
         ("cenas+duplicate", {}, "duplicates"),
         ("cenas:val", {"split": "test"}, "keep one"),
         ("cenas:compositional+duplicates", {}, "train, val, test"),
+        ("cenas:all+duplicates", {}, "train, val, test"),
         ("cenas", {"limit": 0}, "at least 1"),
+        ("cenas:compositional", {"limit": 1}, "at least 2"),
         ("scenes", {}, "cenas/STYLE"),
     ],
 )
-def test_what_does_not_exist_is_refused_with_the_nearest_name(spec: str, options: dict[str, str], said: str) -> None:
+def test_what_does_not_exist_is_refused_with_the_nearest_name(spec: str, options: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         open_cenas(spec, **options)
 
@@ -133,7 +179,7 @@ def test_what_does_not_exist_is_refused_with_the_nearest_name(spec: str, options
 @pytest.mark.parametrize("name", ["cenas", "cenas/sketch", "cenas:val", "owner/name", "hub:owner/name"])
 def test_a_path_is_a_place_on_this_machine(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DatasetError, match="no such file or folder|no data set"):
+    with pytest.raises(DatasetError, match=r"no such file or folder|no data set"):
         open_dataset(Path(name))
     Path(name).mkdir(parents=True)
     Image.new("RGB", (4, 4)).save(Path(name, "a.png"))

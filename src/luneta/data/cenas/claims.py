@@ -45,30 +45,6 @@ class Claim:
     place: str | None = None
     time: str | None = None
 
-    def is_true_of(self, scene: Scene) -> bool:
-        """Whether another scene could wear the same caption: the truth that retrieval can be held to."""
-        if self.place not in (None, scene.place) or self.time not in (None, scene.time):
-            return False
-        found = [_matching_group(mention, scene) for mention in self.mentions]
-        if None in found:
-            return False
-        if self.relation is None:
-            return True
-        return len(found) == 2 and self.relation == relation_of(scene, first=found[0] or 0)
-
-
-def _matching_group(mention: Mention, scene: Scene) -> int | None:
-    told = mention.group
-    for i, group in enumerate(scene.groups):
-        if (
-            group.kind == told.kind
-            and (not mention.colour or group.colour == told.colour)
-            and (group.count == told.count if mention.number else (group.count > 1) == mention.plural)
-            and (not mention.size or group.size == told.size)
-        ):
-            return i
-    return None
-
 
 def relation_of(scene: Scene, first: int) -> Relation | None:
     """Where group `first` of the scene is, seen from the other one."""

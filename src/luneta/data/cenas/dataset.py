@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -25,15 +26,18 @@ from luneta.data.cenas.world import (
 )
 from luneta.data.dataset import ImageTextDataset
 from luneta.data.languages import find_language
-from luneta.data.splits import find_split
+from luneta.data.splits import ALL, find_split
 from luneta.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+logger = logging.getLogger("luneta")
+
 NAME = "cenas"
 STYLES = ("flat", "sketch", "night")
 DEFAULT_SPLIT = "test"
+PAIRED_SPLIT = "compositional"
 BOTH = "both"
 DUPLICATES = "duplicates"
 PLANTED_SHARE = 22
@@ -47,6 +51,7 @@ _ROW_FIELDS = [
     ("group", pa.string()), ("duplicate", pa.string()), ("duplicate_of", pa.string()),
     ("swap", pa.string()), ("pair", pa.string()),
 ]  # fmt: skip
+_SPLIT_BY_DEFAULT = f"the default; choose {', '.join(SPLITS)} or {ALL} with split="
 _ARRANGEMENTS = {"horizontal": "first left of second", "vertical": "first above second", None: None}
 
 
@@ -64,9 +69,10 @@ class CenaRef:
     near_copy: int = 0
 
     def key(self) -> str:
-        """Digest of all that decides the pixels."""
-        words = "|".join((VERSION, self.style, str(self.near_copy), self.scene.signature))
-        return hashlib.sha256(words.encode()).hexdigest()
+        """Digest of the pixels: whoever changes how things are drawn, or draws with a Pillow that draws otherwise,
+        has other pictures. What it takes to draw them is kept, so that `open` is quick afterwards.
+        """
+        return hashlib.sha256(self.open().tobytes()).hexdigest()
 
     def open(self) -> Image:
         """Draw it: (96, 96) RGB."""
@@ -87,10 +93,11 @@ class _Item:
 
 @dataclass(frozen=True, slots=True)
 class _Spec:
-    """`cenas/sketch:test+duplicates`, taken apart."""
+    """`cenas/sketch:test+duplicates`, taken apart; `chosen` says whether the split was."""
 
     style: str
     split: str
+    chosen: bool
     planted: bool
     languages: tuple[str, ...]
 
@@ -108,10 +115,12 @@ def open_cenas(
     Args:
         spec: "cenas", or with a drawing style "cenas/sketch", a split "cenas:val", planted duplicates
             "cenas+duplicates", or all three "cenas/night:val+duplicates".
-        split: "train" (20 000 pictures), "val" (1000), "test" (2000, the default) or "compositional" (400 pairs of
-            pictures whose captions use the same words in other roles).
+        split: "train" (20 000 pictures), "val" (1000), "test" (2000; the default, which is logged and stands in
+            `columns`), "compositional" (400 pairs of pictures whose captions use the same words in other roles), or
+            "all" of them.
         language: "en" (the default), "pt-BR", or "both".
-        limit: a random sample of so many pictures; of the compositional split, of so many halves of pairs.
+        limit: a random sample of so many pictures; of the compositional split, of whole pairs: at least 2, and one
+            less where it is odd.
         seed: of the sample; the same seed takes the same pictures in every language and style.
 
     Returns:
@@ -130,9 +139,15 @@ def open_cenas(
     wanted = _read_spec(spec, split, language)
     if limit is not None and limit < 1:
         raise ConfigError(f"limit is {limit}; a sample has at least 1 picture")
-    items = _pairs(wanted, limit, seed) if wanted.split == "compositional" else _pictures(wanted, limit, seed)
-    full = SPLIT_SIZES[wanted.split] * (11 if wanted.planted else 10) // 10
-    return _dataset(wanted, items, {"limit": limit, "seed": seed} if limit is not None and limit < full else None)
+    if wanted.split == ALL:
+        items, full = _all_splits(wanted, limit, seed), sum(SPLIT_SIZES.values())
+    elif wanted.split == PAIRED_SPLIT:
+        items, full = _pairs(wanted, limit, seed), SPLIT_SIZES[PAIRED_SPLIT]
+    else:
+        items, full = _pictures(wanted, limit, seed), _n_pictures(wanted)
+    if not wanted.chosen:
+        logger.info("%s: split %s (%s)", wanted.name, wanted.split, _SPLIT_BY_DEFAULT)
+    return _dataset(wanted, items, {"limit": len(items), "seed": seed} if len(items) < full else None)
 
 
 def _read_spec(spec: str, split: str | None, language: str | None) -> _Spec:
@@ -149,12 +164,12 @@ def _read_spec(spec: str, split: str | None, language: str | None) -> _Spec:
     if named_split and split and named_split != split:
         raise ConfigError(f"{spec!r} names the split {named_split!r}, but split={split!r} was given; keep one of them")
     asked = named_split or split or DEFAULT_SPLIT
-    found = find_split(asked, SPLITS)
+    found = find_split(asked, (*SPLITS, ALL))
     if found is None:
-        raise ConfigError(f"{NAME} has no split {asked!r}. {did_you_mean(asked, SPLITS)}")
-    if options and found == "compositional":
+        raise ConfigError(f"{NAME} has no split {asked!r}. {did_you_mean(asked, (*SPLITS, ALL))}")
+    if options and found in (PAIRED_SPLIT, ALL):
         raise ConfigError(f"{spec!r}: duplicates are planted in {', '.join(SPLITS[:3])}, not in {found}")
-    return _Spec(style or STYLES[0], found, bool(options), _languages(language))
+    return _Spec(style or STYLES[0], found, bool(named_split or split), bool(options), _languages(language))
 
 
 def _languages(asked: str | None) -> tuple[str, ...]:
@@ -166,10 +181,14 @@ def _languages(asked: str | None) -> tuple[str, ...]:
     return (found[0],)
 
 
+def _n_pictures(wanted: _Spec) -> int:
+    """Of train, val or test, planted duplicates included."""
+    return SPLIT_SIZES[wanted.split] * (11 if wanted.planted else 10) // 10
+
+
 def _pictures(wanted: _Spec, limit: int | None, seed: int) -> list[_Item]:
     everything = scenes(wanted.split)
-    total = len(everything) * (11 if wanted.planted else 10) // 10
-    total = total if limit is None else min(limit, total)
+    total = _n_pictures(wanted) if limit is None else min(limit, _n_pictures(wanted))
     n_copies = total // PLANTED_SHARE if wanted.planted else 0
     chosen = _sample(len(everything), total - 2 * n_copies, seed)
     items = [_item(wanted, index, everything[index]) for index in chosen]
@@ -209,10 +228,30 @@ def _copy(original: _Item, *, near: bool) -> _Item:
     return _Item(replace(original.image, label=label, near_copy=int(near)), texts, row)
 
 
+def _all_pairs() -> tuple[SwappedPair, ...]:
+    return swapped_pairs(frozenset({FEMININE_KINDS, MASCULINE_KINDS}))
+
+
 def _pairs(wanted: _Spec, limit: int | None, seed: int) -> list[_Item]:
-    pairs = swapped_pairs(frozenset({FEMININE_KINDS, MASCULINE_KINDS}))
-    n = len(pairs) if limit is None else min(len(pairs), max(1, limit // 2))
+    if limit == 1:
+        raise ConfigError(f"{NAME}:{PAIRED_SPLIT} holds pairs of pictures; a sample of it has at least 2, not 1")
+    pairs = _all_pairs()
+    n = len(pairs) if limit is None else min(len(pairs), limit // 2)
     return [item for index in _sample(len(pairs), n, seed) for item in _halves(wanted, index, pairs[index])]
+
+
+def _all_splits(wanted: _Spec, limit: int | None, seed: int) -> list[_Item]:
+    """Pictures of every split; a sample may hold one half of a pair."""
+    numbered = [(split, index) for split in SPLITS for index in range(SPLIT_SIZES[split])]
+    items = []
+    for number in _sample(len(numbered), len(numbered) if limit is None else limit, seed):
+        split, index = numbered[number]
+        within = replace(wanted, split=split)
+        if split == PAIRED_SPLIT:
+            items.append(_halves(within, index // 2, _all_pairs()[index // 2])[index % 2])
+        else:
+            items.append(_item(within, index, scenes(split)[index]))
+    return items
 
 
 def _halves(wanted: _Spec, index: int, pair: SwappedPair) -> list[_Item]:
@@ -247,8 +286,9 @@ def _dataset(wanted: _Spec, items: list[_Item], sample: dict[str, int] | None) -
         image_rows=np.array(image_rows, dtype=np.int64),
         text_rows=np.array(text_rows, dtype=np.int64),
         revision=VERSION,
-        split=wanted.split,
+        split=None if wanted.split == ALL else wanted.split,
         language=wanted.languages[0] if len(wanted.languages) == 1 else None,
         n_source_rows=len(rows),
+        columns={} if wanted.chosen else {"split": wanted.split, "split_chosen": _SPLIT_BY_DEFAULT},
         sample=sample,
     )
