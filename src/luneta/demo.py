@@ -26,8 +26,8 @@ from luneta.profiling import Profile, profile
 from luneta.ranking import top_k
 from luneta.report.document import Report, Section
 from luneta.report.evaluation import EvaluationSection
-from luneta.report.html import format_number
 from luneta.report.messages import Locale, translator
+from luneta.report.numbers import format_number
 from luneta.report.profile import ProfileSection
 from luneta.report.sections import Advice, Cost, Encoders, Group, Note, Overview, Retrieved, Search, Searches, Step
 from luneta.results import Evaluation

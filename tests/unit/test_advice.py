@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from luneta.advice import _MESSAGES, RULE_SETS, Suggestion, advise
-from luneta.errors import ConfigError
+from luneta.advice import RULE_SETS, Suggestion, advice_list, advise
+from luneta.errors import ConfigError, ProtocolMismatchError
+from luneta.report.advice_messages import MESSAGES
 from luneta.results import Evaluation, Metric
 
 
@@ -17,12 +18,13 @@ def result(
     *,
     rows: int = 5000,
     unique: int = 5000,
-    interval: tuple[float, float] | None = None,
+    interval: tuple[float | None, float | None] | None = None,
     model_type: str = "clip",
     protocol: str = "p",
+    chance: float | None = 0.001,
 ) -> Evaluation:
     low, high = interval or (recall, recall)
-    metrics = {"recall@1": Metric(recall, low, high, 0.001)}
+    metrics = {"recall@1": Metric(recall, low, high, chance)}
     return Evaluation(
         encoder={"name": f"{model_type}-{recall}", "details": {"model_type": model_type}},
         dataset={"name": "d", "n_rows": rows, "n_unique_texts": unique, "n_images": rows},
@@ -74,6 +76,7 @@ def test_level_is_the_best_models(recall: float, expected: str) -> None:
     ("clip", "siglip", "expected"),
     [
         ([0.5], [0.515], "alike"),
+        ([0.5], [0.52], "alike"),  # .52 - .50 is more than .02 in binary
         ([0.5], [0.53], "siglip"),
         ([0.55], [0.5], "clip"),
         ([0.4, 0.6], [0.51], "alike"),  # means, not best
@@ -113,11 +116,79 @@ def test_a_verdict_within_the_noise_says_so() -> None:
     assert firm["thesis/next-step"].stable
 
 
+def by_rule(*results: Evaluation) -> dict[str, Suggestion]:
+    return {s.rule: s for s in advise(results)}
+
+
+def test_without_an_interval_none_is_stated_and_nothing_is_called_firm() -> None:
+    for suggestion in (found := by_rule(result(0.4, interval=(None, None), chance=None))).values():
+        assert "95 %" not in suggestion.text("en") + suggestion.text("pt-BR")
+    assert found["thesis/level"].doubts == found["thesis/next-step"].doubts == ("no-interval",)
+    assert found["thesis/level"].text() == (
+        "clip-0.4 finds the right image first for 40.0 % of the texts (among 5,000 images): high. "
+        "There is no interval, so how firm the verdict is cannot be said."
+    )
+
+
+@pytest.mark.parametrize(
+    ("clip", "siglip", "verdict", "stable"),
+    [
+        ((0.40, 0.25, 0.55), (0.43, 0.28, 0.58), "siglip", False),
+        ((0.40, 0.39, 0.41), (0.60, 0.59, 0.61), "siglip", True),
+        ((0.40, 0.25, 0.55), (0.40, 0.28, 0.58), "alike", False),
+        ((0.400, 0.396, 0.404), (0.405, 0.401, 0.409), "alike", True),
+        ((0.40, None, None), (0.60, 0.59, 0.61), "siglip", False),
+    ],
+)
+def test_a_difference_of_families_within_the_noise_says_so(
+    clip: tuple[float, float, float], siglip: tuple[float, float, float], verdict: str, stable: bool
+) -> None:
+    pair = [
+        result(value, interval=(low, high), model_type=family)
+        for family, (value, low, high) in (("clip", clip), ("siglip", siglip))
+    ]
+    found = by_rule(*pair)["thesis/families"]
+    assert (found.verdict, found.stable) == (verdict, stable)
+
+
+def test_what_cannot_be_told_from_guessing_says_so_beside_the_study_s_verdict() -> None:
+    asleep = by_rule(result(1.0, chance=1.0))  # one caption for all: whoever guesses is right
+    assert asleep["thesis/next-step"].verdict == "use"
+    near = by_rule(result(0.02, interval=(0.005, 0.03), chance=0.01))
+    for suggestion in (asleep["thesis/level"], asleep["thesis/next-step"], near["thesis/level"]):
+        assert "guessing" in suggestion.doubts
+        assert not suggestion.stable
+        assert "cannot be told from guessing" in suggestion.text("en")
+        assert "não se distingue do acaso" in suggestion.text("pt-BR")
+        assert suggestion.evidence["chance"] in (1.0, 0.01)
+    assert "which gives 100.0 %" in asleep["thesis/next-step"].text()
+    above = by_rule(result(0.5, interval=(0.45, 0.55), chance=0.0004))["thesis/level"]
+    assert above.stable
+    assert "a guess: 0.040 %" in above.text()
+
+
+def test_a_mean_that_is_a_threshold_up_to_rounding_is_at_it() -> None:
+    assert 1 - 0.9 < 0.1  # in binary
+    assert by_rule(result(1 - 0.9))["thesis/level"].verdict == "low"
+    assert by_rule(result(0.35 - 1e-12))["thesis/next-step"].verdict == "use"
+
+
+def test_the_terminal_says_it_in_the_same_language() -> None:
+    from rich.console import Console
+
+    console = Console(width=400)
+    with console.capture() as captured:
+        console.print(advice_list(advise(result(0.4)), "pt-BR"))
+    shown = captured.get()
+    assert shown.startswith("O que fazer agora")
+    assert "40,0 % dos textos" in shown
+
+
 def test_every_suggestion_cites_its_numbers_in_both_languages() -> None:
-    for rule, verdict in _MESSAGES:
+    for rule, verdict in MESSAGES:
         evidence = {
-            "encoder": "E", "recall_at_1": 0.1234, "low": 0.1, "high": 0.2, "n_images": 1234, "n_rows": 1234,
-            "n_unique_texts": 77, "clip": 0.1, "siglip": 0.2, "difference": 0.1,
+            "encoder": "E", "recall_at_1": 0.1234, "low": 0.1, "high": 0.2, "chance": 0.01, "n_images": 1234,
+            "n_rows": 1234, "n_unique_texts": 77, "clip": 0.1, "siglip": 0.2, "difference": 0.1,
         }  # fmt: skip
         suggestion = Suggestion(rule, verdict, evidence)
         assert re.search(r"\d", suggestion.text("en"))
@@ -136,6 +207,6 @@ def test_what_cannot_be_advised_on() -> None:
         advise(result(0.1), rules="tesis")
     with pytest.raises(ConfigError, match="at least one"):
         advise([])
-    with pytest.raises(ConfigError, match="same data"):
+    with pytest.raises(ProtocolMismatchError, match="same data"):
         advise([result(0.1), result(0.2, protocol="q")])
     assert set(RULE_SETS) == {"thesis"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +11,9 @@ from typing import Any, Protocol
 from luneta.artifacts import write_text
 from luneta.errors import ImageError
 from luneta.progress import track
-from luneta.report.html import format_number, render, thumbnail_data_uri
+from luneta.report.html import render, thumbnail_data_uri
 from luneta.report.messages import Locale, Translate, check_locale, translator
+from luneta.report.numbers import format_number, format_percent
 from luneta.report.profile_messages import REASONS
 from luneta.results import Metric
 from luneta.types import ImageRef
@@ -45,17 +45,8 @@ class Page:
         return format_number(value, digits, self.locale)
 
     def percent(self, value: float | None, digits: int = 1) -> str:
-        """A share of 0..1 as a percentage; below one percent with two significant digits.
-
-        >>> page = Page("en", translator("en"))
-        >>> page.percent(0.6213), page.percent(0.0017), page.percent(0.00002), page.percent(0), page.percent(None)
-        ('62.1 %', '0.17 %', '0.0020 %', '0.0 %', '–')
-        """
-        if value is None:
-            return "–"
-        if 0 < value < 0.01:
-            digits = max(digits, min(4, 1 - math.floor(math.log10(100 * value))))
-        return f"{self.number(100 * value, digits)} %"
+        """A share of 0..1 as a percentage; below one percent with two significant digits."""
+        return format_percent(value, digits, self.locale)
 
     def metric(self, name: str, value: float | None) -> str:
         """A metric's value as it is written everywhere in a report: shares in percent, ranks with one digit.

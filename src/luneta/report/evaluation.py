@@ -214,14 +214,9 @@ def lead(evaluations: Sequence[Evaluation], locale: Locale) -> str:
                 chance=page.percent(metric.chance),
             )
         )
-    if all(_no_better_than_chance(metric) for metric in (forward[best], backward[best])):
+    if forward[best].is_like_guessing and backward[best].is_like_guessing:
         sentences.append(t("lead_chance"))
     return " ".join(sentences)
-
-
-def _no_better_than_chance(metric: Metric) -> bool:
-    low = metric.value if metric.low is None else metric.low
-    return metric.chance is not None and low <= metric.chance + 1e-9  # equal up to rounding is no better
 
 
 def write_report(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from jinja2.runtime import Context
 import luneta
 from luneta.data.images import thumbnail_jpeg
 from luneta.report.messages import check_locale, translator
+from luneta.report.numbers import format_number
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -54,18 +54,6 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {"integer": _integer, "decimal": _decimal, "percent": _percent}
     return environment
-
-
-def format_number(value: float | None, digits: int, locale: str) -> str:
-    """A number with thousands separated as the language does; "–" for what is not known.
-
-    >>> format_number(1234.5, 1, "en"), format_number(1234.5, 1, "pt-BR")
-    ('1,234.5', '1.234,5')
-    """
-    if value is None or not math.isfinite(value):
-        return "–"
-    text = f"{value:z,.{digits}f}"  # z: no "-0.000"
-    return text.translate(str.maketrans(",.", ".,")) if locale == "pt-BR" else text
 
 
 @jinja2.pass_context

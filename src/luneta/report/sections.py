@@ -123,6 +123,8 @@ class Advice:
 
 def _plain(value: Any, page: Page) -> str:
     """A value of a record as text: whole numbers with thousands separated, others with up to four digits."""
+    if value is None:
+        return "–"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return page.number(value, 0 if isinstance(value, int) else 4)
