@@ -1,68 +1,99 @@
 """One pass over the similarity matrix on the CPU: how many scores stand above each threshold, and each line's best.
 
-The matrix product takes most of the time, so the counting must not spoil it. Each comparison of a strip of scores with
-its thresholds leaves bytes of 0 and 1, which are then added as bytes (down the columns) or eight at a time (along the
-rows), many times faster than as booleans. Strips are as wide as the block: numpy pays for every row it starts. A
-column whose best score in a strip is below its threshold is left out of the comparison: with an encoder that works,
-that is nearly all of them. A thread takes some of the strips of a block; numpy lets go of the interpreter's lock
-inside each step.
+Scores are computed in float32, whose rounding depends on the kernel, the block and the device. A score that is nearer
+to a threshold than its rounding can reach (`Lines.doubt`) is computed again in float64: counts are exact.
+
+The matrix product takes most of the time, so the counting must not spoil it.
+
+- Every thread multiplies blocks of its own and counts in them while they are in the cache. BLAS gets one thread for
+  each: where it brings its own, these wait for one another inside the product and spin while there is counting to do.
+- With an encoder that works, few scores reach the lowest threshold of their line: these are found by one comparison
+  and looked at one by one.
+- Where they are many, a strip of scores is compared with each threshold. That leaves bytes of 0 and 1, which are then
+  added as bytes (down the columns) or eight at a time (along the rows), many times faster than as booleans. Strips are
+  as wide as the block: numpy pays for every row it starts.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from luneta.progress import track
-from luneta.ranking.ties import Floats, Indexes
+from luneta.ranking.ties import Floats, Indexes, Thresholds
+from luneta.ranking.vectors import exact_product, exact_scores
 
 STRIP = 128  # rows of a strip: at most 255, so that the count of a column fits into a byte
 WIDTH = 8192  # columns of a block, unless the matrix is narrower
-GATHER_AT_MOST = 0.25  # share of a strip's columns that are picked out of it to be counted alone
+HEIGHT = 1024  # rows of a block at most: more would not make the product faster
 CHUNK = 8 * 255  # columns that are counted together: eight bytes to a word, and no byte overflows
+_ALONE = threading.Lock()  # the limit on BLAS holds for the process: scans at the same time would undo each other's
+FEW = 0.02  # share of the scores of a strip up to which they are looked at one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Thresholds of some lines, at most one for each.
+
+    Attributes:
+        lines: (n,) which lines have one, ascending.
+        upper: (n,) float64, scores strictly above it are counted as above.
+        lower: (n,) float64, scores at or above it are counted as at least.
+    """
+
+    lines: Indexes
+    upper: Thresholds
+    lower: Thresholds
+
+    def part(self, start: int, stop: int) -> tuple[slice, Layer]:
+        """Where the lines start:stop are in this layer, and the layer of these alone, numbered from 0."""
+        first, last = np.searchsorted(self.lines, [start, stop]).tolist()
+        here = slice(first, last)
+        return here, Layer(self.lines[here] - start, self.upper[here], self.lower[here])
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """The rows (or the columns) of the similarity matrix and the thresholds each is counted against.
-
-    Lines are visited in `order`, those with most thresholds first, so that the lines that have a second, third ...
-    threshold are always the first ones: layer i is an array that is just shorter than layer i - 1.
+    """The rows (or the columns) of the similarity matrix and what they are counted against.
 
     Attributes:
-        vectors: (n, d).
-        order: (n,) the order in which they are visited.
-        upper, lower: for every layer, the thresholds of the lines that have it, in that order.
+        vectors: (n, d) float32.
+        layers: as many as the line with most thresholds needs; each line's are in the first ones, highest first.
+        doubt: (n,) by how much float32 can be wrong about a score of the line.
     """
 
     vectors: Floats
-    order: Indexes
-    upper: list[Floats]
-    lower: list[Floats]
+    layers: list[Layer]
+    doubt: Thresholds
 
-    def thresholds(self, start: int, stop: int) -> list[tuple[Floats, Floats]]:
-        """(upper, lower) of every layer that occurs in start:stop; the last ones may be shorter than that."""
-        return [
-            (upper[start:stop], lower[start:stop])
-            for upper, lower in zip(self.upper, self.lower, strict=True)
-            if len(upper) > start
-        ]
+    def part(self, start: int, stop: int) -> Lines:
+        layers = [layer.part(start, stop)[1] for layer in self.layers]
+        return Lines(self.vectors[start:stop], layers, self.doubt[start:stop])
+
+    def floor(self) -> Floats:
+        """(n,) scores below it are surely below every threshold of the line; infinity where it has none."""
+        lowest = np.full(len(self.vectors), np.inf, dtype=np.float32)
+        for layer in self.layers:
+            lowest[layer.lines] = layer.lower - self.doubt[layer.lines]
+        return lowest
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What a scan found for `Lines`, in their order.
+    """What was found along `Lines`.
 
     Attributes:
-        n_above: for every layer, how many scores of the line are strictly above its upper threshold.
-        n_at_least: for every layer, how many are at or above its lower threshold.
-        top_score, top_item: (n,) the best score of the line and where it was found.
+        n_above, n_at_least: for every layer, the counts (n,) of its lines.
+        top_score, top_item: the best score of every line and where it is; the first, where several are equal.
     """
 
     n_above: list[Indexes]
@@ -71,42 +102,23 @@ class Tally:
     top_item: Indexes
 
     @classmethod
-    def empty(cls, widths: Sequence[int], n: int) -> Tally:
-        """Nothing found yet for `n` lines, of which widths[i] have layer i."""
-        return cls(
-            [np.zeros(width, dtype=np.int64) for width in widths],
-            [np.zeros(width, dtype=np.int64) for width in widths],
-            np.full(n, -np.inf, dtype=np.float32),
-            np.zeros(n, dtype=np.int64),
-        )
+    def empty(cls, lines: Lines) -> Tally:
+        n = len(lines.vectors)
+        above, at_least = ([np.zeros(len(layer.lines), dtype=np.int64) for layer in lines.layers] for _ in range(2))
+        return cls(above, at_least, np.full(n, -np.inf, dtype=np.float32), np.zeros(n, dtype=np.int64))
 
-    @classmethod
-    def of(cls, lines: Lines) -> Tally:
-        return cls.empty([len(layer) for layer in lines.upper], len(lines.vectors))
-
-    def part(self, start: int, stop: int) -> Tally:
-        """A view on some of the lines; what is written to it is written here."""
-        return Tally(
-            [layer[start:stop] for layer in self.n_above if len(layer) > start],
-            [layer[start:stop] for layer in self.n_at_least if len(layer) > start],
-            self.top_score[start:stop],
-            self.top_item[start:stop],
-        )
-
-    def empty_like(self) -> Tally:
-        return Tally.empty([len(layer) for layer in self.n_above], len(self.top_score))
-
-    def add(self, other: Tally) -> None:
-        """Take in what was found for the same lines elsewhere in the matrix."""
-        for mine, more in zip(self.n_above + self.n_at_least, other.n_above + other.n_at_least, strict=True):
-            mine += more
-        self.improve(other.top_score, other.top_item)
-
-    def improve(self, scores: Floats, items: Indexes) -> None:
-        """Take in the best score of every line in another part of the matrix."""
-        better = scores > self.top_score
-        self.top_score[better] = scores[better]
-        self.top_item[better] = items[better]
+    def add(self, lines: Lines, start: int, found: Tally, first_item: int) -> None:
+        """Take in what was found for the lines from `start` on among the items from `first_item` on."""
+        stop = start + len(found.top_score)
+        for layer, above, at_least, more_above, more_at_least in zip(
+            lines.layers, self.n_above, self.n_at_least, found.n_above, found.n_at_least, strict=True
+        ):
+            here, _ = layer.part(start, stop)
+            above[here] += more_above
+            at_least[here] += more_at_least
+        better = np.flatnonzero(found.top_score > self.top_score[start:stop])
+        self.top_score[start + better] = found.top_score[better]
+        self.top_item[start + better] = first_item + found.top_item[better]
 
 
 def spans(n: int, size: int) -> Iterator[tuple[int, int]]:
@@ -116,109 +128,148 @@ def spans(n: int, size: int) -> Iterator[tuple[int, int]]:
     return itertools.pairwise(edges)
 
 
-def block_shape(n_rows: int, n_cols: int, block_mib: float) -> tuple[int, int]:
-    """Rows and columns of a block of scores of at most `block_mib`."""
-    n_scores = max(1, int(block_mib * 2**20 / 4))
+def block_shape(n_rows: int, n_cols: int, mib: float) -> tuple[int, int]:
+    """Rows and columns of a block of scores of at most `mib` mebibytes."""
+    n_scores = max(1, int(mib * 2**20 / 4))
     width = min(n_cols, WIDTH, n_scores)
     return min(n_rows, n_scores // width), width
 
 
-def scan(rows: Lines, cols: Lines, *, block_mib: float) -> tuple[Tally, Tally]:
-    """Count and find the best along rows and columns in one pass over `rows.vectors @ cols.vectors.T`.
-
-    A block is counted while the next one is multiplied: BLAS threads that had nothing to do in between would not
-    sleep but spin, and take the processors from the counting.
-    """
-    n_rows, n_cols = len(rows.vectors), len(cols.vectors)
-    found_rows, found_cols = Tally.of(rows), Tally.of(cols)
-    height, width = block_shape(n_rows, n_cols, block_mib / 2)
-    buffers = itertools.cycle([np.empty(height * width, dtype=np.float32) for _ in range(2)])
-    threads = n_threads()
-    counting: list[Future[tuple[int, Tally]]] = []
-    with ThreadPoolExecutor(threads) as pool, track("similarities", n_rows * n_cols) as advance:
-        for c0, c1 in spans(n_cols, width):
-            right = take(cols.vectors, cols.order[c0:c1])
-            for r0, r1 in spans(n_rows, height):
-                left = take(rows.vectors, rows.order[r0:r1])
-                scores = next(buffers)[: (r1 - r0) * (c1 - c0)].reshape(r1 - r0, c1 - c0)
-                np.matmul(left, right.T, out=scores)
-                _collect(counting, found_cols)
-                counting = [
-                    pool.submit(_count, scores[s0:s1], rows, r0 + s0, cols, c0, found_rows, found_cols)
-                    for s0, s1 in spans(r1 - r0, -(-(r1 - r0) // threads))
-                ]
-                advance((r1 - r0) * (c1 - c0))
-        _collect(counting, found_cols)
-    return found_rows, found_cols
-
-
-def _collect(counting: list[Future[tuple[int, Tally]]], found_cols: Tally) -> None:
-    for job in counting:
-        col, of_cols = job.result()
-        found_cols.part(col, col + len(of_cols.top_score)).add(of_cols)
-
-
 def n_threads() -> int:
+    """As many as this process may use: OMP_NUM_THREADS where it is set, as for BLAS."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def take(vectors: Floats, chosen: Indexes) -> Floats:
-    """vectors[chosen], without a copy where these are neighbours in their order."""
-    if bool((np.diff(chosen) == 1).all()):
-        return vectors[chosen[0] : chosen[-1] + 1]
-    return vectors[chosen]
+def scan(rows: Lines, cols: Lines, *, block_mib: float) -> tuple[Tally, Tally]:
+    """Count and find the best along rows and columns in one pass over `rows.vectors @ cols.vectors.T`."""
+    n_rows, n_cols, threads = len(rows.vectors), len(cols.vectors), n_threads()
+    height, width = block_shape(n_rows, n_cols, block_mib / threads)
+    height = min(height, HEIGHT)
+    found_rows, found_cols = Tally.empty(rows), Tally.empty(cols)
+    buffers: SimpleQueue[Floats] = SimpleQueue()
+    for _ in range(threads):
+        buffers.put(np.empty(height * width, dtype=np.float32))
+
+    def work(block: tuple[int, int, int, int]) -> tuple[Tally, Tally]:
+        c0, c1, r0, r1 = block
+        buffer = buffers.get()
+        try:
+            scores = buffer[: (r1 - r0) * (c1 - c0)].reshape(r1 - r0, c1 - c0)
+            np.matmul(rows.vectors[r0:r1], cols.vectors[c0:c1].T, out=scores)
+            return count(scores, rows.part(r0, r1), cols.part(c0, c1), found_cols.top_score[c0:c1])
+        finally:
+            buffers.put(buffer)
+
+    blocks = [(*c, *r) for c in spans(n_cols, width) for r in spans(n_rows, height)]
+    with (
+        _ALONE,
+        threadpool_limits(limits=1, user_api="blas"),
+        ThreadPoolExecutor(threads) as pool,
+        track("similarities", n_rows * n_cols) as advance,
+    ):
+        for (c0, c1, r0, r1), (of_rows, of_cols) in zip(blocks, pool.map(work, blocks), strict=True):
+            found_rows.add(rows, r0, of_rows, c0)
+            found_cols.add(cols, c0, of_cols, r0)
+            advance((r1 - r0) * (c1 - c0))
+    return found_rows, found_cols
 
 
-def _count(
-    scores: Floats, rows: Lines, row: int, cols: Lines, col: int, found_rows: Tally, found_cols: Tally
-) -> tuple[int, Tally]:
-    """Count in some rows of a block; the first score is (row, col) of the matrix.
-
-    What belongs to the rows is written to `found_rows`; what belongs to the columns, from `col` on, is returned, for
-    other threads work on other rows of the same columns.
-    """
-    n_rows, n_cols = scores.shape
-    of_cols = found_cols.part(col, col + n_cols).empty_like()
-    known = found_cols.top_score[col : col + n_cols]
-    col_thresholds = cols.thresholds(col, col + n_cols)
-    mask = np.zeros((STRIP, -(-n_cols // CHUNK) * CHUNK), dtype=bool)
+def count(scores: Floats, rows: Lines, cols: Lines, known: Floats) -> tuple[Tally, Tally]:
+    """What is found in one block of scores; the best of a column is looked for if it is more than the best `known`."""
+    width = scores.shape[1]
+    found = Tally.empty(rows), Tally.empty(cols)
+    floors = rows.floor()[:, None], cols.floor()[None, :]
+    mask = np.zeros((2, STRIP, -(-width // CHUNK) * CHUNK), dtype=bool)
+    few: tuple[list[Indexes], list[Indexes]] = [], []
     best_of_strips = []
-    strips = list(spans(n_rows, STRIP))
-    for s0, s1 in strips:
-        strip, of_rows = scores[s0:s1], found_rows.part(row + s0, row + s1)
-        best = np.maximum.reduce(strip, axis=0)
-        best_of_strips.append(best)
-        _count_columns(strip, best, col_thresholds, mask, of_cols)
-        _count_rows(strip, rows.thresholds(row + s0, row + s1), mask, of_rows)
-        where = strip.argmax(axis=1)
-        of_rows.improve(strip[np.arange(s1 - s0), where], cols.order[col + where])
-    _best_of_columns(scores, np.stack(best_of_strips), strips, rows.order[row : row + n_rows], of_cols, known)
-    return col, of_cols
+    strips = list(spans(len(scores), STRIP))
+    for start, stop in strips:
+        strip = scores[start:stop]
+        for axis in (0, 1):
+            floor = floors[0][start:stop] if axis == 0 else floors[1]
+            reached = np.greater_equal(strip, floor, out=mask[0, : len(strip), :width])
+            if np.count_nonzero(reached) <= FEW * strip.size:
+                few[axis].append(start * width + np.flatnonzero(reached))
+            else:
+                _count_many(strip, start, (rows, cols), axis, mask, found[axis])
+        found[0].top_item[start:stop] = strip.argmax(axis=1)
+        best_of_strips.append(np.maximum.reduce(strip, axis=0))
+    for axis in (0, 1):
+        if few[axis]:
+            _count_few(scores, np.concatenate(few[axis]), (rows, cols), axis, found[axis])
+    found[0].top_score[:] = scores[np.arange(len(scores)), found[0].top_item]
+    _best_of_columns(scores, np.stack(best_of_strips), strips, known, found[1])
+    return found
 
 
-def _count_columns(
-    strip: Floats, best: Floats, thresholds: list[tuple[Floats, Floats]], mask: NDArray[np.bool_], found: Tally
-) -> None:
-    """Count in the columns whose `best` score of the strip reaches a threshold; the others have nothing to count."""
-    for layer, (upper, lower) in enumerate(thresholds):
-        part = strip[:, : len(lower)]
-        chosen: slice | Indexes = slice(None)
-        reached = np.flatnonzero(best[: len(lower)] >= lower)
-        if len(reached) < GATHER_AT_MOST * len(lower):  # with more, to pick them out would cost more than it saves
-            part, chosen = strip.take(reached, axis=1), reached
-        seen = mask[: len(part), : part.shape[1]]
-        found.n_above[layer][chosen] += _count_down(np.greater(part, upper[chosen], out=seen))
-        found.n_at_least[layer][chosen] += _count_down(np.greater_equal(part, lower[chosen], out=seen))
+Sides = tuple[Lines, Lines]
+"""Rows and columns of one block; axis 0 counts in every row, axis 1 in every column."""
+Masks = NDArray[np.bool_]
 
 
-def _count_rows(strip: Floats, thresholds: list[tuple[Floats, Floats]], mask: NDArray[np.bool_], found: Tally) -> None:
-    width = strip.shape[1]  # what pads the mask beyond it stays zero
-    for layer, (upper, lower) in enumerate(thresholds):
-        part, chunks = strip[: len(upper)], mask[: len(upper)]
-        np.greater(part, upper[:, None], out=chunks[:, :width])
-        found.n_above[layer] += _count_along(chunks)
-        np.greater_equal(part, lower[:, None], out=chunks[:, :width])
-        found.n_at_least[layer] += _count_along(chunks)
+def _count_few(block: Floats, places: Indexes, sides: Sides, axis: int, found: Tally) -> None:
+    """Count the scores at `places` of the flattened block, from the lowest layer up: what does not reach a threshold
+    does not reach the higher ones of that line either."""
+    where = np.divmod(places, block.shape[1])
+    lines, line = sides[axis], where[axis]
+    n = len(lines.vectors)
+    scores = block[where].astype(np.float64)
+    close = np.zeros(len(scores), dtype=bool)
+    upper, lower = np.full(n, np.inf), np.full(n, -np.inf)
+    for layer in lines.layers:
+        upper[layer.lines], lower[layer.lines] = layer.upper, layer.lower
+        for threshold in (upper, lower):
+            close |= np.abs(scores - threshold[line]) <= lines.doubt[line]
+    row, col = (index[close] for index in where)
+    scores[close] = exact_scores(sides[0].vectors, sides[1].vectors, row, col)
+    for i, layer in reversed(list(enumerate(lines.layers))):
+        upper[layer.lines], lower[layer.lines] = layer.upper, layer.lower
+        kept = scores >= lower[line]
+        scores, line = scores[kept], line[kept]
+        found.n_at_least[i] += np.bincount(line, minlength=n)[layer.lines]
+        found.n_above[i] += np.bincount(line[scores > upper[line]], minlength=n)[layer.lines]
+
+
+def _count_many(strip: Floats, start: int, sides: Sides, axis: int, mask: Masks, found: Tally) -> None:
+    """Count in a strip that begins at row `start` of the block; in float64 where float32 leaves many undecided."""
+    rows, cols = sides[0].part(start, start + len(strip)), sides[1]
+    lines, first = (rows, start) if axis == 0 else (cols, 0)
+    for i, layer in enumerate(sides[axis].layers):
+        here, own = layer.part(first, first + len(lines.vectors))
+        n = len(own.lines)
+        part = strip if n == strip.shape[axis] else strip.take(own.lines, axis=axis)
+        upper, lower, doubt = (
+            np.expand_dims(values, 1 - axis) for values in (own.upper, own.lower, lines.doubt[own.lines])
+        )
+        above, rest = mask[:, : len(part)]
+        above[:, part.shape[1] :] = rest[:, part.shape[1] :] = False
+        seen = above[:, : part.shape[1]]
+        np.greater(part, (upper + doubt).astype(np.float32), out=seen)
+        np.greater_equal(part, (lower - doubt).astype(np.float32), out=rest[:, : part.shape[1]])
+        np.greater(rest, above, out=rest)  # perhaps at least the lower threshold, but not surely above the upper one
+        if np.count_nonzero(rest) <= FEW * part.size:
+            where = np.nonzero(rest)
+            line = where[axis].copy()
+            where[axis][:] = own.lines[line]
+            scores = exact_scores(rows.vectors, cols.vectors, *where)
+            sure = _total(above, axis)[:n]
+            found.n_above[i][here] += sure + np.bincount(line[scores > own.upper[line]], minlength=n)
+            found.n_at_least[i][here] += sure + np.bincount(line[scores >= own.lower[line]], minlength=n)
+        else:
+            chosen = [side.vectors if side is not lines else side.vectors[own.lines] for side in (rows, cols)]
+            exact = exact_product(*chosen)
+            np.greater(exact, upper, out=seen)
+            found.n_above[i][here] += _total(above, axis)[:n]
+            np.greater_equal(exact, lower, out=seen)
+            found.n_at_least[i][here] += _total(above, axis)[:n]
+
+
+def _total(mask: NDArray[np.bool_], axis: int) -> Indexes | NDArray[np.uint8]:
+    """True values in each row (axis 0) or column."""
+    return _count_along(mask) if axis == 0 else _count_down(mask)
 
 
 def _count_down(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -229,28 +280,32 @@ def _count_down(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 def _count_along(mask: NDArray[np.bool_]) -> Indexes:
     """True values in each row; the number of columns is a multiple of `CHUNK`."""
-    words = np.add.reduce(mask.view(np.uint64).reshape(len(mask), -1, CHUNK // 8), axis=2)
+    words = np.add.reduce(mask.view(np.uint64).reshape(len(mask), mask.shape[1] // CHUNK, CHUNK // 8), axis=2)
     counts: Indexes = words.view(np.uint8).sum(axis=1, dtype=np.int64)
     return counts
 
 
 def _best_of_columns(
-    scores: Floats, best_of_strips: Floats, strips: list[tuple[int, int]], items: Indexes, found: Tally, known: Floats
+    scores: Floats, best_of_strips: Floats, strips: list[tuple[int, int]], known: Floats, found: Tally
 ) -> None:
-    """Find the place of each column's best score, if that is more than the best `known` so far."""
-    strip_of_best = best_of_strips.argmax(axis=0)
-    found.top_score[:] = best_of_strips.max(axis=0)
-    news = found.top_score > known
-    for i, (s0, s1) in enumerate(strips):
-        chosen = np.flatnonzero(news & (strip_of_best == i))
-        place, which = np.nonzero(scores[s0:s1, chosen] == found.top_score[chosen])
-        found.top_item[chosen[which]] = items[s0 + place]
+    """Find the best score of each column and, if that is more than the best `known` so far, its place."""
+    np.maximum.reduce(best_of_strips, axis=0, out=found.top_score)
+    news = np.flatnonzero(found.top_score > known)
+    if not len(news):
+        return
+    strip_of_best = best_of_strips[:, news].argmax(axis=0)
+    for i, (start, stop) in enumerate(strips):
+        chosen = news[strip_of_best == i]
+        if not len(chosen):
+            continue
+        part = scores[start:stop].take(chosen, axis=1)
+        found.top_item[chosen] = start + (part == found.top_score[chosen]).argmax(axis=0)
 
 
 def count_by_sorting(
-    queries: Floats, gallery: Floats, offsets: Indexes, upper: Floats, lower: Floats, *, block_mib: float
+    queries: Floats, gallery: Floats, offsets: Indexes, upper: Thresholds, lower: Thresholds, *, block_mib: float
 ) -> tuple[Indexes, Indexes]:
-    """The counts of `Tally` for queries of so many thresholds that sorting their scores is cheaper.
+    """The counts of `Tally`, in float64, for queries of so many thresholds that sorting their scores is cheaper.
 
     Args:
         queries: (n_queries, d).
@@ -260,15 +315,15 @@ def count_by_sorting(
     """
     n_above, n_at_least = np.empty(len(upper), dtype=np.int64), np.empty(len(upper), dtype=np.int64)
 
-    def count(query: int, scores: Floats) -> None:
+    def place(query: int, scores: NDArray[np.float64]) -> None:
         scores.sort()
         own = slice(offsets[query], offsets[query + 1])
         n_above[own] = len(scores) - np.searchsorted(scores, upper[own], side="right")
         n_at_least[own] = len(scores) - np.searchsorted(scores, lower[own], side="left")
 
-    step = max(1, int(block_mib * 2**20 / 4) // len(gallery))
+    step = max(1, int(block_mib * 2**20 / 8) // len(gallery))
     with ThreadPoolExecutor(n_threads()) as pool, track("similarities", len(queries)) as advance:
         for start, stop in spans(len(queries), step):
-            list(pool.map(count, range(start, stop), queries[start:stop] @ gallery.T))
+            list(pool.map(place, range(start, stop), exact_product(queries[start:stop], gallery)))
             advance(stop - start)
     return n_above, n_at_least

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from luneta.progress import track
-from luneta.ranking.scan import Lines, Tally, block_shape, spans
-from luneta.ranking.ties import Floats, Indexes
-from luneta.ranking.vectors import full_float32
+from luneta.ranking.scan import FEW, Lines, Tally, block_shape, spans
+from luneta.ranking.ties import Floats
+from luneta.ranking.vectors import exact_product, exact_scores, full_float32
 
 if TYPE_CHECKING:
     import torch
@@ -20,50 +20,44 @@ def scan(rows: Lines, cols: Lines, *, device: str, block_mib: float) -> tuple[Ta
     import torch
 
     n_rows, n_cols = len(rows.vectors), len(cols.vectors)
-    found_rows, found_cols = Tally.of(rows), Tally.of(cols)
+    found_rows, found_cols = Tally.empty(rows), Tally.empty(cols)
     height, width = block_shape(n_rows, n_cols, block_mib)
-    right = torch.from_numpy(cols.vectors[cols.order]).to(device)
+    left, right = (torch.from_numpy(side.vectors).to(device) for side in (rows, cols))
     with full_float32(), torch.inference_mode(), track("similarities", n_rows * n_cols) as advance:
-        for r0, r1 in spans(n_rows, height):
-            left = torch.from_numpy(rows.vectors[rows.order[r0:r1]]).to(device)
-            for c0, c1 in spans(n_cols, width):
-                scores = left @ right[c0:c1].T
-                _count(scores, rows.thresholds(r0, r1), cols.order[c0:c1], found_rows.part(r0, r1))
-                _count(scores.T, cols.thresholds(c0, c1), rows.order[r0:r1], found_cols.part(c0, c1))
+        for c0, c1 in spans(n_cols, width):
+            for r0, r1 in spans(n_rows, height):
+                scores = left[r0:r1] @ right[c0:c1].T
+                found_rows.add(rows, r0, _count(scores, rows.part(r0, r1), cols.vectors[c0:c1]), c0)
+                found_cols.add(cols, c0, _count(scores.T, cols.part(c0, c1), rows.vectors[r0:r1]), r0)
                 advance((r1 - r0) * (c1 - c0))
     return found_rows, found_cols
 
 
-def _count(lines: torch.Tensor, thresholds: list[tuple[Floats, Floats]], items: Indexes, found: Tally) -> None:
+def _count(scores: torch.Tensor, lines: Lines, others: Floats) -> Tally:
+    """What is found along the first dimension of a block of scores, which are products of lines and others."""
+    found = Tally.empty(lines)
+    top = scores.max(dim=1)
+    found.top_score[:], found.top_item[:] = top.values.cpu().numpy(), top.indices.cpu().numpy()
+    for i, layer in enumerate(lines.layers):
+        n = len(layer.lines)
+        part = scores if n == len(scores) else scores[_on(scores, layer.lines)]
+        doubt = lines.doubt[layer.lines]
+        above = part > _on(scores, (layer.upper + doubt).astype(np.float32))[:, None]
+        rest = (part >= _on(scores, (layer.lower - doubt).astype(np.float32))[:, None]) & ~above
+        sure = above.sum(dim=1).cpu().numpy()
+        line, item = (index.cpu().numpy() for index in rest.nonzero(as_tuple=True))
+        if len(line) <= FEW * part.numel():
+            exact = exact_scores(lines.vectors, others, layer.lines[line], item)
+            found.n_above[i][:] = sure + np.bincount(line[exact > layer.upper[line]], minlength=n)
+            found.n_at_least[i][:] = sure + np.bincount(line[exact >= layer.lower[line]], minlength=n)
+        else:
+            exact = exact_product(lines.vectors[layer.lines], others)
+            found.n_above[i][:] = (exact > layer.upper[:, None]).sum(axis=1)
+            found.n_at_least[i][:] = (exact >= layer.lower[:, None]).sum(axis=1)
+    return found
+
+
+def _on(like: torch.Tensor, array: np.ndarray) -> torch.Tensor:
     import torch
 
-    top = lines.max(dim=1)
-    here = found.empty_like()
-    here.top_score[:] = top.values.cpu().numpy()
-    here.top_item[:] = items[top.indices.cpu().numpy()]
-    for layer, (upper, lower) in enumerate(thresholds):
-        part = lines[: len(upper)]
-        here.n_above[layer][:] = (part > torch.from_numpy(upper).to(part.device)[:, None]).sum(dim=1).cpu().numpy()
-        here.n_at_least[layer][:] = (part >= torch.from_numpy(lower).to(part.device)[:, None]).sum(dim=1).cpu().numpy()
-    found.add(here)
-
-
-def count_by_sorting(
-    queries: Floats, gallery: Floats, offsets: Indexes, upper: Floats, lower: Floats, *, device: str, block_mib: float
-) -> tuple[Indexes, Indexes]:
-    """As `luneta.ranking.scan.count_by_sorting`, on `device`."""
-    import torch
-
-    n_above, n_at_least = np.empty(len(upper), dtype=np.int64), np.empty(len(upper), dtype=np.int64)
-    step = max(1, int(block_mib * 2**20 / 4) // len(gallery))
-    with full_float32(), torch.inference_mode(), track("similarities", len(queries)) as advance:
-        others = torch.from_numpy(gallery).to(device)
-        above, at_least = torch.from_numpy(upper).to(device), torch.from_numpy(lower).to(device)
-        for start, stop in spans(len(queries), step):
-            ordered = (torch.from_numpy(queries[start:stop]).to(device) @ others.T).sort(dim=1).values
-            for query, scores in zip(range(start, stop), ordered, strict=True):
-                own = slice(offsets[query], offsets[query + 1])
-                n_above[own] = len(gallery) - torch.searchsorted(scores, above[own], side="right").cpu().numpy()
-                n_at_least[own] = len(gallery) - torch.searchsorted(scores, at_least[own], side="left").cpu().numpy()
-            advance(stop - start)
-    return n_above, n_at_least
+    return torch.from_numpy(array).to(like.device)

@@ -7,8 +7,16 @@ import numpy as np
 from luneta.errors import ShapeError
 from luneta.progress import track
 from luneta.ranking.scan import block_shape, spans
-from luneta.ranking.ties import Floats, Indexes, relative_tolerance, sample
-from luneta.ranking.vectors import check_match, check_vectors, product, score_pairs
+from luneta.ranking.ties import Floats, Indexes
+from luneta.ranking.vectors import (
+    check_block,
+    check_device,
+    check_match,
+    check_vectors,
+    product,
+    rounding,
+    score_pairs,
+)
 
 SPARE = 256  # candidates kept beyond k where more than k items are too near to one another to be told apart
 
@@ -37,13 +45,14 @@ def top_k(
     >>> top_k(np.array([[0.8, 0.6]], dtype=np.float32), images, k=2)[1]
     array([[0, 2]])
     """
+    check_block(block_mib)
+    check_device(device)
     queries, query_lengths = check_vectors("queries", queries)
     gallery, lengths = check_vectors("gallery", gallery)
     check_match(queries, gallery, ("queries", "gallery"))
     if not 1 <= k <= len(gallery):
         raise ShapeError(f"k is {k}; expected 1 to {len(gallery)}, the size of the gallery")
-    some, others = queries[sample(len(queries))], gallery[sample(len(gallery))]
-    margin = 2 * relative_tolerance(product(some, others, device), some, others) * query_lengths * lengths.max()
+    margin = 2 * rounding(queries.shape[1]) * query_lengths * lengths.max()
     scores, items = np.empty((len(queries), k), dtype=np.float32), np.empty((len(queries), k), dtype=np.int64)
     height, width = block_shape(len(queries), len(gallery), block_mib)
     with track("search", len(queries)) as advance:

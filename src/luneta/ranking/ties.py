@@ -1,20 +1,17 @@
 """The tie rule of Luneta: when two scores are equal. It lives here and nowhere else.
 
-**Two scores of a query are equal when they are closer than the rounding of a float32 dot product can tell.**
-The same two vectors multiplied at another place of a matrix, by another kernel, in another block or on another
-device, give a sum that differs in its last bits. "Equal to the last bit" would call identical items different, and an
-encoder that returns one constant vector would get full marks or none by accident. So an item whose score is within a
-tolerance of a positive's is tied with it. The tolerance is `TIE_TOLERANCE` times the lengths of the vectors, and four
-times the largest rounding error seen in a sample of the scores where that is more: the sum of many equal numbers, as
-in a constant encoder's vectors, is rounded the same way at each step and can be off by twenty times as much as usual.
+**Two scores of a query are equal when they differ by no more than `TIE_TOLERANCE` times the lengths of the vectors.**
+That is about what the rounding of a float32 vector leaves undecided. "Equal to the last bit" would call identical items
+different when they were computed in different batches, and an encoder that returns one constant vector would get full
+marks or none by accident. So an item whose score is within the tolerance of a positive's is tied with it.
 
 Being near is not transitive, being tied must be. So positives of one query that are within three tolerances of one
 another (directly or by a chain of others) form one *tie class* with one pair of thresholds. The intervals of a query's
 classes never overlap: every item is better than, tied with or worse than a class as a whole, and a class that is
 worse than another has at least all of that one above it.
 
-The thresholds are set by scores of the positives that are computed pair by pair in float64, and so do not depend on
-blocks, device or neighbours.
+The thresholds are set by scores of the positives that are computed pair by pair in float64, and whatever float32
+cannot decide is computed again in float64: ranks depend on the vectors alone, not on blocks, device or neighbours.
 """
 
 from __future__ import annotations
@@ -26,11 +23,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Indexes = NDArray[np.int64]
+Thresholds = NDArray[np.float64]
 
 TIE_TOLERANCE = 2.0**-21
 """Scores of unit vectors nearer than this (about 5e-7, eight steps of a float32 just below 1) are equal."""
-
-SAMPLE = 256  # vectors of either side whose scores are computed twice to see how they are rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +43,12 @@ class TieClasses:
 
     query: Indexes
     layer: Indexes
-    upper: Floats
-    lower: Floats
+    upper: Thresholds
+    lower: Thresholds
     of_positive: Indexes
 
 
-def tie_classes(query: Indexes, scores: Floats, tolerance: NDArray[np.float64]) -> TieClasses:
+def tie_classes(query: Indexes, scores: Floats, tolerance: Thresholds) -> TieClasses:
     """Group the positives of every query into classes of equal score.
 
     Args:
@@ -75,26 +71,7 @@ def tie_classes(query: Indexes, scores: Floats, tolerance: NDArray[np.float64]) 
     return TieClasses(
         query=class_query,
         layer=np.arange(len(first)) - first_of_query,
-        upper=(sorted_scores[first] + margin).astype(np.float32),
-        lower=(sorted_scores[last] - margin).astype(np.float32),
+        upper=sorted_scores[first] + margin,
+        lower=sorted_scores[last] - margin,
         of_positive=of_positive,
     )
-
-
-def sample(n: int) -> Indexes:
-    """Up to `SAMPLE` indexes, evenly spread over 0:n."""
-    return np.unique(np.linspace(0, n - 1, SAMPLE).astype(np.int64))
-
-
-def relative_tolerance(scores: Floats, left: Floats, right: Floats) -> float:
-    """The tolerance for vectors of length 1, from the scores of a sample.
-
-    Args:
-        scores: (n, m) the products as the scan computes them.
-        left, right: (n, d) and (m, d) the vectors they are products of.
-    """
-    exact_left, exact_right = left.astype(np.float64), right.astype(np.float64)
-    error = np.abs(exact_left @ exact_right.T - scores)
-    lengths = np.outer(np.linalg.norm(exact_left, axis=1), np.linalg.norm(exact_right, axis=1))
-    relative = np.divide(error, lengths, out=np.zeros_like(error), where=lengths > 0)
-    return max(TIE_TOLERANCE, 4 * float(relative.max()))

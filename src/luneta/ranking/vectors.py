@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luneta.errors import ShapeError
+from luneta.errors import ConfigError, ShapeError, did_you_mean
 from luneta.ranking.ties import Floats, Indexes
 
 
@@ -33,6 +33,27 @@ def check_vectors(name: str, vectors: Any) -> tuple[Floats, NDArray[np.float64]]
             f"{bad[0]}); look at what the encoder returns for that input"
         )
     return array, lengths
+
+
+def check_block(block_mib: float) -> None:
+    """Raises ShapeError when no block has that size."""
+    if not 0 < block_mib < 2**40:
+        raise ShapeError(f"block_mib is {block_mib}; expected a positive number of mebibytes")
+
+
+def check_device(device: str | None) -> None:
+    """Raises ConfigError when torch has no such device; None is the CPU without torch."""
+    if device is None:
+        return
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # an assertion where torch was built without CUDA
+        known = ("cpu", "cuda", "mps", "xpu")
+        raise ConfigError(
+            f"device {device!r} cannot be used here: {str(error).splitlines()[0]} {did_you_mean(device, known)}"
+        ) from error
 
 
 def check_match(left: Floats, right: Floats, names: tuple[str, str]) -> None:
@@ -63,13 +84,36 @@ def check_pairs(pairs: Any, names: tuple[str, str], n_first: int, n_second: int)
 
 
 def score_pairs(queries: Floats, gallery: Floats, pairs: Indexes) -> Floats:
-    """(n_pairs,) dot products, summed in float64 so that each depends on its two vectors only, then rounded."""
-    scores = np.empty(len(pairs), dtype=np.float32)
-    step = max(1, 2**17 // queries.shape[1])  # so many pairs as stay in the cache
-    for start in range(0, len(pairs), step):
-        query, item = pairs[start : start + step].T
-        scores[start : start + step] = np.einsum("ij,ij->i", queries[query], gallery[item], dtype=np.float64)
+    """(n_pairs,) dot products, each depending on its two vectors only, rounded to float32."""
+    return exact_scores(queries, gallery, *pairs.T).astype(np.float32)
+
+
+def exact_scores(queries: Floats, gallery: Floats, query: Indexes, item: Indexes) -> NDArray[np.float64]:
+    """(n,) dot products of queries[query[i]] and gallery[item[i]], summed in float64."""
+    scores = np.empty(len(query), dtype=np.float64)
+    step = max(1, 2**17 // queries.shape[1])  # so many as stay in the cache
+    for start in range(0, len(query), step):
+        here = slice(start, start + step)
+        scores[here] = np.einsum("ij,ij->i", queries[query[here]], gallery[item[here]], dtype=np.float64)
     return scores
+
+
+def exact_product(left: Floats, right: Floats) -> NDArray[np.float64]:
+    """(n, m) dot products, summed in float64; only some of the right side is held in float64 at a time."""
+    scores = np.empty((len(left), len(right)), dtype=np.float64)
+    wide = left.astype(np.float64)
+    for start in range(0, len(right), 1024):
+        scores[:, start : start + 1024] = wide @ right[start : start + 1024].astype(np.float64).T
+    return scores
+
+
+def rounding(n_dims: int) -> float:
+    """By how much a float32 dot product of unit vectors can be off, whatever the order of its sums.
+
+    n rounding errors of at most half a step each, relative to the sum of the products' magnitudes, which is at most 1
+    (Higham, "Accuracy and Stability of Numerical Algorithms", 2002, section 3.1); four more for converting thresholds.
+    """
+    return (n_dims + 4) * 2.0**-24
 
 
 def product(left: Floats, right: Floats, device: str | None) -> Floats:
