@@ -39,6 +39,8 @@ def assemble(raw: RawTable, request: Request) -> ImageTextDataset:
     """
     if not raw.table.num_rows:
         raise DatasetError(f"{raw.name} holds no rows")
+    if len(raw.broken) == raw.table.num_rows:
+        raise DatasetError(f"{raw.name}: no row can be read ({'; '.join(dict.fromkeys(raw.broken.values()))[:300]})")
     names = raw.table.column_names
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -57,7 +59,8 @@ def _image_folder(raw: RawTable, request: Request) -> tuple[RawTable, Request]:
     folder = request.image_folder
     if folder is None or request.image in raw.table.column_names:
         return raw, request
-    return replace(raw, folders=((0, folder),)), replace(request, image=None)
+    within = None if raw.within is None else (*raw.within, folder.resolve())
+    return replace(raw, folders=((0, folder),), within=within), replace(request, image=None)
 
 
 def _rows_of_split(raw: RawTable, request: Request) -> tuple[Indexes, str | None]:

@@ -65,10 +65,10 @@ def _coco_records(images: list[Any], annotations: Any, path: Path) -> list[Any]:
         if isinstance(annotation, dict) and "caption" in annotation:
             captions.setdefault(_key(annotation.get("image_id")), []).append(annotation["caption"])
     broken = [annotation for annotation in annotations if not isinstance(annotation, dict)]
-    if not captions and len(annotations) > len(broken):
-        keys = ", ".join(next(annotation for annotation in annotations if isinstance(annotation, dict)))
+    if images and not captions:
+        found = next((f"hold {', '.join(one)}" for one in annotations if isinstance(one, dict)), "are no objects")
         raise DatasetError(
-            f"{path} is a COCO file without captions (its annotations hold {keys}); the captions are in captions_*.json"
+            f"{path} is a COCO file without captions (its annotations {found}); the captions are in captions_*.json"
         )
     records = []
     for image in images:

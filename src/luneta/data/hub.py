@@ -6,7 +6,8 @@ import contextlib
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from luneta.data import splits
 from luneta.data.columns import LANGUAGE_COLUMNS
 from luneta.data.images import digest
 from luneta.data.raw import RawTable, Request, concatenate
-from luneta.data.records import table_of, unite
+from luneta.data.records import table_of
 from luneta.errors import ConfigError, DatasetError, LunetaError, UnreachableError
 from luneta.progress import track
 
@@ -27,7 +28,8 @@ STREAM_UP_TO = 2000
 """Samples of at most so many images are drawn from the stream; for larger ones the split is downloaded whole."""
 
 _BUFFER = 2000  # rows held in memory while a stream is shuffled
-_BATCH = 200
+_CONNECTIONS = 8
+_ARCHIVES = "(zip|tar|gzip|bz2|xz|zstd|lz4)"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 logger = logging.getLogger("luneta")
@@ -54,23 +56,21 @@ def read_saved(folder: Path, name: str, request: Request) -> RawTable:
 
     with _foreign_errors(str(folder)):
         if not (folder / "dataset_dict.json").is_file():
-            return _from_dataset(datasets.load_from_disk(str(folder)), name, folder.name, folder)
+            return RawTable(name, _table(datasets.load_from_disk(str(folder))), folder.name, ((0, folder),))
         available = json.loads((folder / "dataset_dict.json").read_text(encoding="utf-8"))["splits"]
     chosen, left_over = _choose(request.split, available, name)
     parts = []
     for split in chosen:
         with _foreign_errors(str(folder / split)):
             dataset = datasets.load_from_disk(str(folder / split))
-        parts.append(_from_dataset(dataset, name, f"{folder.name}/{split}", folder, None if left_over else split))
+        label, said = f"{folder.name}/{split}", None if left_over else split
+        parts.append(RawTable(name, _table(dataset), label, ((0, folder),), split=said))
     return concatenate(parts, split_column=len(parts) > 1)
 
 
-def _from_dataset(
-    dataset: Dataset, name: str, label: str, folder: Path, split: str | None = None, revision: str | None = None
-) -> RawTable:
+def _table(dataset: Dataset) -> pa.Table:
     """A map-style data set's own Arrow table: pictures as they are stored, not decoded by anybody."""
-    table = dataset.with_format("arrow")[:]
-    return RawTable(name, table.replace_schema_metadata(None), label, ((0, folder),), {}, split, revision)
+    return dataset.with_format("arrow")[:].replace_schema_metadata(None)
 
 
 def _choose(asked: str | None, available: Iterable[str], name: str) -> tuple[list[str], bool]:
@@ -119,7 +119,8 @@ def read_hub(source: str, request: Request) -> RawTable:
     for split in chosen:
         with _foreign_errors(source):
             dataset = datasets.load_dataset(repository, config, split=split, revision=commit)
-        parts.append(_from_dataset(dataset, source, f"{source}, {split}", Path(), None if left_over else split, commit))
+        label, said = f"{source}, {split}", None if left_over else split
+        parts.append(RawTable(source, _table(dataset), label, split=said, revision=commit, within=_caches()))
     return concatenate(parts, split_column=len(parts) > 1)
 
 
@@ -133,11 +134,13 @@ def _needs_every_row(features: Mapping[str, Any], request: Request) -> bool:
 def _from_stream(
     stream: IterableDataset, source: str, request: Request, split: str | None, commit: str | None
 ) -> RawTable:
+    import datasets
+
     limit = request.limit or STREAM_UP_TO
-    image = request.image if request.image in (stream.features or {}) else _image_feature(stream.features or {})
+    features = stream.features or datasets.Features()
+    image = request.image if request.image in features else _image_feature(features)
     seen: set[str] = set()
-    records: list[Mapping[str, Any]] = []
-    batches: list[pa.Table] = []
+    records: list[dict[str, Any]] = []
     with _foreign_errors(source), track(f"streaming {source}", limit) as advance:
         shuffled = stream.decode(False).shuffle(seed=request.seed, buffer_size=_BUFFER)
         for record in shuffled:
@@ -147,15 +150,51 @@ def _from_stream(
                     break
                 seen.add(identity)
                 advance(1)
-            records.append(record)
-            if len(records) == _BATCH:
-                batches.append(table_of(records))
-                records = []
-    if records or not batches:
-        batches.append(table_of(records))
+            records.append(dict(record))
+    if image:
+        _fetch(records, image, source)
+    table = pa.Table.from_pylist(records, features.arrow_schema.remove_metadata()) if features else table_of(records)
     logger.info("%s: %d images streamed, shuffled in a buffer of %d rows", source, len(seen), _BUFFER)
     sample = {"limit": limit, "seed": request.seed, "shuffle_buffer": _BUFFER}
-    return RawTable(source, unite(batches), f"{source}, {split}", ((0, Path()),), {}, split, commit, sample)
+    return RawTable(source, table, f"{source}, {split}", split=split, revision=commit, sample=sample, within=_caches())
+
+
+def _fetch(records: Sequence[dict[str, Any]], image: str, source: str) -> None:
+    """Put the bytes into cells that only say where on the hub a picture lies, as in folders of picture files.
+
+    Only files of the data set itself are fetched: a cell can name anything.
+    """
+    from datasets import DownloadConfig
+    from datasets.utils.file_utils import xopen
+
+    own = re.compile(rf"({_ARCHIVES}://[^:]*::)?hf://datasets/{re.escape(source.partition(':')[0])}@[^:]+")
+
+    def read(cell: Any) -> Any:
+        if not isinstance(cell, Mapping) or cell.get("bytes") is not None or not own.fullmatch(cell.get("path") or ""):
+            return cell
+        try:
+            with xopen(cell["path"], "rb", download_config=DownloadConfig()) as stream:
+                return {"bytes": stream.read(), "path": cell["path"]}
+        except FileNotFoundError:
+            return cell
+
+    with (
+        _foreign_errors(source),
+        ThreadPoolExecutor(_CONNECTIONS) as pool,
+        track("fetching pictures", len(records)) as advance,
+    ):
+        for record, cell in zip(records, pool.map(read, [record.get(image) for record in records]), strict=True):
+            record[image] = cell
+            advance(1)
+
+
+def _caches() -> tuple[Path, ...]:
+    """Real paths of the folders in which the hub's libraries keep what they downloaded."""
+    from datasets import config
+    from huggingface_hub import constants
+
+    folders = (constants.HF_HUB_CACHE, config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH)
+    return tuple(Path(folder).resolve() for folder in folders)
 
 
 def _image_feature(features: Mapping[str, Any]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -26,6 +26,7 @@ from luneta.types import ImageRef
 _PROBE = 64  # bytes compared at three places before whole pictures are hashed
 _STEP = 1000
 _NO_FILE = "no such file"
+_STRANGE = "a file that the data set does not contain; if you have it, name its folder with image="
 
 
 class LazyImages(Sequence[ImageRef]):
@@ -77,7 +78,7 @@ def find_pictures(raw: RawTable, column: str, rows: Indexes) -> Pictures:
     if pt.is_struct(cells.type):
         fields = {cells.type.field(i).name for i in range(cells.type.num_fields)}
         if "archive" in fields:
-            return _in_archives(cells.combine_chunks().take(pa.array(rows)))
+            return _in_archives(cells.combine_chunks().take(pa.array(rows)), raw.within)
         names = _field(cells, "path") if "path" in fields else pa.chunked_array([pa.nulls(len(cells), pa.string())])
         data = _field(cells, "bytes")
         if data.null_count == 0:
@@ -132,7 +133,7 @@ def _in_files(raw: RawTable, names: pa.ChunkedArray, rows: Indexes) -> Pictures:
     encoded = names.take(pa.array(rows)).combine_chunks().dictionary_encode()
     unique = strings(encoded.dictionary)
     name_codes = pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64)
-    parts = raw.folders or ((0, Path()),)
+    parts = raw.folders or ((0, None),)
     part_of_row = np.searchsorted([row for row, _ in parts], rows, side="right") - 1
     paths: dict[str, int] = {}
     codes = np.full(len(rows), -1, dtype=np.int64)
@@ -141,11 +142,11 @@ def _in_files(raw: RawTable, names: pa.ChunkedArray, rows: Indexes) -> Pictures:
         for part, (_, folder) in enumerate(parts):
             at = np.flatnonzero((part_of_row == part) & (name_codes >= 0))
             used = np.flatnonzero(np.bincount(name_codes[at], minlength=len(unique))).tolist()
-            root = find_root(folder, [unique[code] for code in used[:_STEP]])
+            root = folder and find_root(folder, [unique[code] for code in used[:_STEP]])
             number = np.full(len(unique), -1, dtype=np.int64)
             problems: dict[int, str] = {}
             for code in used:
-                found = _add_file(root, unique[code], paths)
+                found = _add_file(root, unique[code], paths, raw.within)
                 if isinstance(found, int):
                     number[code] = found
                 else:
@@ -158,7 +159,7 @@ def _in_files(raw: RawTable, names: pa.ChunkedArray, rows: Indexes) -> Pictures:
     return Pictures(codes, lambda number: FileImage(listed[int(used_paths[number])]), bad)
 
 
-def _add_file(root: Path, name: str, paths: dict[str, int]) -> int | str:
+def _add_file(root: Path | None, name: str, paths: dict[str, int], within: tuple[Path, ...] | None) -> int | str:
     """The number of a file among `paths`, or why it is none."""
     name = name.strip()
     if not name:
@@ -166,15 +167,24 @@ def _add_file(root: Path, name: str, paths: dict[str, int]) -> int | str:
     if "://" in name:
         return "a web address: download the picture first"
     for spelled in spellings(name):
-        path = os.path.normpath(os.path.join(root, spelled))
+        if root is None and not os.path.isabs(spelled):
+            return _STRANGE
+        path = os.path.normpath(os.path.join(root or "", spelled))
         if path in paths:
             return paths[path]
         problem = _file_problem(path)
+        if problem is None and not (within is None or _is_within(path, within)):
+            return _STRANGE
         if problem is None:
             return paths.setdefault(path, len(paths))
         if problem != _NO_FILE:
             return problem
     return _NO_FILE
+
+
+def _is_within(path: str, folders: Iterable[Path]) -> bool:
+    real = Path(os.path.realpath(path))
+    return any(real.is_relative_to(folder) for folder in folders)
 
 
 def _file_problem(path: str) -> str | None:
@@ -230,7 +240,9 @@ def _first_with_equal_bytes(data: pa.ChunkedArray, rows: Indexes, sizes: Indexes
     return first
 
 
-def _in_archives(members: pa.StructArray) -> Pictures:
+def _in_archives(members: pa.StructArray, within: tuple[Path, ...] | None) -> Pictures:
+    if within is not None:  # only our own reader of shards writes such places
+        return Pictures(np.full(len(members), -1), _nothing, dict.fromkeys(range(len(members)), _STRANGE))
     archives, offsets, sizes, names = (
         pc.struct_field(members, field) for field in ("archive", "offset", "size", "member")
     )
@@ -244,3 +256,7 @@ def _in_archives(members: pa.StructArray) -> Pictures:
         return TarImage(archives[at].as_py(), offsets[at].as_py(), sizes[at].as_py(), names[at].as_py())
 
     return Pictures(codes, make, bad)
+
+
+def _nothing(number: int) -> ImageRef:
+    raise IndexError(number)

@@ -57,11 +57,14 @@ class RawTable:
         name: what the user opened.
         table: one row per row of the source, in its order, so that a row's position is the row's number.
         label: what a person would call the table: its file name.
-        folders: (first row, folder) pairs, ascending: where the relative file names of the rows start from.
+        folders: (first row, folder) pairs, ascending: where the relative file names of the rows start from; empty
+            where relative names mean nothing.
         broken: rows that could not be read, and why; their cells are null.
         split: the split that the source's layout gave these rows, if it gave one.
         revision: the commit they come from, if the source has commits.
         sample: filled in when the reader itself has drawn the sample.
+        within: real paths of the only folders whose files may be opened, where strangers wrote the file names; None
+            where the user did.
     """
 
     name: str
@@ -72,6 +75,7 @@ class RawTable:
     split: str | None = None
     revision: str | None = None
     sample: Mapping[str, int] | None = None
+    within: tuple[Path, ...] | None = None
 
 
 def concatenate(parts: Sequence[RawTable], *, split_column: bool = False) -> RawTable:

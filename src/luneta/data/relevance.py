@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.errors import DatasetError
 
-MAX_PAIRS = 100_000_000
-"""More relevant pairs than this (1.6 GB) mean class labels rather than captions; see `merged_pairs`."""
+MAX_PAIRS = 10_000_000
+"""More relevant pairs than this (1.6 GB while they are ranked) mean class labels rather than captions."""
 
 
 def caption_key(text: str) -> str:
@@ -29,6 +29,11 @@ def caption_key(text: str) -> str:
     return folded.rstrip(" .!?;:,…。．|") or folded
 
 
+def equal_things(dataset: ImageTextDataset) -> tuple[Indexes, Indexes]:
+    """(n_texts,) and (n_images,) numbers that equal captions share, and that equal pictures share."""
+    return _groups([caption_key(text) for text in dataset.texts]), _groups(dataset.image_keys)
+
+
 def merged_pairs(dataset: ImageTextDataset) -> Indexes:
     """Pairs in which equal captions are relevant to each other's images, and equal images to each other's texts.
 
@@ -41,8 +46,7 @@ def merged_pairs(dataset: ImageTextDataset) -> Indexes:
     Raises:
         DatasetError: so many equal captions that the relevant pairs would not fit in memory.
     """
-    text_group = _groups([caption_key(text) for text in dataset.texts])
-    image_group = _groups(dataset.image_keys)
+    text_group, image_group = equal_things(dataset)
     group_pairs = np.unique(np.stack([text_group[dataset.pairs[:, 0]], image_group[dataset.pairs[:, 1]]], 1), axis=0)
     texts, text_starts = _members(text_group)
     images, image_starts = _members(image_group)

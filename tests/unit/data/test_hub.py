@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -113,7 +114,7 @@ class FakeHub:
     ) -> datasets.Dataset | datasets.IterableDataset:
         self.calls.append({"path": path, "config": name, "split": split, "revision": revision, "streaming": streaming})
         data = self.splits[split]
-        return data.to_iterable_dataset(num_shards=4) if streaming else data
+        return data.to_iterable_dataset(num_shards=min(4, len(data))) if streaming else data
 
 
 @pytest.fixture
@@ -206,6 +207,100 @@ def test_hub_large_samples_are_exact(fake_hub: Callable[..., FakeHub], monkeypat
     assert data.sample == {"limit": 20, "seed": 0}
 
 
+# Pictures that are files, and what a stranger's table may name --------------------------------------------------
+
+
+def files(cells: list[Any]) -> datasets.Dataset:
+    """A data set whose pictures are named, as folders of picture files are loaded."""
+    pictures = [cell if isinstance(cell, dict) else {"bytes": None, "path": cell} for cell in cells]
+    return datasets.Dataset.from_dict(
+        {"image": pictures, "caption": [f"number {n}" for n in range(len(cells))]}, features=IMAGES
+    )
+
+
+@pytest.fixture
+def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the hub's libraries of our own."""
+    cache = tmp_path / "hub-cache"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", cache / "datasets")
+    monkeypatch.setattr("datasets.config.DOWNLOADED_DATASETS_PATH", cache / "downloads")
+    return cache
+
+
+def test_hub_pictures_that_are_files_in_the_cache(fake_hub: Callable[..., FakeHub], caches: Path) -> None:
+    blobs = caches / "datasets--owner--name" / "blobs"
+    names = write_pictures(blobs, 3)
+    snapshot = caches / "datasets--owner--name" / "snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    for name in names:
+        (snapshot / name).symlink_to(Path("..") / ".." / "blobs" / name)
+    fake_hub(train=files([str(snapshot / name) for name in names]))
+    assert pairs_of(open_dataset("owner/name")) == expected(range(3))
+    assert open_dataset("owner/name", limit=2).n_images == 2
+
+
+@pytest.mark.parametrize("limit", [None, 20])
+def test_hub_data_cannot_name_files_of_this_machine(
+    fake_hub: Callable[..., FakeHub], caches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int | None
+) -> None:
+    names = write_pictures(tmp_path / "private", 3)
+    caches.mkdir()
+    (caches / "link.png").symlink_to(tmp_path / "private" / "1.png")
+    monkeypatch.chdir(tmp_path / "private")
+    wanted = "a file that the data set does not contain"
+    secret = str(tmp_path / "private" / "0.png")
+    strange = [secret, "0.png", str(caches / "link.png"), f"{caches}/../private/1.png", "file://" + secret]
+    fake_hub(test=files([*strange, {"bytes": bytes_of(5), "path": "5.png"}]))
+    data = open_dataset("owner/name", limit=limit, max_bad_share=1.0)
+    assert pairs_of(data) == {(5, "number 5")}
+    assert sum(row.reason.startswith(wanted) for row in data.skipped) == 4
+    assert sum(row.reason.startswith("a web address") for row in data.skipped) == 1
+    table = datasets.Dataset.from_dict({"file_name": names, "caption": [f"number {n}" for n in range(3)]})
+    fake_hub(test=table)
+    with pytest.raises(DatasetError, match=wanted):
+        open_dataset("owner/name", limit=limit)
+    assert pairs_of(open_dataset("owner/name", image=str(tmp_path / "private"))) == expected(range(3))
+    (tmp_path / "public").mkdir()
+    upwards = datasets.Dataset.from_dict({"file_name": ["../private/0.png"], "caption": ["x"]})
+    fake_hub(test=upwards)
+    with pytest.raises(DatasetError, match=wanted):
+        open_dataset("owner/name", image=str(tmp_path / "public"), limit=limit)
+    place = {"archive": secret, "offset": 0, "size": 100, "member": "x"}
+    fake_hub(test=datasets.Dataset.from_dict({"image": [place], "caption": ["x"]}))
+    with pytest.raises(DatasetError, match=wanted):
+        open_dataset("owner/name", limit=limit)
+
+
+def test_hub_streamed_folders_of_picture_files_are_fetched(
+    fake_hub: Callable[..., FakeHub], caches: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def fetch(path: str, mode: str, **options: Any) -> io.BytesIO:
+        asked.append(path)
+        if path.endswith("gone.png"):
+            raise FileNotFoundError(path)
+        return io.BytesIO(bytes_of(int(Path(path.partition("::")[0]).stem)))
+
+    monkeypatch.setattr("datasets.utils.file_utils.xopen", fetch)
+    own = [f"hf://datasets/owner/name@{COMMIT}/train/{n}.png" for n in range(3)]
+    zipped = f"zip://3.png::hf://datasets/owner/name@{COMMIT}/train.zip"
+    others = [
+        "hf://datasets/other/private@main/0.png",
+        f"file:///etc/0.png::hf://datasets/owner/name@{COMMIT}/x",
+        "https://example.org/0.png",
+        f"hf://datasets/owner/name@{COMMIT}/gone.png",
+    ]
+    fake = fake_hub(train=files([*own, zipped, *others]))
+    data = open_dataset("owner/name", limit=20, max_bad_share=0.5)
+    assert fake.calls[-1]["streaming"]
+    assert pairs_of(data) == expected(range(4))
+    assert sorted(asked) == sorted([*own, zipped, others[-1]])
+    assert len(data.skipped) == 4
+    assert data.images[0].label.startswith(("hf://datasets/owner/name@", "zip://"))
+
+
 class GatedRepoError(Exception):
     pass
 
@@ -279,6 +374,6 @@ def test_a_bug_of_ours_is_not_dressed_as_a_network_error(
     def bug(*arguments: Any, **options: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(hub, "_from_dataset", bug)
+    monkeypatch.setattr(hub, "_table", bug)
     with pytest.raises(ZeroDivisionError):
         open_dataset("owner/name")
