@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -13,17 +14,22 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from luneta.errors import DatasetError
+from luneta.progress import track
 from luneta.types import ImageRef, SkippedRow
 
 Indexes = NDArray[np.int64]
 
+_THREADS = 4  # that read and hash files; both happen outside the interpreter's lock
+_PART = 64
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class ImageTextDataset:
     """Images and texts of one source, and the pairs that belong together.
 
     An image stands here once, however many rows name it. Every caption of every row is a text of its own, so that
     counts agree with how papers count queries; equal captions are brought together by the evaluation, by its rule.
+    Two data sets are one when they are the same object; compare their `fingerprint` to compare content.
 
     Attributes:
         name: what the user opened: a path, a hub id, a preset.
@@ -87,7 +93,13 @@ class ImageTextDataset:
     @cached_property
     def image_keys(self) -> tuple[str, ...]:
         """Content digest of every image; reads every file once. Raises ImageError for an unreadable one."""
-        return tuple(image.key() for image in self.images)
+        parts = [self.images[start : start + _PART] for start in range(0, self.n_images, _PART)]
+        keys: list[str] = []
+        with ThreadPoolExecutor(_THREADS) as pool, track("hashing images", self.n_images) as advance:
+            for part in pool.map(lambda images: [image.key() for image in images], parts):
+                keys += part
+                advance(len(part))
+        return tuple(keys)
 
     @cached_property
     def fingerprint(self) -> str:

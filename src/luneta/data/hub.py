@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from luneta.data import splits
 from luneta.data.columns import LANGUAGE_COLUMNS
-from luneta.data.images import digest
 from luneta.data.raw import RawTable, Request, concatenate
 from luneta.data.records import table_of
+from luneta.data.references import digest
 from luneta.errors import ConfigError, DatasetError, LunetaError, UnreachableError
 from luneta.progress import track
 

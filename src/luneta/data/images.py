@@ -1,4 +1,4 @@
-"""Encoded pictures to RGB: the only decoder of the house, and the references that are decoded lazily.
+"""Encoded pictures to RGB: the only decoder of the house.
 
 Whatever comes in (CMYK, 16 bits, palettes, transparency, rotation marks, animations), 8-bit RGB of the upright
 first frame comes out, or an ImageError whose reason fits a table cell. Everything here may be called from many threads.
@@ -7,23 +7,19 @@ first frame comes out, or an ImageError whose reason fits a table cell. Everythi
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
-import os
 import struct
 import threading
 import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from luneta.errors import ImageError
-from luneta.types import ImageRef
+from luneta.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -117,7 +113,12 @@ def decode_image(
 
     Raises:
         ImageError: empty, foreign, damaged or truncated data, or more than `max_pixels` pixels.
+        ConfigError: Pillow was told to pass over missing pixels, so truncated data would not be noticed.
     """
+    if ImageFile.LOAD_TRUNCATED_IMAGES:
+        raise ConfigError(
+            "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is True, so a picture cut short would pass as whole; set it to False"
+        )
     image = _open(data, max_pixels)
     try:
         if image.format in _WARN_WHILE_LOADING:
@@ -251,7 +252,8 @@ def _wide_to_grey(image: Image.Image) -> Image.Image:
 
     16 bits are divided by 257, whatever they hold, so that equal values stay equal between pictures. 32-bit
     integers and floats carry no range of their own: values within 0..1 (floats), 0..255 or 0..65535 are taken as
-    such, anything else is stretched from its minimum to its maximum. Not-a-number becomes black.
+    such, anything else is stretched from its minimum to its maximum. Not-a-number becomes black. A value that the file
+    calls transparent becomes an alpha channel, for it cannot be told from its neighbours in 8 bits.
     """
     values = np.nan_to_num(np.asarray(image, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(values.min()), float(values.max())
@@ -265,7 +267,10 @@ def _wide_to_grey(image: Image.Image) -> Image.Image:
         scale, offset = 255 / 65535, 0.0
     else:
         scale, offset = 255 / (high - low) if high > low else 0.0, low
-    return Image.fromarray(np.clip(np.rint((values - offset) * scale), 0, 255).astype(np.uint8))
+    grey = Image.fromarray(np.clip(np.rint((values - offset) * scale), 0, 255).astype(np.uint8))
+    if isinstance(transparent := image.info.get("transparency"), int):
+        grey.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
+    return grey
 
 
 def thumbnail_jpeg(image: Image.Image, max_px: int) -> bytes:
@@ -275,115 +280,3 @@ def thumbnail_jpeg(image: Image.Image, max_px: int) -> bytes:
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=82, optimize=True)
     return buffer.getvalue()
-
-
-def digest(data: bytes | pa.Buffer) -> str:
-    """Hex digest of encoded bytes, 32 characters."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
-def read_file(path: str | os.PathLike[str]) -> bytes:
-    """A picture file's bytes.
-
-    Raises:
-        ImageError: the file is missing or cannot be read.
-    """
-    try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise ImageError("no such file") from None
-    except IsADirectoryError:
-        raise ImageError("a folder, not a file") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise ImageError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
-
-
-@runtime_checkable
-class EncodedImageRef(ImageRef, Protocol):
-    """A reference that has encoded bytes behind it, as drawn pictures have not."""
-
-    def read(self) -> bytes | pa.Buffer:
-        """The encoded bytes. Raises ImageError when they cannot be had."""
-        ...
-
-
-class _Encoded:
-    """What all encoded references do with their bytes."""
-
-    __slots__ = ()
-
-    def read(self) -> bytes | pa.Buffer:
-        raise NotImplementedError
-
-    def key(self) -> str:
-        """Hex digest of the encoded bytes."""
-        return digest(self.read())
-
-    def open(self) -> Image.Image:
-        """The decoded RGB picture."""
-        return decode_image(self.read())
-
-
-@dataclass(frozen=True, slots=True)
-class FileImage(_Encoded):
-    """A picture in a file of its own."""
-
-    path: str
-
-    @property
-    def label(self) -> str:
-        return self.path
-
-    def read(self) -> bytes:
-        return read_file(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryImage(_Encoded):
-    """A picture held as encoded bytes."""
-
-    data: bytes
-    label: str = "picture in memory"
-
-    def read(self) -> bytes:
-        return self.data
-
-
-@dataclass(frozen=True, slots=True)
-class ArrowImage(_Encoded):
-    """A picture in a row of a binary Arrow column, which may be memory-mapped; nothing is copied."""
-
-    column: pa.ChunkedArray
-    row: int
-    label: str
-
-    def read(self) -> pa.Buffer:
-        buffer = self.column[self.row].as_buffer()
-        if buffer is None:
-            raise ImageError("no picture in this row")
-        return buffer
-
-
-@dataclass(frozen=True, slots=True)
-class TarImage(_Encoded):
-    """A picture inside an uncompressed tar archive, read in place."""
-
-    archive: str
-    offset: int
-    size: int
-    member: str
-
-    @property
-    def label(self) -> str:
-        return f"{self.archive}/{self.member}"
-
-    def read(self) -> bytes:
-        try:
-            with open(self.archive, "rb", buffering=0) as stream:
-                stream.seek(self.offset)
-                data = stream.read(self.size)
-        except OSError as error:
-            raise ImageError(f"cannot be read ({error.strerror or error})") from None
-        if len(data) != self.size:
-            raise ImageError("truncated file")
-        return data

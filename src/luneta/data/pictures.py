@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from luneta.data.cells import is_binary, strings
 from luneta.data.dataset import Indexes
-from luneta.data.images import ArrowImage, FileImage, TarImage, digest
 from luneta.data.raw import RawTable
+from luneta.data.references import ArrowImage, FileImage, TarImage, digest, size_problem
 from luneta.data.roots import find_root, spellings
 from luneta.progress import track
 from luneta.types import ImageRef
@@ -196,7 +196,9 @@ def _file_problem(path: str) -> str | None:
         return f"unusable file name ({getattr(error, 'strerror', None) or error})"
     if stat.S_ISDIR(status.st_mode):
         return "a folder, not a file"
-    return "empty file" if status.st_size == 0 else None
+    if not stat.S_ISREG(status.st_mode):
+        return "not a regular file"
+    return size_problem(status.st_size)
 
 
 # Bytes --------------------------------------------------------------------------------------------------------
@@ -247,8 +249,10 @@ def _in_archives(members: pa.StructArray, within: tuple[Path, ...] | None) -> Pi
         pc.struct_field(members, field) for field in ("archive", "offset", "size", "member")
     )
     lengths = pc.fill_null(sizes, -1).to_numpy()
-    codes = np.where(lengths > 0, np.arange(len(lengths)), -1)
-    bad = {at: "no picture" if lengths[at] < 0 else "empty file" for at in np.flatnonzero(lengths <= 0).tolist()}
+    problems = {size: "no picture" if size < 0 else size_problem(size) for size in np.unique(lengths).tolist()}
+    bad = {at: problem for at, size in enumerate(lengths.tolist()) if (problem := problems[size])}
+    codes = np.arange(len(lengths))
+    codes[list(bad)] = -1
     used, codes = _by_first_appearance(codes)
 
     def make(number: int) -> ImageRef:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from luneta.data.dataset import ImageTextDataset, Indexes
-from luneta.data.images import EncodedImageRef, decode_image, digest, read_header, thumbnail_jpeg
+from luneta.data.images import decode_image, read_header, thumbnail_jpeg
 from luneta.data.language_guess import guess_language
+from luneta.data.references import EncodedImageRef, digest
 from luneta.data.relevance import caption_key
 from luneta.decoding import in_order
 from luneta.errors import ConfigError, ImageError

@@ -22,18 +22,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from luneta.data import images
-from luneta.data.images import (
-    MAX_PIXELS,
-    ArrowImage,
-    EncodedImageRef,
-    FileImage,
-    MemoryImage,
-    TarImage,
-    decode_image,
-    digest,
-    read_header,
-)
-from luneta.errors import ImageError
+from luneta.data.images import MAX_PIXELS, decode_image, read_header
+from luneta.data.references import ArrowImage, EncodedImageRef, FileImage, MemoryImage, TarImage, digest
+from luneta.errors import ConfigError, ImageError
 from luneta.types import ImageRef
 
 
@@ -352,3 +343,37 @@ def test_threads_decode_to_the_same_pixels() -> None:
         together = list(pool.map(decode_image, files * 4))
     for index, image in enumerate(together):
         assert np.array_equal(pixels(image), alone[index % 50])
+
+
+def test_the_transparent_value_of_16_bit_grey() -> None:
+    """Values that only 16 bits tell apart: one is transparent, its neighbour is not."""
+    values = np.array([[0, 1, 300, 65535]] * 4, dtype=">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", 4, 4, 16, 0, 0, 0, 0)
+    for transparent, wanted in ((0, [255, 0, 1, 255]), (1, [0, 255, 1, 255]), (300, [0, 0, 255, 255])):
+        parts = [(b"IHDR", header), (b"tRNS", struct.pack(">H", transparent)), (b"IDAT", zlib.compress(rows))]
+        data = b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*part) for part in [*parts, (b"IEND", b"")])
+        assert pixels(decode_image(data))[0, :, 0].tolist() == wanted
+    assert pixels(decode_image(data, background=(9, 8, 7)))[0, 2].tolist() == [9, 8, 7]
+
+
+def test_pillow_told_to_pass_over_missing_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("PIL.ImageFile.LOAD_TRUNCATED_IMAGES", True)
+    with pytest.raises(ConfigError, match=r"LOAD_TRUNCATED_IMAGES is True.*set it to False"):
+        decode_image(encoded(gradient(), "JPEG"))
+
+
+def test_files_too_large_to_be_pictures_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "sparse.jpg").open("wb") as stream:
+        stream.truncate(1 << 43)
+    wanted = "file of 8,192.0 GiB, more than 1 GiB, the limit"
+    for image in (
+        FileImage(str(tmp_path / "sparse.jpg")),
+        TarImage(str(tmp_path / "sparse.jpg"), 512, 1 << 43, "x.jpg"),
+    ):
+        for read in (image.open, image.key, image.read):
+            with pytest.raises(ImageError, match=wanted):
+                read()
+    monkeypatch.setattr("luneta.data.references.MAX_BYTES", 1 << 62)
+    with pytest.raises(ImageError, match="not enough memory to read it"):
+        FileImage(str(tmp_path / "sparse.jpg")).read()

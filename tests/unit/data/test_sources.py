@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import logging
+import os
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +21,9 @@ from numbered import bytes_of, pairs_of, write_pictures
 
 import luneta
 from luneta.data.records import table_of
+from luneta.data.references import digest
 from luneta.data.sources import open_dataset
-from luneta.errors import ConfigError, DatasetError
+from luneta.errors import ConfigError, DatasetError, ImageError
 
 Record = dict[str, Any]
 STAMPS = Path(__file__).parents[4] / "shared" / "data" / "stamps"
@@ -720,6 +722,19 @@ def test_shard_troubles(tmp_path: Path) -> None:
     }
 
 
+def test_members_and_files_too_large_to_be_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shard(tmp_path / "s.tar", 0, 2)
+    names = write_pictures(tmp_path, 2)
+    os.mkfifo(tmp_path / "pipe.png")
+    table = write_table(tmp_path / "t.csv", rows_of([*names, "pipe.png"]))
+    data = open_dataset(table, max_bad_share=0.5)
+    assert [row.reason for row in data.skipped] == ["not a regular file"]
+    monkeypatch.setattr("luneta.data.references.MAX_BYTES", 10)
+    for source in (tmp_path / "s.tar", table):
+        with pytest.raises(DatasetError, match=r"no pair .*more than 0 GiB, the limit"):
+            open_dataset(source, max_bad_share=1.0)
+
+
 def test_damaged_shards_stop(tmp_path: Path) -> None:
     path = shard(tmp_path / "s.tar", 0, 5)
     whole = path.read_bytes()
@@ -768,6 +783,23 @@ def test_a_limit_draws_a_seeded_sample_of_images_with_all_their_captions(tmp_pat
     assert pairs_of(data) <= pairs_of(open_dataset(table))
     everything = open_dataset(table, limit=60)
     assert (everything.n_images, everything.sample) == (60, None)
+
+
+def test_data_sets_can_be_compared_and_hashed(tmp_path: Path) -> None:
+    table = captions_table(tmp_path, 3)
+    data, again = open_dataset(table), open_dataset(table)
+    assert data == data
+    assert data != again
+    assert len({data, again, data}) == 2
+    assert data.fingerprint == again.fingerprint
+
+
+def test_keys_are_in_order_and_an_unreadable_picture_stops(tmp_path: Path) -> None:
+    data = open_dataset(captions_table(tmp_path, 150))
+    assert data.image_keys == tuple(digest(bytes_of(i)) for i in range(150))
+    (tmp_path / "77.png").unlink()
+    with pytest.raises(ImageError, match="no such file"):
+        _ = open_dataset(tmp_path / "t.csv", max_bad_share=0.1).image_keys, data.without_images([]).image_keys
 
 
 def test_samples_are_uniform(tmp_path: Path) -> None:
