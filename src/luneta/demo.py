@@ -81,7 +81,7 @@ def run_demo(out: str | os.PathLike[str], *, console: Console, locale: Locale = 
     Args:
         out: folder for report.html, summary.json and results/*.json.
         console: where the tables go as they are made.
-        locale: language of the report.
+        locale: language of the report, the tables and the advice.
         limit: pictures per data set, for a quick look; None takes all 2000.
 
     Returns:
@@ -99,7 +99,7 @@ def run_demo(out: str | os.PathLike[str], *, console: Console, locale: Locale = 
     measured = []
     for result in _measure(limit):
         console.print(f"\n[bold]{t(result.round.name)}[/bold]")
-        console.print(evaluation_table(result.evaluations))
+        console.print(evaluation_table(result.evaluations, locale))
         for evaluation in result.evaluations:
             evaluation.save(
                 out / "results" / f"{result.round.language}-{result.round.style}-{evaluation.encoder['name']}.json"
@@ -107,7 +107,7 @@ def run_demo(out: str | os.PathLike[str], *, console: Console, locale: Locale = 
         measured.append(result)
     for result in measured[:2]:
         console.print(f"\n[bold]{t(result.round.name)}[/bold]")
-        console.print(advice_list(advise(result.evaluations)))
+        console.print(advice_list(advise(result.evaluations), locale))
 
     write_json(out / "summary.json", [record for result in measured for record in summary(result)])
     report = Report(t("demo_title"), _sections(measured, found, profile_s, locale), t("demo_lead"), locale)

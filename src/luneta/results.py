@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from luneta.artifacts import atomic_paths, hash_file, hash_json, json_text, printable, read_json
+from luneta.artifacts import atomic_paths, check_writable, hash_file, hash_json, json_text, printable, read_json
 from luneta.errors import ArtifactError
 from luneta.ranking import Ranking
 from luneta.types import DIRECTIONS, Direction, SkippedRow
@@ -153,10 +153,7 @@ class Evaluation:
             ArtifactError: the files cannot be written, or `path` is a pipe or a device, which cannot hold two.
             ValueError: a number is NaN or infinite.
         """
-        path = Path(path)
-        queries = queries_path(path)
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise ArtifactError(f"cannot write {path}: a result is two files; choose an ordinary name")
+        path, queries = check_savable(path)
         with atomic_paths(path, queries) as (result_file, queries_file):
             with queries_file.open("wb") as stream:  # not its name: pyarrow takes none that is no UTF-8
                 pq.write_table(self._queries_table(), stream, compression="zstd")
@@ -188,6 +185,20 @@ def queries_path(path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     name = printable(path.name.removesuffix(".json"))  # it is written in the JSON
     return path.with_name("queries.parquet" if path.name == "result.json" else f"{name}.queries.parquet")
+
+
+def check_savable(path: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """The two files of a result at `path`, refused before the work if they cannot be written.
+
+    Raises:
+        ArtifactError: they cannot, or `path` is a pipe or a device, which cannot hold two.
+    """
+    path, queries = Path(path), queries_path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ArtifactError(f"cannot write {path}: a result is two files; choose an ordinary name")
+    for file in (path, queries):
+        check_writable(file)
+    return path, queries
 
 
 def _plain(value: Any) -> Any:

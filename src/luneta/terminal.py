@@ -14,62 +14,88 @@ if TYPE_CHECKING:
     from luneta.results import Evaluation, Metric
 
 SHOWN = ("recall@1", "recall@5", "recall@10", "mrr", "ndcg@10", "median_rank")
-ARROWS = {"text_to_image": "text → image", "image_to_text": "image → text"}
+
+WORDS: dict[str, tuple[str, str]] = {
+    "text_to_image": ("text → image", "texto → imagem"),
+    "image_to_text": ("image → text", "imagem → texto"),
+    "table_encoder": ("encoder", "codificador"),
+    "table_chance": ("chance", "acaso"),
+    "table_note": (
+        "{data}: {images} images, {texts} texts; duplicates: {duplicates}; skipped: {skipped}; protocol {protocol}; "
+        "below each value its 95 % interval",
+        "{data}: {images} imagens, {texts} textos; duplicatas: {duplicates}; deixadas de fora: {skipped}; protocolo "
+        "{protocol}; sob cada valor, o seu intervalo de 95 %",
+    ),
+}
+"""Message name -> (English, Brazilian Portuguese); the pages use them too."""
 
 
-def evaluation_table(evaluations: Sequence[Evaluation]) -> RenderableType:
+def evaluation_table(evaluations: Sequence[Evaluation], locale: str = "en") -> RenderableType:
     """One block per direction, one row per encoder, chance as the last row; the protocol underneath."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    first = evaluations[0]
+    first, language = evaluations[0], int(locale == "pt-BR")
     tables: list[RenderableType] = []
     for direction in DIRECTIONS:
         table = Table(
-            title=ARROWS[direction],
+            title=WORDS[direction][language],
             title_justify="left",
             title_style="bold",
             box=SIMPLE_HEAD,
             header_style="",
             padding=0,
         )
-        table.add_column("encoder", overflow="fold")
+        table.add_column(WORDS["table_encoder"][language], overflow="fold")
         for name in SHOWN:
             table.add_column(name.replace("_", "\n"), justify="right", no_wrap=True, vertical="bottom")
         for evaluation in evaluations:
             metrics = evaluation.metrics[direction]
-            table.add_row(str(evaluation.encoder["name"]), *(_cell(name, metrics[name]) for name in SHOWN))
+            cells = [_cell(name, metrics[name], locale) for name in SHOWN]
+            table.add_row(Text(str(evaluation.encoder["name"])), *cells)  # Text: brackets in a name are no markup
         chance = first.metrics[direction]
-        table.add_row("chance", *(_number(name, chance[name].chance) for name in SHOWN), style="dim")
+        numbers = [_written(_number(name, chance[name].chance), locale) for name in SHOWN]
+        table.add_row(WORDS["table_chance"][language], *numbers, style="dim")
         tables.append(table)
     data, protocol = first.dataset, first.protocol
-    where = ", ".join(str(data[key]) for key in ("name", "split", "language") if data[key])
-    tables.append(
-        Text(
-            f"{where}: {data['n_images']:,} images, {data['n_texts']:,} texts; duplicates: {protocol['duplicates']}; "
-            f"skipped: {len(first.skipped):,}; protocol {protocol['hash'][:12]}; below each value its 95 % interval",
-            style="dim",
-        )
+    note = WORDS["table_note"][language].format(
+        data=", ".join(str(data[key]) for key in ("name", "split", "language") if data[key]),
+        images=_written(f"{data['n_images']:,}", locale),
+        texts=_written(f"{data['n_texts']:,}", locale),
+        skipped=_written(f"{len(first.skipped):,}", locale),
+        duplicates=protocol["duplicates"],
+        protocol=protocol["hash"][:12],
     )
-    return Group(*tables)
+    return Group(*tables, Text(note, style="dim"))
 
 
-def _cell(name: str, metric: Metric) -> Text:
+def _cell(name: str, metric: Metric, locale: str) -> Text:
     """The value and, on a second line, its interval; narrow enough for seven columns on a terminal of 80."""
     from rich.text import Text
 
+    value = _written(_number(name, metric.value), locale)
     if metric.low is None or metric.high is None:
-        return Text(_number(name, metric.value))
+        return Text(value)
     end = _short_rank if name == "median_rank" else _short_share
-    return Text.assemble(_number(name, metric.value), "\n", (f"{end(metric.low)}–{end(metric.high)}", "dim"))
+    interval = _written(f"{end(metric.low)}–{end(metric.high)}", locale)
+    return Text.assemble(value, "\n", (interval, "dim"))
+
+
+def _written(number: str, locale: str) -> str:
+    """A number as the language writes it."""
+    return number.translate(str.maketrans(",.", ".,")) if locale == "pt-BR" else number
 
 
 def _number(name: str, value: float | None) -> str:
+    """
+    >>> [_number("median_rank", rank) for rank in (1.5, 2.5, 3, 1234.5)], _number("recall@1", 0.5)
+    (['1.5', '2.5', '3', '1,234.5'], '0.500')
+    """
     if value is None:
         return "-"
-    return f"{value:,.0f}" if name == "median_rank" else f"{value:.3f}"
+    return f"{value:,.1f}".removesuffix(".0") if name == "median_rank" else f"{value:.3f}"
 
 
 def _short_share(value: float) -> str:
@@ -77,4 +103,10 @@ def _short_share(value: float) -> str:
 
 
 def _short_rank(value: float) -> str:
-    return f"{value:.0f}" if value < 1000 else f"{value / 1000:.{1 if value < 100_000 else 0}f}k"
+    """
+    >>> [_short_rank(rank) for rank in (1.5, 12, 999.5, 1234, 123_456)]
+    ['1.5', '12', '999.5', '1.2k', '123k']
+    """
+    if value < 1000:
+        return f"{value:.1f}".removesuffix(".0")
+    return f"{value / 1000:.{1 if value < 100_000 else 0}f}k"

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
+
+from luneta import load_evaluation
 
 STAMPS = Path(__file__).parents[3] / "shared" / "data" / "stamps"
 needs_stamps = pytest.mark.skipif(not STAMPS.is_dir(), reason=f"the stamps data set is not at {STAMPS}")
@@ -81,7 +87,88 @@ def test_two_encoders_one_report(luneta, tmp_path: Path) -> None:
         "result.luneta-mini.queries.parquet",
     ]
     assert 'lang="pt-BR"' in (tmp_path / "out" / "report.html").read_text()
-    assert "What to do next" in done.stdout
+    for said in ("O que fazer agora", "texto → imagem", "entre 60 imagens"):
+        assert said in done.stdout
+    assert "chance" not in done.stdout
+
+
+ENCODERS = """
+import time
+from pathlib import Path
+import numpy as np
+from luneta import EncoderSpec
+
+class Slow:
+    spec = EncoderSpec(name="slow", embedding_dim=8, fingerprint="")
+    def encode_images(self, images):
+        Path("begun").touch()
+        time.sleep(60)
+    encode_texts = encode_images
+
+class Broken(Slow):
+    spec = EncoderSpec(name="broken", embedding_dim=8, fingerprint="")
+    def encode_images(self, images):
+        raise RuntimeError("out of memory")
+"""
+
+
+def test_what_is_finished_is_on_the_disk_before_the_next_fails(luneta, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(ENCODERS)
+    done = luneta(
+        "evaluate", "cenas", "--limit", 30, "-e", "luneta-mini", "-e", "mine:Broken", "--json", "[bold]r[x].json",
+        status=1,
+    )  # fmt: skip
+    assert "out of memory" in done.stderr
+    assert "Wrote [bold]r[x].luneta-mini.json" in done.stdout
+    assert load_evaluation(tmp_path / "[bold]r[x].luneta-mini.json").dataset["n_images"] == 30
+
+
+def test_ctrl_c_ends_with_a_message(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(ENCODERS)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "luneta", "evaluate", "cenas", "--limit", "10", "-e", "mine:Slow"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        env=os.environ | {"LUNETA_CACHE": str(cache)},
+    )  # fmt: skip
+    while not (tmp_path / "begun").exists():
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=50)
+    assert running.returncode == 130
+    assert "Stopped. What was finished is kept" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_quiet_draws_no_bars(cache: Path, tmp_path: Path, quiet: bool) -> None:
+    ours, theirs = pty.openpty()
+    done = subprocess.Popen(
+        [sys.executable, "-m", "luneta", *["-q"] * quiet, "profile", "cenas", "--limit", "10"],
+        stdout=subprocess.DEVNULL, stderr=theirs, cwd=tmp_path,
+        env=os.environ | {"LUNETA_CACHE": str(cache), "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    drawn = b""
+    while True:
+        try:
+            drawn += os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+    os.close(ours)
+    assert done.wait(60) == 0
+    assert (drawn == b"") == quiet, drawn
+
+
+def test_file_names_that_are_no_text(luneta, tmp_path: Path) -> None:
+    for number, name in enumerate((b"a", b"b", b"caf\xe9")):
+        path = tmp_path / "photos" / os.fsdecode(name)
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (40, 40), (number * 90, 90, 200)).save(f"{path}.png")
+        path.with_name(path.name + ".txt").write_text(f"a picture number {number}\n")
+    luneta("evaluate", "photos", "--json", "r.json", "--report", "r.html")
+    names = load_evaluation(tmp_path / "r.json").query_names["image_to_text"]
+    assert any("caf\ufffd" in name for name in names)
 
 
 def test_embed_goes_on_where_it_was_and_only_adds(luneta) -> None:

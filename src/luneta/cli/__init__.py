@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from luneta import __version__
 from luneta.cli import audit, demo, embed, encoders, evaluate, profile
 from luneta.errors import LunetaError
+from luneta.progress import watch
+
+
+class _Group(TyperGroup):
+    """The verbs; what stops one ends with a message and an exit status of ours."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LunetaError as error:
+            typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt as stop:
+            typer.secho("Stopped. What was finished is kept; run the same command again to go on.", err=True)
+            raise typer.Exit(130) from stop
+
 
 app = typer.Typer(
     name="luneta",
+    cls=_Group,
     help="Image-text retrieval you can trust: measure and compare CLIP, SigLIP and their kin on your own data.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -31,20 +51,19 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Show the version."),
     quiet: bool = typer.Option(False, "--quiet", "-q", help="Say nothing but results and errors."),
 ) -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("luneta").setLevel(logging.WARNING if quiet else logging.INFO)
+    if quiet:
+        context.with_resource(watch(lambda stage, done, total: None))
 
 
 def main() -> None:
     """Run the command line; a mistake of the user's ends with one clear message and exit status 2."""
-    try:
-        app()
-    except LunetaError as error:
-        typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.secho("Stopped. What was finished is kept; run the same command again to go on.", err=True)
-        sys.exit(130)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file name that is no text, a terminal without arrows
+            stream.reconfigure(errors="replace")
+    app()

@@ -21,8 +21,10 @@ def command(
 ) -> None:
     from rich.console import Console
 
+    from luneta.artifacts import check_writable
     from luneta.demo import run_demo
     from luneta.report.messages import check_locale
 
+    check_writable(out / "report.html")
     report = run_demo(out, console=Console(), locale=check_locale(locale), limit=limit)
     typer.echo(f"\nReport: {report.resolve()}")

@@ -49,7 +49,8 @@ def command(
         f"{out}: {cost.n_images_computed:,} images and {cost.n_texts_computed:,} texts embedded, "
         f"{cost.n_images_reused:,} and {cost.n_texts_reused:,} were there already, in {cost.wall_s:,.1f} s",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )
     for row in skipped:
-        console.print(f"skipped {row.source}: {row.reason}", highlight=False, soft_wrap=True)
+        console.print(f"skipped {row.source}: {row.reason}", highlight=False, markup=False, soft_wrap=True)

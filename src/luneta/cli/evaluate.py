@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from luneta.cli import options
+from luneta.cli import checks, options
 
 if TYPE_CHECKING:
     from luneta.evaluation import Duplicates
-    from luneta.results import Evaluation
 
 HELP = options.examples(
     "luneta evaluate cenas",
@@ -51,37 +50,37 @@ def command(
 
     from luneta.advice import advice_list, advise
     from luneta.evaluation import evaluate
+    from luneta.report.evaluation import write_report
+    from luneta.report.messages import check_locale
     from luneta.terminal import evaluation_table
 
+    language_of_page, rule = check_locale(locale), _duplicates(duplicates)
+    for name in encoder:
+        checks.check_encoder(name)
+    paths = checks.result_paths(json, encoder) if json else []
+    checks.check_outputs(paths, report)
+
+    console = Console()
     dataset = options.open_data(
         data, max_bad_share, image=image, text=text, split=split, language=language,
         limit=limit, seed=seed, revision=revision,
     )  # fmt: skip
-    results = [
-        evaluate(
-            options.open_encoder(name, dtype, device),
-            dataset,
-            duplicates=_duplicates(duplicates),
-            cache=cache,
-            batch_size=batch_size,
-            max_bad_share=max_bad_share,
+    results = []
+    for number, name in enumerate(encoder):
+        loaded = options.open_encoder(name, dtype, device)
+        result = evaluate(
+            loaded, dataset, duplicates=rule, cache=cache, batch_size=batch_size, max_bad_share=max_bad_share
         )
-        for name in encoder
-    ]
+        if paths:  # at once: what comes next may fail
+            queries = result.save(paths[number])
+            console.print(f"Wrote {paths[number]} and {queries}", highlight=False, markup=False, soft_wrap=True)
+        results.append(result)
+    console.print(evaluation_table(results, language_of_page))
     suggestions = advise(results)
-    console = Console()
-    console.print(evaluation_table(results))
-    console.print(advice_list(suggestions))
-    if json:
-        for path, result in zip(_result_paths(json, results), results, strict=True):
-            queries = result.save(path)
-            console.print(f"Wrote {path} and {queries}", highlight=False, soft_wrap=True)
+    console.print(advice_list(suggestions, language_of_page))
     if report:
-        from luneta.report.evaluation import write_report
-        from luneta.report.messages import check_locale
-
-        write_report(report, results, advice=suggestions, command=_command_line(), locale=check_locale(locale))
-        console.print(f"Wrote {report}", highlight=False, soft_wrap=True)
+        write_report(report, results, advice=suggestions, command=_command_line(), locale=language_of_page)
+        console.print(f"Wrote {report}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _command_line() -> str:
@@ -100,13 +99,3 @@ def _duplicates(value: str) -> Duplicates:
         if value == rule:
             return rule
     raise ConfigError(f"unknown duplicates rule {value!r}. {did_you_mean(value, known)}")
-
-
-def _result_paths(path: Path, results: list[Evaluation]) -> list[Path]:
-    """One path per result: PATH itself for one encoder, PATH with the encoder's name put in for several."""
-    if len(results) == 1:
-        return [path]
-    names = [str(result.encoder["name"]).rstrip("/").split("/")[-1].replace(":", "-") for result in results]
-    if len(set(names)) < len(names):
-        names = [f"{number}-{name}" for number, name in enumerate(names, 1)]
-    return [path.with_name(f"{path.stem}.{name}{path.suffix}") for name in names]

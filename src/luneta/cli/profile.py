@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from luneta.artifacts import check_writable
 from luneta.cli import options
 
 HELP = options.examples(
@@ -26,7 +27,12 @@ def command(
     from rich.console import Console
 
     from luneta.profiling import profile
+    from luneta.report.messages import check_locale
+    from luneta.report.profile import write_profile
 
+    language_of_page = check_locale(locale)
+    if report:
+        check_writable(report)
     dataset = options.open_data(
         data, max_bad_share, image=image, text=text, split=split, language=language,
         limit=limit, seed=seed, revision=revision,
@@ -35,8 +41,5 @@ def command(
     console = Console()
     console.print(found)
     if report:
-        from luneta.report.messages import check_locale
-        from luneta.report.profile import write_profile
-
-        write_profile(report, found, locale=check_locale(locale))
-        console.print(f"Wrote {report}", highlight=False, soft_wrap=True)
+        write_profile(report, found, locale=language_of_page)
+        console.print(f"Wrote {report}", highlight=False, markup=False, soft_wrap=True)

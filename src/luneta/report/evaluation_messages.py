@@ -32,8 +32,6 @@ EVALUATION: dict[str, tuple[str, str]] = {
     ),
     "interval": ("[{low}, {high}]", "[{low}; {high}]"),
     "contents": ("Contents", "Sumário"),
-    "text_to_image": ("text → image", "texto → imagem"),
-    "image_to_text": ("image → text", "imagem → texto"),
     "text_to_image_long": ("Text → image: finding the picture of a text", "Texto → imagem: achar a imagem de um texto"),
     "image_to_text_long": (
         "Image → text: finding the text of a picture",

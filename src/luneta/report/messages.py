@@ -12,6 +12,7 @@ from luneta.errors import ConfigError, did_you_mean
 from luneta.report.demo_messages import DEMO
 from luneta.report.evaluation_messages import EVALUATION
 from luneta.report.profile_messages import PROFILE
+from luneta.terminal import WORDS
 
 Locale = Literal["en", "pt-BR"]
 LOCALES: tuple[Locale, ...] = get_args(Locale)
@@ -47,7 +48,7 @@ COMMON: Table = {
     "and_more": ("and {n} more", "e mais {n}"),
 }
 
-TABLES: list[Table] = [COMMON, EVALUATION, PROFILE, DEMO]
+TABLES: list[Table] = [COMMON, EVALUATION, PROFILE, DEMO, WORDS]
 """Every table of the pages; a page adds its own here."""
 
 

@@ -1,0 +1,66 @@
+"""What can be known to fail before any work is done."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+
+def check_encoder(name: str) -> None:
+    """Refuse a name that can be no encoder, without loading one.
+
+    A repository on the hub and what a module holds are seen only when they are loaded.
+
+    Raises:
+        ConfigError: there is no encoder, folder or module of that name.
+        EncoderError: the folder holds no checkpoint that can be loaded.
+    """
+    from luneta.encoders.checkpoints import open_folder
+    from luneta.encoders.presets import find_preset
+    from luneta.encoders.registry import load_encoder
+
+    module, colon, _ = name.partition(":")
+    if find_preset(name):
+        return
+    if Path(name).expanduser().is_dir():
+        open_folder(name, Path(name).expanduser())
+    elif colon and PathFinder.find_spec(module.split(".")[0], [str(Path.cwd()), *sys.path]):
+        return
+    elif colon or name.count("/") != 1 or name.startswith((".", "~", "/")):
+        load_encoder(name)  # which cannot be, and says why
+
+
+def check_outputs(results: Sequence[Path], report: Path | None) -> None:
+    """Refuse places that cannot be written to, and one place for two files.
+
+    Raises:
+        ArtifactError: a file cannot be written.
+        ConfigError: the report would replace a result.
+    """
+    from luneta.artifacts import check_writable
+    from luneta.errors import ConfigError
+    from luneta.results import check_savable
+
+    files = [file for path in results for file in check_savable(path)]
+    if report:
+        check_writable(report)
+        if report.resolve() in [file.resolve() for file in files]:
+            raise ConfigError(f"{report} cannot be both the report and a result; give them different names")
+
+
+def result_paths(path: Path, encoders: Sequence[str]) -> list[Path]:
+    """One path per encoder: PATH itself for one, PATH with the encoder's name put in for several.
+
+    >>> [p.name for p in result_paths(Path("r.json"), ["luneta-mini", "owner/name"])]
+    ['r.luneta-mini.json', 'r.name.json']
+    >>> [p.name for p in result_paths(Path("r.json"), ["mine/name", "owner/name"])]
+    ['r.1-name.json', 'r.2-name.json']
+    """
+    if len(encoders) == 1:
+        return [path]
+    names = [Path(name).expanduser().resolve().name.replace(":", "-") for name in encoders]
+    if len(set(names)) < len(names):
+        names = [f"{number}-{name}" for number, name in enumerate(names, 1)]
+    return [path.with_name(f"{path.stem}.{name}{path.suffix}") for name in names]
