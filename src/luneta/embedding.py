@@ -33,6 +33,7 @@ from luneta.errors import ConfigError, DatasetError, EncoderError, ImageError
 from luneta.progress import track
 from luneta.shards import Kind
 from luneta.store import SLOTS, EmbeddingStore, MemoryStore, text_key
+from luneta.threads import available
 from luneta.types import Encoder, EncoderSpec, ImageRef, SkippedRow, StagedEncoder, Vectors
 
 T = TypeVar("T")
@@ -195,7 +196,7 @@ class _Run:
         self.spec = encoder.spec
         self.sink = sink
         self.batch_size = batch_size or (32 if self.spec.device == "cpu" else 256)
-        self.n_threads = n_threads or min(8, os.cpu_count() or 1)
+        self.n_threads = n_threads or min(8, available())
         self.max_bad_share = max_bad_share
         self.n_computed: dict[Kind, int] = {"image": 0, "text": 0}
         self.n_total: dict[Kind, int] = {"image": 0, "text": 0}
@@ -253,12 +254,12 @@ class _Run:
         for key, reason in failed.items():
             bad.add(key, refs[key], reason)
         if recovered or self.sink.missing("image", list(refs)):
-            start = time.perf_counter()
             with self.sink.writing():  # others may have written while we waited for our turn
+                start = time.perf_counter()
                 known = self.sink.failures("image")
                 missing = [*self.sink.missing("image", list(refs)), *(key for key in recovered if key in known)]
                 failed |= self._embed_images({key: refs[key] for key in missing}, bad)
-            self.seconds["image"] += time.perf_counter() - start
+                self.seconds["image"] += time.perf_counter() - start
         failed |= {k: reason for k, reason in self.sink.failures("image").items() if k in refs and k not in failed}
         for key, reason in failed.items():
             bad.add(key, refs[key], reason)
@@ -315,8 +316,8 @@ class _Run:
         """Compute the texts the sink lacks."""
         if not self.sink.missing("text", list(texts)):
             return
-        start = time.perf_counter()
         with self.sink.writing():
+            start = time.perf_counter()
             missing = self.sink.missing("text", list(texts))
             with track("texts", len(missing)) as advance:
                 for shard in _slices(missing, SLOTS["text"]):
@@ -328,7 +329,7 @@ class _Run:
                         advance(len(keys))
                     self.sink.append("text", shard, np.concatenate(blocks), {})
                     self.n_computed["text"] += len(shard)
-        self.seconds["text"] += time.perf_counter() - start
+            self.seconds["text"] += time.perf_counter() - start
 
 
 def unit_vectors(raw: Any, names: Sequence[str], spec: EncoderSpec, method: str) -> Vectors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 
 from luneta.artifacts import hash_json
 from luneta.data.dataset import ImageTextDataset, Indexes
-from luneta.data.relevance import merged_pairs
+from luneta.data.relevance import equal_things, merged_pairs
 from luneta.embedding import Embeddings, cached_store_path, embed
-from luneta.errors import ConfigError, did_you_mean
+from luneta.errors import ArtifactError, ConfigError, DatasetError, did_you_mean
 from luneta.exhibits import exhibits
 from luneta.metrics import METRICS, best_rank, chance, normalized_recall_at
 from luneta.ranking import Ranking, rank_both
@@ -23,9 +24,11 @@ from luneta.results import Evaluation, Exhibits, Metric
 from luneta.stats import bootstrap, clusters
 from luneta.types import DIRECTIONS, Direction, Encoder, EncoderSpec
 
+logger = logging.getLogger("luneta")
+
 Duplicates = Literal["merge", "strict"]
 
-METRIC_DEFINITIONS = 1
+METRIC_DEFINITIONS = 2
 """Raised whenever a metric or the tie rule changes its meaning: results of different numbers are not comparable."""
 
 NORMALIZED_AT = (1, 5, 10)
@@ -60,23 +63,34 @@ def evaluate(
         DatasetError: too many images cannot be decoded, or nothing is left to evaluate.
         EncoderError: the encoder returns something that is not a set of finite vectors.
     """
-    if duplicates not in get_args(Duplicates):
-        raise ConfigError(f"unknown duplicates rule {duplicates!r}. {did_you_mean(duplicates, get_args(Duplicates))}")
+    _check_duplicates(duplicates)
     start = time.perf_counter()
     store = cached_store_path(encoder.spec) if cache and encoder.spec.fingerprint else None
-    embeddings = embed(encoder, dataset, store=store, batch_size=batch_size, max_bad_share=max_bad_share)
+    try:
+        embeddings = embed(encoder, dataset, store=store, batch_size=batch_size, max_bad_share=max_bad_share)
+    except ArtifactError as error:
+        if store is None:
+            raise
+        logger.warning(
+            "the vectors are not kept between runs: %s (the cache is %s; LUNETA_CACHE names another folder, --no-cache "
+            "or cache=False does without)", error, store.parent,
+        )  # fmt: skip
+        embeddings = embed(encoder, dataset, batch_size=batch_size, max_bad_share=max_bad_share)
     evaluation = evaluate_embeddings(embeddings, duplicates=duplicates, seed=seed)
     return replace(evaluation, cost={**evaluation.cost, "wall_s": time.perf_counter() - start})
 
 
 def evaluate_embeddings(embeddings: Embeddings, *, duplicates: Duplicates = "merge", seed: int = 0) -> Evaluation:
-    """The same from vectors that are already there."""
+    """The same from vectors that are already there; ranked on the GPU when the encoder is on one."""
+    _check_duplicates(duplicates)
     start = time.perf_counter()
     data = embeddings.dataset
+    if not data.n_images:
+        raise DatasetError(f"{data.name} holds no image and no text: there is nothing to evaluate")
     pairs = merged_pairs(data) if duplicates == "merge" else data.pairs
-    rankings = rank_both(embeddings.texts, embeddings.images, pairs)
-    text_cluster, image_cluster = clusters(pairs, data.n_texts, data.n_images)
-    cluster_of: dict[Direction, Indexes] = {"text_to_image": text_cluster, "image_to_text": image_cluster}
+    device = embeddings.encoder.device if embeddings.encoder.device.startswith("cuda") else None
+    rankings = rank_both(embeddings.texts, embeddings.images, pairs, device=device)
+    cluster_of = _clusters(data)
     shown: dict[Direction, Exhibits] = {
         direction: exhibits(rankings[direction], *_sides(embeddings, direction)) for direction in DIRECTIONS
     }
@@ -107,6 +121,22 @@ def evaluate_embeddings(embeddings: Embeddings, *, duplicates: Duplicates = "mer
     )
 
 
+def _check_duplicates(duplicates: str) -> None:
+    if duplicates not in get_args(Duplicates):
+        raise ConfigError(f"unknown duplicates rule {duplicates!r}. {did_you_mean(duplicates, get_args(Duplicates))}")
+
+
+def _clusters(data: ImageTextDataset) -> dict[Direction, Indexes]:
+    """Queries that succeed and fail together: of one picture, of equal pictures or with equal captions.
+
+    Equal captions are one query asked several times, also where the rule of relevance tells them apart.
+    """
+    text_group, image_group = equal_things(data)
+    pairs = np.stack([text_group[data.pairs[:, 0]], image_group[data.pairs[:, 1]]], axis=1)
+    of_texts, of_images = clusters(pairs, int(text_group.max()) + 1, int(image_group.max()) + 1)
+    return {"text_to_image": of_texts[text_group], "image_to_text": of_images[image_group]}
+
+
 def _sides(embeddings: Embeddings, direction: Direction) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(queries, gallery) of a direction."""
     sides = (embeddings.texts, embeddings.images)
@@ -116,13 +146,15 @@ def _sides(embeddings: Embeddings, direction: Direction) -> tuple[NDArray[np.flo
 def _metrics(ranking: Ranking, cluster: Indexes, seed: int) -> dict[str, Metric]:
     """Means (the median, for the rank) with intervals; beside each what a constant encoder would score."""
     per_query, by_chance = _per_query(ranking), _per_query(chance(ranking))
-    metrics = {
-        name: Metric(interval.value, interval.low, interval.high, float(by_chance[name].mean()))
-        for name, interval in bootstrap(per_query, cluster, seed=seed).items()
-    }
+    metrics = {}
+    for name, interval in bootstrap(per_query, cluster, seed=seed).items():
+        guess = float(by_chance[name].mean())
+        certain = guess == 1  # such as recall@50 among 50 items: there is nothing to be unsure of
+        low, high = (None, None) if certain else (interval.low, interval.high)
+        metrics[name] = Metric(interval.value, low, high, guess)
     rank = bootstrap(best_rank(ranking), cluster, statistic="median", seed=seed)
     metrics["median_rank"] = Metric(rank.value, rank.low, rank.high, float(np.median(best_rank(chance(ranking)))))
-    positive = bootstrap(ranking.scores, cluster[ranking.query], seed=seed)
+    positive = bootstrap(ranking.scores, cluster[ranking.query], bounded=False, seed=seed)
     metrics["mean_positive_similarity"] = Metric(positive.value, positive.low, positive.high, None)
     if np.isfinite(ranking.mean_negative_similarity):  # with one pair there is no negative
         metrics["mean_negative_similarity"] = Metric(ranking.mean_negative_similarity, None, None, None)

@@ -11,8 +11,9 @@ import pytest
 
 from luneta.artifacts import read_json, write_json
 from luneta.data.dataset import ImageTextDataset
+from luneta.embedding import embed
 from luneta.errors import ArtifactError, ConfigError, DatasetError
-from luneta.evaluation import evaluate
+from luneta.evaluation import evaluate, evaluate_embeddings
 from luneta.results import Evaluation, load_evaluation
 from luneta.types import DIRECTIONS
 from worlds import ConceptEncoder, world
@@ -141,6 +142,40 @@ def test_the_protocol_follows_the_content() -> None:
 def test_unknown_duplicates_rule() -> None:
     with pytest.raises(ConfigError, match="merge"):
         evaluate(ConceptEncoder(), world(3), duplicates="merged")  # type: ignore[arg-type]
+
+    with pytest.raises(ConfigError, match="merge"):
+        evaluate_embeddings(embed(ConceptEncoder(), world(3)), duplicates="mrege")  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_otherwise_has_no_interval() -> None:
+    metrics = evaluate(ConceptEncoder(constant=True), world(20)).metrics["text_to_image"]
+    assert (metrics["recall@50"].value, metrics["recall@50"].low) == (1, None)  # of 20 images
+    assert metrics["mean_positive_similarity"].value == pytest.approx(1)
+    assert metrics["mean_positive_similarity"].low is None
+
+
+def test_equal_captions_are_one_query_asked_several_times() -> None:
+    """Also where the strict rule tells them apart: the interval of ten labels is as wide as that of ten queries."""
+    labels = world(400, equal_captions=[range(start, 400, 10) for start in range(10)])
+    found = evaluate(ConceptEncoder(noise=2.0, dim=64), labels, duplicates="strict").metrics["text_to_image"]["mrr"]
+    alone = evaluate(ConceptEncoder(noise=2.0, dim=64), world(400), duplicates="strict").metrics["text_to_image"]["mrr"]
+    widths = [metric.high - metric.low for metric in (found, alone) if metric.low is not None and metric.high]
+    assert widths[0] / found.value > widths[1] / alone.value
+
+
+def test_a_cache_that_cannot_be_used_costs_time_not_the_result(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LUNETA_CACHE", str(tmp_path / "file" / "cache"))
+    found = evaluate(ConceptEncoder(), world(5))
+    assert found.metrics["text_to_image"]["recall@1"].value == 1
+    assert "LUNETA_CACHE" in caplog.text
+
+
+def test_nothing_to_evaluate_is_said() -> None:
+    with pytest.raises(DatasetError, match="nothing to evaluate"):
+        evaluate(ConceptEncoder(), world(0))
 
 
 @pytest.fixture

@@ -153,6 +153,15 @@ def test_nothing_is_said_where_nothing_can_be() -> None:
     assert bootstrap([7.0], statistic="median") == Interval(7.0, None, None)
     assert bootstrap([1.0] * 5, statistic="median") == Interval(1.0, None, None)
     assert bootstrap([1.0] * 6, statistic="median") == Interval(1.0, 1.0, 1.0)
+    assert bootstrap([1.0] * 50, bounded=False) == Interval(1.0, None, None)
+
+
+@pytest.mark.parametrize("n", [7, 50, 97])
+def test_rounding_is_no_spread(n: int) -> None:
+    """Sums of equal numbers that binary cannot hold differ in their last bits from draw to draw."""
+    for k in range(2, 60):
+        found = bootstrap(np.full(n, 1 / k))
+        assert (found.low, found.high) == (None, None)
 
 
 @pytest.mark.parametrize(

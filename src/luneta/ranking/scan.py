@@ -17,7 +17,6 @@ The matrix product takes most of the time, so the counting must not spoil it.
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +30,7 @@ from threadpoolctl import threadpool_limits
 from luneta.progress import track
 from luneta.ranking.ties import Floats, Indexes, Thresholds
 from luneta.ranking.vectors import exact_product, exact_scores
+from luneta.threads import available
 
 STRIP = 128  # rows of a strip: at most 255, so that the count of a column fits into a byte
 WIDTH = 8192  # columns of a block, unless the matrix is narrower
@@ -93,7 +93,7 @@ class Tally:
 
     Attributes:
         n_above, n_at_least: for every layer, the counts (n,) of its lines.
-        top_score, top_item: the best score of every line and where it is; the first, where several are equal.
+        top_score, top_item: the best score of every line, as float32 has it, and where it is.
     """
 
     n_above: list[Indexes]
@@ -135,17 +135,9 @@ def block_shape(n_rows: int, n_cols: int, mib: float) -> tuple[int, int]:
     return min(n_rows, n_scores // width), width
 
 
-def n_threads() -> int:
-    """As many as this process may use: OMP_NUM_THREADS where it is set, as for BLAS."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdigit() and int(wanted) > 0:
-        return int(wanted)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def scan(rows: Lines, cols: Lines, *, block_mib: float) -> tuple[Tally, Tally]:
     """Count and find the best along rows and columns in one pass over `rows.vectors @ cols.vectors.T`."""
-    n_rows, n_cols, threads = len(rows.vectors), len(cols.vectors), n_threads()
+    n_rows, n_cols, threads = len(rows.vectors), len(cols.vectors), available()
     height, width = block_shape(n_rows, n_cols, block_mib / threads)
     height = min(height, HEIGHT)
     found_rows, found_cols = Tally.empty(rows), Tally.empty(cols)
@@ -322,7 +314,7 @@ def count_by_sorting(
         n_at_least[own] = len(scores) - np.searchsorted(scores, lower[own], side="left")
 
     step = max(1, int(block_mib * 2**20 / 8) // len(gallery))
-    with ThreadPoolExecutor(n_threads()) as pool, track("similarities", len(queries)) as advance:
+    with ThreadPoolExecutor(available()) as pool, track("similarities", len(queries)) as advance:
         for start, stop in spans(len(queries), step):
             list(pool.map(place, range(start, stop), exact_product(queries[start:stop], gallery)))
             advance(stop - start)
