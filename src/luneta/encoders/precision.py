@@ -22,6 +22,8 @@ def resolve_device(device: str) -> torch.device:
     Raises:
         ConfigError: no such kind of device, or none of it here.
     """
+    if not isinstance(device, str | torch.device):
+        raise ConfigError(f"device is {device!r}, expected a name: auto, cpu, cuda or mps")
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -47,6 +49,8 @@ def resolve_dtype(dtype: str, device: torch.device) -> str:
     Raises:
         ConfigError: no such number format.
     """
+    if not isinstance(dtype, str):
+        raise ConfigError(f"dtype is {dtype!r}, expected a name: auto, {', '.join(DTYPES)}")
     if dtype == "auto":
         return "bfloat16" if computes_bfloat16(device) else "float32"
     if dtype not in DTYPES:
@@ -66,15 +70,17 @@ def computes_bfloat16(device: torch.device) -> bool:
 
 
 def cpu_multiplies_bfloat16(cpuinfo: str) -> bool:
-    """Whether an x86 processor has bfloat16 instructions, from the text of /proc/cpuinfo.
+    """Whether a processor has bfloat16 instructions, from the text of /proc/cpuinfo.
 
-    >>> cpu_multiplies_bfloat16("flags\\t\\t: fpu avx2 avx512f avx512_bf16")
+    >>> cpu_multiplies_bfloat16("flags\\t\\t: fpu avx2 avx512f avx512_bf16")  # x86
     True
     >>> cpu_multiplies_bfloat16("flags\\t\\t: fpu avx2 avx512f")
     False
+    >>> cpu_multiplies_bfloat16("Features\\t: fp asimd i8mm bf16")  # Arm
+    True
     """
-    flags = next((line for line in cpuinfo.splitlines() if line.startswith("flags")), "").split()
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    flags = next((line for line in cpuinfo.splitlines() if line.startswith(("flags", "Features"))), "").split()
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags)
 
 
 def lower_matrices(model: nn.Module, dtype: str) -> None:

@@ -31,8 +31,16 @@ def test_flags_of_a_processor(flags: str, expected: bool) -> None:
     assert cpu_multiplies_bfloat16(f"model name\t: X avx512_bf16\nflags\t\t: {flags}\nbugs\t\t: none\n") is expected
 
 
-def test_a_processor_of_another_kind() -> None:
-    assert cpu_multiplies_bfloat16("Features\t: fp asimd bf16\n") is False
+@pytest.mark.parametrize(
+    ("flags", "expected"), [("fp asimd sve i8mm bf16 dgh", True), ("fp asimd sve svebf16x", False)]
+)
+def test_flags_of_an_arm_processor(flags: str, expected: bool) -> None:
+    cpuinfo = f"processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: {flags}\nCPU part\t: 0xd40\n"
+    assert cpu_multiplies_bfloat16(cpuinfo) is expected
+
+
+def test_a_processor_that_tells_nothing() -> None:
+    assert cpu_multiplies_bfloat16("processor: 0\nmodel name: bf16\n") is False
 
 
 def test_only_matrices_are_lowered() -> None:
