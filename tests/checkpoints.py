@@ -123,13 +123,13 @@ def _xlm_roberta_tokenizer(folder: Path) -> Any:
     return XLMRobertaTokenizer(vocab=[*specials, *learned, ("<mask>", 0.0)], model_max_length=TEXT_LENGTH)
 
 
-def _bert_tokenizer() -> Any:
+def _bert_tokenizer(context: int = TEXT_LENGTH) -> Any:
     from tokenizers import BertWordPieceTokenizer
     from transformers import BertTokenizer
 
     learner = BertWordPieceTokenizer(lowercase=True)
     learner.train_from_iterator(sentences(), vocab_size=400, min_frequency=1, show_progress=False)
-    return BertTokenizer(vocab=learner.get_vocab(), model_max_length=TEXT_LENGTH, do_lower_case=True)
+    return BertTokenizer(vocab=learner.get_vocab(), model_max_length=context, do_lower_case=True)
 
 
 # -- weights ---------------------------------------------------------------------------------------------------
@@ -226,10 +226,11 @@ def _make_naflex(folder: Path) -> None:
     _save(folder, Siglip2Model(config), tokenizer, Siglip2ImageProcessorPil(patch_size=8, max_num_patches=16))
 
 
-def _make_align(folder: Path) -> None:
+def _make_align(folder: Path, *, positions: int = TEXT_LENGTH) -> None:
+    """The published ALIGN has 512 positions, of which training used 64."""
     from transformers import AlignConfig, AlignModel, EfficientNetImageProcessorPil
 
-    tokenizer = _bert_tokenizer()
+    tokenizer = _bert_tokenizer(positions)
     vision = {
         "image_size": IMAGE_SIZE,
         "width_coefficient": 1.0,
@@ -244,7 +245,9 @@ def _make_align(folder: Path) -> None:
         "hidden_dim": 32,
     }
     config = AlignConfig(
-        text_config=_text(tokenizer, pad_token_id=tokenizer.pad_token_id), vision_config=vision, projection_dim=32
+        text_config=_text(tokenizer, pad_token_id=tokenizer.pad_token_id, max_position_embeddings=positions),
+        vision_config=vision,
+        projection_dim=32,
     )
     processor = EfficientNetImageProcessorPil(
         size={"height": IMAGE_SIZE + 8, "width": IMAGE_SIZE + 8},

@@ -26,7 +26,9 @@ def test_a_preset_is_on_the_hub_as_safetensors(preset: EncoderPreset) -> None:
     assert "preprocessor_config.json" in files
 
 
-@pytest.mark.parametrize("name", ["clip-b32", "siglip-b16", "siglip2-b16", "siglip2-b16-naflex", "chinese-clip-b16"])
+@pytest.mark.parametrize(
+    "name", ["clip-b32", "siglip-b16", "siglip2-b16", "siglip2-b16-naflex", "align", "altclip", "chinese-clip-b16"]
+)
 def test_a_preset_loads_and_tells_colours_apart(name: str) -> None:
     encoder = load_encoder(name)
     preset = next(preset for preset in ON_THE_HUB if preset.name == name)

@@ -211,6 +211,25 @@ def test_padding_without_a_mask_would_be_seen(family: str, tiny_checkpoint: Make
     assert cosines(misread(folder, masks_padding=False).encode_texts(uneven), theirs).min() < 0.999
 
 
+@torch.inference_mode()
+def test_align_reads_what_it_was_trained_to_read(tmp_path: Path) -> None:
+    """Its position table has room for more, and the library's processor cuts at 64."""
+    from transformers import AlignProcessor
+
+    folder = make_checkpoint("align", tmp_path / "align", positions=512)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    processor = AlignProcessor(AutoImageProcessor.from_pretrained(folder, backend="pil"), tokenizer)
+    long = ["a red boat on the beach under a tree " * n for n in (6, 9, 40)]
+    assert [len(ids) > 64 for ids in tokenizer(long, truncation=True)["input_ids"]] == [False, True, True]
+    theirs = unit(load_library(folder).get_text_features(**processor(text=long, truncation=True, return_tensors="pt")))
+    encoder = load(folder)
+    assert_same(encoder.encode_texts(long), theirs)
+    assert encoder.n_truncated(long) == 2
+    whole = misread(folder, context=lambda text_config, limit: limit).encode_texts(long)
+    assert cosines(whole[:1], theirs[:1]).min() >= 0.99999
+    assert cosines(whole[1:], theirs[1:]).max() < 0.999
+
+
 # -- CLIP's end token ------------------------------------------------------------------------------------------
 
 
