@@ -50,7 +50,8 @@ Encoders = Annotated[
     typer.Option(
         "--encoder",
         "-e",
-        help="Preset, hub id, checkpoint folder or [i]package.module:Class[/i]; may be given several times.",
+        help="Preset, hub id ([i]owner/name[/i] or [i]owner/name@REVISION[/i]), checkpoint folder or "
+        "[i]package.module:Class[/i]; may be given several times.",
         rich_help_panel=ENCODER_PANEL,
     ),
 ]
@@ -59,7 +60,8 @@ OneEncoder = Annotated[
     typer.Option(
         "--encoder",
         "-e",
-        help="Preset, hub id, checkpoint folder or [i]package.module:Class[/i].",
+        help="Preset, hub id ([i]owner/name[/i] or [i]owner/name@REVISION[/i]), checkpoint folder or "
+        "[i]package.module:Class[/i].",
         rich_help_panel=ENCODER_PANEL,
     ),
 ]

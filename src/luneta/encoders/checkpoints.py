@@ -46,11 +46,12 @@ def open_folder(name: str, folder: Path, revision: str | None = None) -> Checkpo
     """The checkpoint in `folder`, as `save_pretrained` of transformers writes it.
 
     Raises:
-        EncoderError: no `config.json`, a model type we do not serve, weights that are missing, pickled, truncated
-            or corrupt.
+        EncoderError: no `config.json`, a model type we do not serve, weights that are missing, elsewhere, pickled,
+            truncated or corrupt.
     """
     config = _read_config(name, folder)
     family = _family_of(name, config)
+    _refuse_redirection(name, folder, config)
     weights = _weight_files(name, folder)
     for path in weights:
         _check_safetensors(name, path)
@@ -95,6 +96,21 @@ def _family_of(name: str, config: dict[str, Any]) -> Family:
     )
 
 
+def _refuse_redirection(name: str, folder: Path, config: dict[str, Any]) -> None:
+    """No other weights than those we check and fingerprint: the library would follow these and say nothing."""
+    if "transformers_weights" in config:
+        raise EncoderError(
+            f"{name}: config.json sends the library to weights in {config['transformers_weights']!r} "
+            "(transformers_weights). Only model.safetensors, or the shards of model.safetensors.index.json, are "
+            "loaded: give those weights that name, if they are the ones you mean, and take the key out."
+        )
+    if (folder / "adapter_config.json").is_file():
+        raise EncoderError(
+            f"{name}: it holds an adapter (adapter_config.json) for another model. Merge the two with peft "
+            "(merge_and_unload), save the result with save_pretrained, and load that folder."
+        )
+
+
 def _weight_files(name: str, folder: Path) -> tuple[Path, ...]:
     """The single file or the shards that the index lists."""
     single = folder / "model.safetensors"
@@ -116,13 +132,14 @@ def _weight_files(name: str, folder: Path) -> tuple[Path, ...]:
     raise EncoderError(f"{name}: {folder} holds no weights; expected model.safetensors")
 
 
-def _pickle_refusal(name: str, files: Sequence[str], revision: str | None = None) -> str:
+def _pickle_refusal(name: str, files: Sequence[str], converted: str | None = None) -> str:
+    """What to say of pickled weights; `converted` is the `owner/name@revision` that has them as safetensors."""
     refusal = (
         f"{name}: its weights come only as {', '.join(files)}. Such a file can run any code when it is opened, so only "
         "safetensors are loaded. "
     )
-    if revision:
-        return refusal + f"The hub's own converter has put safetensors at revision {revision!r}: ask for that revision."
+    if converted:
+        return refusal + f"The hub's own converter has put safetensors at {converted}: load that name."
     return refusal + (
         'If you trust it, convert it once: python -c "from transformers import AutoModel, AutoProcessor; '
         f"m, p = (C.from_pretrained({name!r}) for C in (AutoModel, AutoProcessor)); "
@@ -198,18 +215,18 @@ def _refuse_without_safetensors(name: str, repository: str, revision: str | None
         files = HfApi().list_repo_files(repository, revision=revision)
         pickled = [file for file in files if "/" not in file and any(fnmatch(file, kind) for kind in _PICKLES)]
         if pickled:
-            raise EncoderError(_pickle_refusal(name, pickled, _converted_revision(repository)))
+            raise EncoderError(_pickle_refusal(name, pickled, _converted(repository)))
     except (HfHubHTTPError, OfflineModeIsEnabled, OSError):
         return
 
 
-def _converted_revision(repository: str) -> str | None:
-    """The revision with the safetensors that the hub's own bot proposed to the owner, if it did."""
+def _converted(repository: str) -> str | None:
+    """The `owner/name@revision` with the safetensors that the hub's own bot proposed to the owner, if it did."""
     from huggingface_hub import HfApi
 
     for discussion in HfApi().get_repo_discussions(
         repository, author=_CONVERSION_AUTHOR, discussion_type="pull_request"
     ):
         if discussion.title == _CONVERSION_TITLE and discussion.status in ("open", "draft"):
-            return f"refs/pr/{discussion.num}"
+            return f"{repository}@refs/pr/{discussion.num}"
     return None

@@ -33,7 +33,7 @@ class Family:
         lowers: texts are lower-cased before the tokenizer, whatever the tokenizer does.
         pooling: where the text's vector is read, in words.
         temperature: name of the parameter that scales the scores.
-        idle_weights: prefixes of parameters that no vector depends on; these alone may be missing.
+        idle_weights: prefixes of parameters that no vector depends on; these alone may be missing, or left over.
     """
 
     model_type: str
@@ -112,8 +112,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
                 temperature="temperature",
                 idle_weights=("text_model.pooler.",),
             ),
-            _masked_family("altclip", "AltCLIPModel", _roberta_positions),
-            _masked_family("chinese_clip", "ChineseCLIPModel", _positions),
+            _masked_family("altclip", "AltCLIPModel", _roberta_positions, idle_weights=("text_model.roberta.pooler.",)),
+            _masked_family("chinese_clip", "ChineseCLIPModel", _positions, idle_weights=("text_model.pooler.",)),
         )
     }
 )

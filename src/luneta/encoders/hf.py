@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from luneta.encoders.precision import computing, lower_matrices, resolve_device,
 from luneta.encoders.preprocessing import ImagePreparation, preparation_of
 from luneta.encoders.texts import TextPreparation
 from luneta.encoders.weights import digest, load_model
-from luneta.errors import ConfigError, EncoderError
+from luneta.errors import ConfigError, EncoderError, LunetaError
 from luneta.types import EncoderSpec, Vectors
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ class HFEncoder:
         batch_size: int | None = None,
         languages: tuple[str, ...] = (),
     ) -> None:
-        if batch_size is not None and batch_size < 1:
-            raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
+        if batch_size is not None and (not isinstance(batch_size, int | np.integer) or batch_size < 1):
+            raise ConfigError(f"batch_size is {batch_size!r}, expected a whole number of at least 1")
         self._name = checkpoint.name
         self._device = resolve_device(device)
         self._dtype = resolve_dtype(dtype, self._device)
@@ -144,6 +145,7 @@ class HFEncoder:
         return np.empty((0, self.spec.embedding_dim), dtype=np.float32)
 
     def _describe(self, checkpoint: Checkpoint, languages: tuple[str, ...]) -> EncoderSpec:
+        embedding_dim = self._probe()
         ingredients = {
             "model_type": checkpoint.family.model_type,
             "weights": [digest(path) for path in checkpoint.weights],
@@ -158,7 +160,7 @@ class HFEncoder:
         bias = getattr(self._model, "logit_bias", None)
         return EncoderSpec(
             name=checkpoint.name,
-            embedding_dim=self._probe(),
+            embedding_dim=embedding_dim,
             fingerprint=hash_json(ingredients),
             revision=checkpoint.revision,
             backend="transformers",
@@ -172,17 +174,41 @@ class HFEncoder:
         )
 
     def _probe(self) -> int:
-        """Length of the vectors, after one picture and one text have gone through: both towers work and agree."""
+        """Length of the vectors, after a batch has gone through both towers: they work, and agree.
+
+        Raises:
+            EncoderError: they do not; or pictures of two shapes do not make one batch that the model takes.
+        """
         from PIL import Image
 
-        picture = self._image_vectors([self.prepare_image(Image.new("RGB", (64, 48), (200, 120, 40)))])
-        text = self._text_vectors(self._texts.token_ids(["a"]))
+        pictures = [Image.new("RGB", size, (200, 120, 40)) for size in ((64, 48), (30, 90))]
+        with self._blaming(
+            "a picture",
+            "size, crop_size and do_center_crop in preprocessor_config.json must make "
+            "every picture as large as image_size in config.json",
+        ):
+            picture = self._image_vectors([self.prepare_image(image) for image in pictures])
+        with self._blaming("a text", "tokenizer and text_config in config.json must be of one model"):
+            text = self._text_vectors(self._texts.token_ids(["a", "b c"]))
         if picture.shape != text.shape:
             raise EncoderError(
                 f"{self._name}: picture vectors have {picture.shape[1]} numbers and text vectors {text.shape[1]}: "
                 "the towers do not share a space"
             )
         return int(picture.shape[1])
+
+    @contextlib.contextmanager
+    def _blaming(self, what: str, remedy: str) -> Iterator[None]:
+        """Whatever the library raises while it tries its first batch is the checkpoint's fault, said so."""
+        try:
+            yield
+        except (LunetaError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            raise EncoderError(
+                f"{self._name}: {what} prepared as the checkpoint says does not go through its model "
+                f"({type(error).__name__}: {error}); {remedy}"
+            ) from error
 
 
 class _QuickGELU(nn.Module):
@@ -209,11 +235,12 @@ def _image_preparation(checkpoint: Checkpoint) -> ImagePreparation:
         processor = AutoImageProcessor.from_pretrained(
             checkpoint.folder, backend="pil", local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError, TypeError, KeyError, ImportError) as error:
+        return preparation_of(processor)
+    except Exception as error:  # what a damaged recipe raises depends on where the library first stumbles over it
         raise EncoderError(
-            f"{checkpoint.name}: how its pictures are prepared (preprocessor_config.json) cannot be read: {error}"
+            f"{checkpoint.name}: how its pictures are prepared (preprocessor_config.json) cannot be read or used: "
+            f"{error}. Fetch that file again, or copy it from the checkpoint this one was made from."
         ) from error
-    return preparation_of(processor)
 
 
 def _effective(config: dict[str, Any]) -> dict[str, Any]:

@@ -149,7 +149,11 @@ class LibraryPreparation:
 
 
 def preparation_of(processor: Any) -> ImagePreparation:
-    """Our own preparation when it can do exactly what `processor` (of transformers, Pillow back end) does."""
+    """Our own preparation when it can do exactly what `processor` (of transformers, Pillow back end) does.
+
+    Raises:
+        ValueError: a mean or deviation that is no number or three, or a deviation that nothing can be divided by.
+    """
     plain = _plain_recipe(processor)
     if plain is None:
         return LibraryPreparation(processor)
@@ -186,15 +190,28 @@ def _affine_of(processor: Any) -> Affine:
     """All of rescale, offset and normalise as one product and sum."""
     scale = np.full(3, processor.rescale_factor if processor.do_rescale else 1.0)
     shift = np.full(3, -1.0 if processor.do_rescale and getattr(processor, "rescale_offset", False) else 0.0)
-    std = np.broadcast_to(np.asarray(processor.image_std, dtype=np.float64), 3)
     if processor.do_normalize:
-        mean = np.broadcast_to(np.asarray(processor.image_mean, dtype=np.float64), 3)
+        mean, std = _per_channel(processor, "image_mean"), _per_channel(processor, "image_std")
         scale, shift = scale / std, (shift - mean) / std
     if getattr(processor, "include_top", False):
+        std = _per_channel(processor, "image_std")
         scale, shift = scale / std, shift / std
     return Affine(
         (scale[0].item(), scale[1].item(), scale[2].item()), (shift[0].item(), shift[1].item(), shift[2].item())
     )
+
+
+def _per_channel(processor: Any, name: str) -> NDArray[np.float64]:
+    """One number for all three channels, or one for each."""
+    given = np.asarray(getattr(processor, name), dtype=np.float64)
+    if (
+        given.shape not in ((), (1,), (3,))
+        or not np.isfinite(given).all()
+        or (name == "image_std" and given.min() <= 0)
+    ):
+        expected = "three numbers above 0" if name == "image_std" else "three numbers"
+        raise ValueError(f"{name} is {getattr(processor, name)}, expected {expected}")
+    return np.broadcast_to(given, 3)
 
 
 def _size_of(size: Any) -> int | tuple[int, int] | None:

@@ -28,8 +28,9 @@ def load_encoder(
 
     Args:
         name: a preset (`siglip2-b16`; `list_encoders()` shows all), an encoder of the package (`luneta-mini`), a folder
-            that `save_pretrained` wrote, a repository of the Hugging Face hub (`google/siglip2-base-patch16-224`), a
-            class or object of yours (`package.module:ClassOrInstance`), or an object that is an encoder already.
+            that `save_pretrained` wrote, a repository of the Hugging Face hub (`google/siglip2-base-patch16-224`, or
+            `owner/name@revision`), a class or object of yours (`package.module:ClassOrInstance`), or an object that is
+            an encoder already. A `Path` is always a folder on this machine, never a name.
         revision: branch, tag or commit of a hub repository.
         dtype: "float32", "bfloat16" or "float16": in which format products are computed. "auto" is bfloat16 where the
             hardware has it, else float32. The vectors are float32 always.
@@ -48,8 +49,7 @@ def load_encoder(
 
         _refuse_options(type(name).__name__, revision, dtype, device, batch_size)
         return checked(name)
-    name = os.fspath(name)
-    if _OBJECT.fullmatch(name) and not Path(name).exists():
+    if isinstance(name, str) and _OBJECT.fullmatch(name) and not Path(name).exists():
         from luneta.encoders.custom import load_object
 
         _refuse_options(name, revision, dtype, device, batch_size)
@@ -58,34 +58,59 @@ def load_encoder(
     from luneta.encoders.checkpoints import download, open_folder
     from luneta.encoders.hf import HFEncoder
 
-    folder, preset = _resolve(name)
+    label = os.fspath(name)
+    if isinstance(name, str):
+        plain, revision = _split_revision(name, revision)
+        folder, preset = _resolve(plain)
+    else:
+        plain, folder, preset = label, _folder(Path(name).expanduser()), None
     if folder is not None:
         if revision is not None:
-            raise ConfigError(f"{name} is a folder and has no revisions, but revision={revision!r} was given")
-        checkpoint = open_folder(name, folder)
+            raise ConfigError(f"{plain} is a folder and has no revisions, but {revision!r} was asked for")
+        checkpoint = open_folder(label, folder)
     else:
-        repository = preset.checkpoint if preset else name
+        repository = preset.checkpoint if preset else plain
         pinned = preset.revision if preset else None
-        checkpoint = download(name, repository, revision or pinned)
+        checkpoint = download(label, repository, revision or pinned)
     languages = preset.languages if preset else ()
     return HFEncoder(checkpoint, dtype=dtype, device=device, batch_size=batch_size, languages=languages)
 
 
+def _split_revision(name: str, revision: str | None) -> tuple[str, str | None]:
+    """`owner/name@revision` -> (owner/name, revision), unless that is how a folder here is called."""
+    plain, at, named = name.partition("@")
+    if not at or Path(name).expanduser().exists():
+        return name, revision
+    if not named:
+        raise ConfigError(f"{name!r} names no revision after its @; write {plain}@REVISION, or {plain}")
+    if revision is not None and revision != named:
+        raise ConfigError(f"{name!r} names the revision {named!r}, but revision={revision!r} was given; keep one")
+    return plain, named
+
+
+def _folder(path: Path) -> Path:
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise EncoderError(f"{path} is a file; a checkpoint is the folder that save_pretrained wrote")
+    raise EncoderError(f"{path}: there is no such folder")
+
+
 def _resolve(name: str) -> tuple[Path | None, EncoderPreset | None]:
     """(folder, None): a checkpoint of the user's; (folder, preset): one of the package; (None, ...): on the hub."""
+    if not name.strip() or "\0" in name:
+        raise ConfigError(f"{name!r} names no encoder: give a preset, a folder, a hub id or package.module:Class")
     if preset := find_preset(name):
         return (Path(preset.checkpoint) if preset.name in BUNDLED else None), preset
     folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder, None
-    if folder.is_file():
-        raise EncoderError(f"{name} is a file; a checkpoint is the folder that save_pretrained wrote")
+    if folder.exists():
+        return _folder(folder), None
     if name.lower() in BUNDLED:
         raise EncoderError(f"{name} is missing from this installation; install luneta again")
     if _HUB_ID.fullmatch(name):
         return None, preset_of_checkpoint(name)
     if os.sep in name or name.startswith((".", "~")):
-        raise EncoderError(f"{name}: there is no such folder")
+        return _folder(folder), None
     raise ConfigError(
         f"unknown encoder {name!r}. {did_you_mean(name, [preset.name for preset in list_encoders()])} It can also be a "
         "folder, a hub id (owner/name), or package.module:Class."

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from luneta.encoders.checkpoints import Checkpoint
+from luneta.encoders.inputs import list_of_texts
 from luneta.encoders.weights import digest
-from luneta.errors import ConfigError, EncoderError
+from luneta.errors import EncoderError
 
 LONGEST_TEXT = 20_000
 """Characters; no context of these models reaches so far, and a tokenizer takes its time over megabytes."""
@@ -41,6 +42,11 @@ class TextPreparation:
         self._family = checkpoint.family
         self._tokenizer = _load_tokenizer(checkpoint)
         self.context = checkpoint.family.context(text_config, int(self._tokenizer.model_max_length))
+        if self.context <= self._tokenizer.num_special_tokens_to_add():
+            raise EncoderError(
+                f"{checkpoint.name}: its texts may have {self.context} tokens, which leaves no room for a word; look "
+                "at model_max_length in tokenizer_config.json"
+            )
         self._pad = _padding_id(checkpoint, self._tokenizer, text_config)
         self.details: dict[str, Any] = {
             "tokenizer": {
@@ -64,11 +70,11 @@ class TextPreparation:
         """Ids of each text, special tokens included; when cut to the context, the end token stays.
 
         Raises:
-            ConfigError: something that is not a string.
+            ConfigError: something that is not a list of strings.
         """
-        if not texts:
+        cleaned = [self._clean(text) for text in list_of_texts(texts)]
+        if not cleaned:
             return []
-        cleaned = [self._clean(text, index) for index, text in enumerate(texts)]
         limit: dict[str, Any] = {"truncation": True, "max_length": self.context} if truncate else {"verbose": False}
         encoded = self._tokenizer(
             cleaned, padding=False, return_attention_mask=False, return_token_type_ids=False, **limit
@@ -76,11 +82,7 @@ class TextPreparation:
         ids: list[list[int]] = encoded["input_ids"]
         return ids
 
-    def _clean(self, text: str, index: int) -> str:
-        if not isinstance(text, str):
-            raise ConfigError(
-                f"text {index} is a {type(text).__name__}, expected a string; several captions are several texts"
-            )
+    def _clean(self, text: str) -> str:
         if len(text) > LONGEST_TEXT:
             text = text.strip()[:LONGEST_TEXT]
         text = text.encode("utf-8", errors="replace").decode("utf-8")  # half a surrogate pair is no character

@@ -13,7 +13,7 @@ from luneta.artifacts import cache_dir, hash_file, read_json, write_json
 from luneta.encoders.checkpoints import Checkpoint
 from luneta.errors import ArtifactError, EncoderError
 
-_LAYER_NUMBER = re.compile(r"\.layers?\.\d+\.|\.blocks\.\d+\.")
+_COUNTING = re.compile(r"(^|\.)(position_ids|token_type_ids)$")
 _REMEMBER_ABOVE = 64 * 2**20
 """Bytes; smaller files are quicker hashed than looked up."""
 
@@ -22,8 +22,8 @@ def load_model(checkpoint: Checkpoint) -> Any:
     """The model in float32, in evaluation mode, with every weight from the checkpoint.
 
     Raises:
-        EncoderError: a weight the configuration asks for is missing or has another shape, or the file holds layers
-            that the configuration has not. Such a model would compute, and mean nothing.
+        EncoderError: a weight the configuration asks for is missing or has another shape, or the file holds weights
+            that the configuration has no place for. Such a model would compute, and mean nothing.
     """
     import torch
     import transformers
@@ -40,10 +40,10 @@ def load_model(checkpoint: Checkpoint) -> Any:
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
             )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+    except Exception as error:  # the library's checks of a configuration have no common class
         raise EncoderError(
             f"{checkpoint.name}: transformers {transformers.__version__} cannot build a {model_class.__name__} from "
-            f"its config.json and weights: {error}"
+            f"its config.json and weights: {error or type(error).__name__}"
         ) from error
     _refuse_partial(checkpoint, report)
     return model.requires_grad_(False).eval()
@@ -79,12 +79,18 @@ def _refuse_partial(checkpoint: Checkpoint, report: dict[str, Any]) -> None:
             f"{_some(missing)}. Is it one tower only, or a model of another type ({checkpoint.family.model_type} is "
             "what config.json says)?"
         )
-    surplus = sorted(key for key in report["unexpected_keys"] if _LAYER_NUMBER.search(key))
+    surplus = sorted(key for key in report["unexpected_keys"] if not _may_be_left(key, checkpoint))
     if surplus:
         raise EncoderError(
-            f"{checkpoint.name}: the weights hold layers that config.json does not have: {_some(surplus)}. The model "
-            "would run without them; repair config.json."
+            f"{checkpoint.name}: the weights hold {len(surplus)} tensors that config.json has no place for: "
+            f"{_some(surplus)}. The model would run without them and give other vectors than were meant; repair "
+            "config.json, or take them out of the weights if nothing needs them."
         )
+
+
+def _may_be_left(key: str, checkpoint: Checkpoint) -> bool:
+    """Whether no vector depends on a tensor: a table of 0, 1, 2, ... of older versions, or a head that is not read."""
+    return bool(_COUNTING.search(key)) or key.startswith(checkpoint.family.idle_weights)
 
 
 def _some(items: Sequence[str], n: int = 4) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,8 @@ from safetensors.numpy import load_file, save_file
 from luneta import load_encoder
 from luneta.encoders import weights
 from luneta.encoders.hf import HFEncoder
-from luneta.errors import EncoderError
+from luneta.encoders.registry import list_encoders
+from luneta.errors import ConfigError, EncoderError
 
 MakeCheckpoint = Callable[[str], Path]
 
@@ -83,7 +85,47 @@ def test_a_weight_of_another_shape(folder: Path) -> None:
 def test_more_layers_than_the_configuration_has(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     change_json(folder / "config.json", vision_config=config["vision_config"] | {"num_hidden_layers": 1})
-    refused(folder, r"layers that config\.json does not have: .*layers\.1\.")
+    refused(folder, r"tensors that config\.json has no place for: .*layers\.1\.")
+
+
+@pytest.mark.parametrize("key", ["text_model.extra_norm.weight", "adapter.weight", "vision_model.pooler.dense.weight"])
+def test_a_weight_with_no_place(folder: Path, key: str) -> None:
+    change_weights(folder, lambda tensors: tensors.update({key: np.ones((32, 32), np.float32)}))
+    refused(folder, rf"hold 1 tensors that config\.json has no place for: {re.escape(key)}")
+
+
+@pytest.mark.parametrize(
+    ("family", "key"),
+    [
+        ("clip", "text_model.embeddings.position_ids"),
+        ("siglip", "vision_model.embeddings.position_ids"),
+        ("align", "text_model.pooler.dense.weight"),
+        ("altclip", "text_model.roberta.embeddings.token_type_ids"),
+        ("altclip", "text_model.roberta.pooler.dense.weight"),
+        ("chinese_clip", "text_model.pooler.dense.weight"),
+    ],
+)
+def test_leftovers_that_no_vector_depends_on(
+    family: str, key: str, tmp_path: Path, tiny_checkpoint: MakeCheckpoint
+) -> None:
+    folder = shutil.copytree(tiny_checkpoint(family), tmp_path / "checkpoint")
+    shape, kind = ((32, 32), np.float32) if key.endswith("weight") else ((1, 32), np.int64)
+    change_weights(folder, lambda tensors: tensors.update({key: np.zeros(shape, kind)}))
+    text = ["a red boat"]
+    theirs = load_encoder(tiny_checkpoint(family), dtype="float32").encode_texts(text)
+    np.testing.assert_allclose(load_encoder(folder, dtype="float32").encode_texts(text), theirs, atol=1e-6)
+
+
+def test_weights_that_the_configuration_fetches_from_elsewhere(folder: Path) -> None:
+    """The library would load them, under the fingerprint of those that are not loaded."""
+    shutil.copy(folder / "model.safetensors", folder / "other.safetensors")
+    change_json(folder / "config.json", transformers_weights="other.safetensors")
+    assert "take the key out" in refused(folder, r"weights in 'other\.safetensors' \(transformers_weights\)")
+
+
+def test_an_adapter(folder: Path) -> None:
+    (folder / "adapter_config.json").write_text("{}")
+    assert "merge_and_unload" in refused(folder, "holds an adapter")
 
 
 @pytest.mark.parametrize("keep", [0, 3, 2000, -1000])
@@ -162,6 +204,54 @@ def test_configuration_that_is_not_readable(folder: Path) -> None:
 def test_no_recipe_for_pictures(folder: Path) -> None:
     (folder / "preprocessor_config.json").unlink()
     refused(folder, "how its pictures are prepared")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"do_center_crop": False},
+        {"size": {"shortest_edge": 40}, "crop_size": {"height": 40, "width": 40}},
+        {"size": {"shortest_edge": 0}},
+    ],
+    ids=["as wide as they come", "larger than the model reads", "nothing left"],
+)
+def test_pictures_that_do_not_fit_the_model(folder: Path, changes: dict[str, Any]) -> None:
+    change_json(folder / "preprocessor_config.json", **changes)
+    assert "image_size in config.json" in refused(folder, "a picture prepared .* does not go through its model")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image_mean": [1, 2]}, r"image_mean is .*, expected three numbers\. Fetch"),
+        ({"image_std": [0, 0, 0]}, "image_std is .*, expected three numbers above 0"),
+        ({"image_std": "wide"}, "cannot be read or used"),
+        ({"size": "big"}, "cannot be read or used"),
+        ({"image_processor_type": "Unheard"}, "cannot be read or used"),
+    ],
+)
+def test_a_recipe_for_pictures_that_makes_no_sense(folder: Path, changes: dict[str, Any], message: str) -> None:
+    change_json(folder / "preprocessor_config.json", **changes)
+    refused(folder, message)
+
+
+@pytest.mark.parametrize("content", ["[]", "{", "7"])
+def test_a_damaged_recipe_for_pictures(folder: Path, content: str) -> None:
+    (folder / "preprocessor_config.json").write_text(content)
+    refused(folder, r"\(preprocessor_config\.json\) cannot be read or used")
+
+
+@pytest.mark.parametrize("tower", ["text_config", "vision_config"])
+@pytest.mark.parametrize("value", ["x", 3, [1]])
+def test_a_configuration_that_makes_no_sense(folder: Path, tower: str, value: object) -> None:
+    change_json(folder / "config.json", **{tower: value})
+    refused(folder, "cannot build a CLIPModel from its config.json")
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2])
+def test_a_context_without_room_for_a_word(folder: Path, limit: int) -> None:
+    change_json(folder / "tokenizer_config.json", model_max_length=limit)
+    refused(folder, f"may have {limit} tokens, which leaves no room for a word")
 
 
 def test_no_tokenizer(folder: Path) -> None:
@@ -273,10 +363,47 @@ def test_a_hub_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_
     assert load_encoder("someone/model", revision="v2").spec.languages == ()
     assert load_encoder("Google/SigLIP-base-patch16-224").spec.languages == ("en",)
     assert asked == [
-        ("openai/clip-vit-base-patch32", "refs/pr/66"),
+        ("openai/clip-vit-base-patch32", next(p.revision for p in list_encoders() if p.name == "clip-b32")),
         ("someone/model", "v2"),
         ("google/siglip-base-patch16-224", None),
     ]
+
+
+@pytest.mark.parametrize("revision", ["v2", "refs/pr/15", COMMIT])
+def test_a_revision_as_part_of_the_name(
+    revision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_checkpoint: MakeCheckpoint
+) -> None:
+    """The command line has one option for an encoder, and several encoders have several revisions."""
+    snapshot = shutil.copytree(tiny_checkpoint("clip"), tmp_path / COMMIT)
+    asked: list[tuple[str, str | None]] = []
+
+    def snapshot_download(repository: str, *, revision: str | None, **_: Any) -> str:
+        asked.append((repository, revision))
+        return str(snapshot)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    spec = load_encoder(f"someone/model@{revision}").spec
+    assert (spec.name, spec.revision) == (f"someone/model@{revision}", COMMIT)
+    assert load_encoder(f"siglip-b16@{revision}", revision=revision).spec.languages == ("en",)
+    assert asked == [("someone/model", revision), ("google/siglip-base-patch16-224", revision)]
+    with pytest.raises(ConfigError, match="keep one"):
+        load_encoder(f"someone/model@{revision}", revision="main")
+    with pytest.raises(ConfigError, match="no revision after its @"):
+        load_encoder("someone/model@")
+    with pytest.raises(ConfigError, match="is a folder and has no revisions"):
+        load_encoder(f"{tmp_path}/{COMMIT}@{revision}")
+    with pytest.raises(ConfigError, match="unknown encoder"):
+        load_encoder(f"no-such-preset@{revision}")
+    monkeypatch.chdir(tmp_path)
+    named = shutil.copytree(tiny_checkpoint("clip"), tmp_path / "someone" / f"model@{revision}")
+    assert load_encoder(f"someone/model@{revision}").spec.revision is None, f"{named} is a folder"
+
+
+def test_presets_of_the_hub_are_pinned_to_commits_or_not_at_all() -> None:
+    """A reference such as refs/pr/66 can be moved under the same name."""
+    pinned = [preset.revision for preset in list_encoders() if preset.revision is not None]
+    assert pinned
+    assert all(re.fullmatch("[0-9a-f]{40}", revision) for revision in pinned)
 
 
 def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,7 +436,9 @@ def test_a_hub_checkpoint_with_pickles_only(tmp_path: Path, monkeypatch: pytest.
     (snapshot / "config.json").write_text('{"model_type": "clip"}')
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(snapshot))
     monkeypatch.setattr(huggingface_hub, "HfApi", Api)
-    with pytest.raises(EncoderError, match=r"only as pytorch_model\.bin\. .* revision 'refs/pr/15'"):
+    with pytest.raises(
+        EncoderError, match=r"only as pytorch_model\.bin\. .* at someone/model@refs/pr/15: load that name"
+    ):
         load_encoder("someone/model")
 
 
