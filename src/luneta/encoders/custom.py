@@ -6,11 +6,13 @@ import importlib
 import inspect
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from luneta.encoders.inputs import list_of_texts
 from luneta.errors import ConfigError, EncoderError, ShapeError, did_you_mean
 from luneta.types import Encoder, EncoderSpec, StagedEncoder, Vectors
 
@@ -24,7 +26,8 @@ LENGTH_TOLERANCE = 1e-3
 def load_object(path: str) -> Encoder:
     """`package.module:ClassOrInstance` -> a checked encoder; a class is called without arguments.
 
-    The module is looked for in the current folder too, as `python -m` does.
+    The module is looked for in the current folder too, which stays importable afterwards, as with `python -m`: the
+    module may import its neighbours only when it needs them.
 
     Raises:
         ConfigError: no such module or name.
@@ -50,8 +53,7 @@ def load_object(path: str) -> Encoder:
 
 def _import(path: str, module_name: str) -> Any:
     here = str(Path.cwd())
-    added = here not in sys.path and "" not in sys.path
-    if added:
+    if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
     try:
         return importlib.import_module(module_name)
@@ -61,9 +63,6 @@ def _import(path: str, module_name: str) -> Any:
         raise EncoderError(f"{path}: importing {module_name} failed: {error}") from error
     except Exception as error:
         raise EncoderError(f"{path}: importing {module_name} failed: {type(error).__name__}: {error}") from error
-    finally:
-        if added:
-            sys.path.remove(here)
 
 
 def checked(encoder: Any, *, name: str | None = None) -> Encoder:
@@ -76,48 +75,67 @@ def checked(encoder: Any, *, name: str | None = None) -> Encoder:
     if isinstance(encoder, CheckedEncoder):
         return encoder
     missing = [part for part in ("encode_images", "encode_texts") if not callable(getattr(encoder, part, None))]
-    missing += [] if hasattr(encoder, "spec") else ["spec"]
+    missing += [] if _has_spec(encoder) else ["spec"]
     if missing:
         raise EncoderError(
             f"{name} is not an encoder: it has no {', '.join(missing)}. An encoder has encode_images(images), "
             "encode_texts(texts) and spec; see luneta.types.Encoder."
         )
-    _check_spec(name, encoder.spec)
-    return CheckedStagedEncoder(encoder) if isinstance(encoder, StagedEncoder) else CheckedEncoder(encoder)
+    spec = _checked_spec(name, encoder)
+    return (CheckedStagedEncoder if isinstance(encoder, StagedEncoder) else CheckedEncoder)(encoder, spec)
 
 
-def _check_spec(name: str, spec: Any) -> None:
+def _has_spec(encoder: Any) -> bool:
+    try:
+        return hasattr(encoder, "spec")
+    except Exception:  # noqa: BLE001 - a property of the user's, which is there and fails: see _checked_spec
+        return True
+
+
+def _checked_spec(name: str, encoder: Any) -> EncoderSpec:
+    """The encoder's `spec`, its dimension an int of Python whatever kind of whole number it was."""
+    try:
+        spec = encoder.spec
+    except Exception as error:
+        raise EncoderError(f"{name}: its spec cannot be read: {type(error).__name__}: {error}") from error
     if not isinstance(spec, EncoderSpec):
         raise EncoderError(f"{name}: spec is a {type(spec).__name__}, expected a luneta.EncoderSpec")
-    if not isinstance(spec.embedding_dim, int) or spec.embedding_dim < 1:
+    if not isinstance(spec.embedding_dim, int | np.integer) or spec.embedding_dim < 1:
         raise EncoderError(f"{name}: spec.embedding_dim is {spec.embedding_dim!r}, expected a positive whole number")
     if not spec.name or not isinstance(spec.fingerprint, str):
         raise EncoderError(
             f"{name}: spec.name is {spec.name!r} and spec.fingerprint {spec.fingerprint!r}; expected a name, and a "
             "digest of everything that decides a vector (empty: its vectors are never kept)"
         )
+    return replace(spec, embedding_dim=int(spec.embedding_dim))
 
 
 class CheckedEncoder:
     """An encoder whose every answer is checked: shape, dtype, finite numbers, unit length."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, spec: EncoderSpec) -> None:
         self._encoder: Any = encoder
+        self._spec = spec
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._encoder!r})"
 
     @property
     def spec(self) -> EncoderSpec:
-        spec: EncoderSpec = self._encoder.spec
-        return spec
+        return self._spec
 
     def encode_images(self, images: Sequence[Image]) -> Vectors:
         """See `luneta.types.Encoder`. Raises ShapeError when what comes back is no array of unit vectors."""
         return self._check("encode_images", self._encoder.encode_images(images), len(images))
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """See `luneta.types.Encoder`. Raises ShapeError when what comes back is no array of unit vectors."""
+        """See `luneta.types.Encoder`.
+
+        Raises:
+            ConfigError: something that is not a list of strings.
+            ShapeError: what comes back is no array of unit vectors.
+        """
+        texts = list_of_texts(texts)
         return self._check("encode_texts", self._encoder.encode_texts(texts), len(texts))
 
     def _check(self, method: str, vectors: Any, n: int) -> Vectors:

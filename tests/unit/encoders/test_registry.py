@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +90,27 @@ class Long(Colours):
     damage = staticmethod(lambda vectors: vectors * np.float32(1.01))
 
 
+class Whole(Colours):
+    spec = EncoderSpec(name="whole", embedding_dim=np.int64(3), fingerprint="whole-1")
+
+
+class Fractional(Colours):
+    spec = EncoderSpec(name="fractional", embedding_dim=3.0, fingerprint="fractional-1")
+
+
+class Unready(Colours):
+    @property
+    def spec(self):
+        raise OSError("no licence")
+
+
+class Neighbourly(Colours):
+    def encode_texts(self, texts):
+        import own_neighbour
+
+        return super().encode_texts([own_neighbour.prefix + text for text in texts])
+
+
 ready = Colours()
 '''
 
@@ -95,9 +118,12 @@ ready = Colours()
 @pytest.fixture
 def own_encoders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own_encoders.py").write_text(textwrap.dedent(MODULE))
+    (tmp_path / "own_neighbour.py").write_text("prefix = 'a photo of '\n")
     (tmp_path / "broken_encoders.py").write_text("import no_such_dependency\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delitem(__import__("sys").modules, "own_encoders", raising=False)
+    monkeypatch.setattr(sys, "path", list(sys.path))  # what is loaded leaves its folder there
+    for name in ("own_encoders", "own_neighbour"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
 
 
 @pytest.mark.usefixtures("own_encoders")
@@ -110,6 +136,20 @@ def test_a_class_or_object_of_ones_own(name: str) -> None:
     assert encoder.encode_texts(["banana", "kiwi"]).shape == (2, 3)
     assert encoder.encode_images([]).shape == (0, 3)
     assert load_encoder(encoder) is encoder
+
+
+@pytest.mark.usefixtures("own_encoders")
+def test_a_module_may_import_its_neighbours_when_it_needs_them() -> None:
+    plain, neighbourly = load_encoder("own_encoders:Colours"), load_encoder("own_encoders:Neighbourly")
+    np.testing.assert_array_equal(neighbourly.encode_texts(["cat"]), plain.encode_texts(["a photo of cat"]))
+    assert sys.path.count(str(Path.cwd())) == 1
+
+
+@pytest.mark.usefixtures("own_encoders")
+def test_a_dimension_of_numpy() -> None:
+    spec = load_encoder("own_encoders:Whole").spec
+    assert (spec.embedding_dim, type(spec.embedding_dim)) == (3, int)
+    assert load_encoder("own_encoders:Whole").encode_texts(["a"]).shape == (1, 3)
 
 
 @pytest.mark.usefixtures("own_encoders")
@@ -129,6 +169,8 @@ def test_a_staged_class_stays_staged() -> None:
         ("own_encoders:OnlyImages", "no encode_texts"),
         ("own_encoders:WrongSpec", "spec is a dict"),
         ("own_encoders:Nameless", "spec.name is ''"),
+        ("own_encoders:Unready", "its spec cannot be read: OSError: no licence"),
+        ("own_encoders:Fractional", r"embedding_dim is 3\.0, expected a positive whole number"),
         ("broken_encoders:Any", "no_such_dependency"),
         ("json:loads", "not an encoder"),
     ],
@@ -146,6 +188,9 @@ def test_what_is_no_encoder(name: str, message: str) -> None:
         ("own_encoder:Colours", "no module 'own_encoder'"),
         ("siglip2-b61", "Did you mean siglip2-b16"),
         ("xyzzy", "Known: align"),
+        ("", "'' names no encoder"),
+        ("  ", "'  ' names no encoder"),
+        ("a\0b", "names no encoder"),
     ],
 )
 def test_unknown_names(name: str, message: str) -> None:
@@ -222,6 +267,10 @@ def test_presets_are_told_apart() -> None:
         ("device", "cdua", "Did you mean cuda"),
         ("device", "cuda:99", "finds none here"),
         ("batch_size", 0, "at least 1"),
+        ("batch_size", 2.5, "batch_size is 2.5, expected a whole number"),
+        ("batch_size", "8", "batch_size is '8', expected a whole number"),
+        ("dtype", None, "dtype is None, expected a name: auto, float32"),
+        ("device", None, "device is None, expected a name: auto"),
     ],
 )
 def test_options_that_make_no_sense(option: str, value: object, message: str, tiny_checkpoint: MakeCheckpoint) -> None:
@@ -229,10 +278,33 @@ def test_options_that_make_no_sense(option: str, value: object, message: str, ti
         load_encoder(tiny_checkpoint("clip"), **{option: value})  # type: ignore[arg-type]
 
 
-def test_texts_must_be_strings(tiny_checkpoint: MakeCheckpoint) -> None:
-    encoder = load_encoder(tiny_checkpoint("clip"))
+@pytest.mark.usefixtures("own_encoders")
+@pytest.mark.parametrize("own", [False, True], ids=["of transformers", "of one's own"])
+def test_texts_must_be_a_list_of_strings(own: bool, tiny_checkpoint: MakeCheckpoint) -> None:
+    encoder: Any = load_encoder("own_encoders:Colours" if own else tiny_checkpoint("clip"))
     with pytest.raises(ConfigError, match="text 1 is a list, expected a string; several captions are several texts"):
-        encoder.encode_texts(["a", ["b", "c"]])  # type: ignore[list-item]
+        encoder.encode_texts(["a", ["b", "c"]])
+    with pytest.raises(ConfigError, match="texts is one string, expected a list of strings: a single text"):
+        encoder.encode_texts("boat")
+    for nothing in (None, 3, b"boat"):
+        with pytest.raises(ConfigError, match=f"texts is a {type(nothing).__name__}, expected a list"):
+            encoder.encode_texts(nothing)
+    several = encoder.encode_texts(["a boat", "cat"])
+    np.testing.assert_allclose(encoder.encode_texts(text for text in ("a boat", "cat")), several, atol=1e-6)
+    np.testing.assert_allclose(encoder.encode_texts(np.array(["a boat", "cat"])), several, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["luneta-mini", "align", "owner/name", "json:loads"])
+def test_a_path_is_a_place_on_this_machine(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_checkpoint: MakeCheckpoint
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(EncoderError, match="there is no such folder"):
+        load_encoder(Path(name))
+    shutil.copytree(tiny_checkpoint("clip"), tmp_path / name)
+    spec = load_encoder(Path(name)).spec
+    assert (spec.name, spec.revision, spec.languages) == (name, None, ())
+    assert spec.fingerprint == load_encoder(tiny_checkpoint("clip")).spec.fingerprint
 
 
 @pytest.mark.parametrize("family", ["clip", "siglip", "siglip2", "chinese_clip"])
