@@ -118,6 +118,10 @@ class _Assembly:
         self.raw, self.request, self.columns, self.rows, self.split = raw, request, columns, rows, split
         self.pictures: Pictures = find_pictures(raw, columns.image, rows)
         self.captions = read_captions(raw.table, columns.texts, rows, max_bad_share=request.max_bad_share)
+        self.broken = np.isin(rows, list(raw.broken))
+        positions = self.captions.positions
+        self.usable = (self.pictures.codes[positions] >= 0) & ~self.broken[positions]  # of the captions
+        self.giving = frozenset(positions[self.usable].tolist())  # rows that give a pair
 
     def dataset(self) -> ImageTextDataset:
         if len(self.rows) == 0:
@@ -127,7 +131,7 @@ class _Assembly:
         skipped.sort(key=lambda row: row.row)
         self._check_share(bad, skipped)
         image_of_text = self.pictures.codes[self.captions.positions]
-        usable = image_of_text >= 0
+        usable = self.usable
         if not usable.any():
             reasons = "; ".join(dict.fromkeys(row.reason for row in skipped[:_EXAMPLES]))
             raise DatasetError(f"{self.raw.name}: no pair of an image and a caption is left ({reasons})")
@@ -156,7 +160,8 @@ class _Assembly:
 
     def _problems(self) -> tuple[dict[int, str], list[int]]:
         """Positions of bad rows with the reason, and of rows that have nothing in the language asked for."""
-        bad = {at: reason for at, reason in self.captions.bad.items() if self.pictures.codes[at] >= 0}
+        bad = {at: "; ".join(reasons) for at, reasons in self.captions.bad.items() if self.pictures.codes[at] >= 0}
+        bad |= {at: f"caption left out: {reasons}" for at, reasons in bad.items() if at in self.giving}
         without = np.ones(len(self.rows), dtype=bool)
         without[self.captions.positions] = False
         without[list(self.captions.bad)] = False
@@ -166,7 +171,7 @@ class _Assembly:
             absent = []
         left_out = set(absent)
         bad |= {at: reason for at, reason in self.pictures.bad.items() if at not in left_out}
-        for at in np.flatnonzero(np.isin(self.rows, list(self.raw.broken))).tolist():
+        for at in np.flatnonzero(self.broken).tolist():
             bad[at] = self.raw.broken[int(self.rows[at])]
         return bad, [at for at in absent if at not in bad]
 
@@ -190,8 +195,7 @@ class _Assembly:
     def _check_share(self, bad: Mapping[int, str], skipped: Iterable[SkippedRow]) -> None:
         limit = self.request.max_bad_share
         if len(bad) <= limit * len(self.rows):
-            if bad:
-                logger.warning("%s: %d of %d rows left out", self.raw.name, len(bad), len(self.rows))
+            self._log(bad)
             return
         bad_rows = {int(self.rows[at]) for at in bad}
         examples = [row for row in skipped if row.row in bad_rows][:_EXAMPLES]
@@ -200,6 +204,13 @@ class _Assembly:
             f"{self.raw.name}: {len(bad)} of {len(self.rows)} rows are bad ({len(bad) / len(self.rows):.1%}; the "
             f"limit is {limit:.1%}):{shown}\nMend them, or accept more with max_bad_share=."
         )
+
+    def _log(self, bad: Mapping[int, str]) -> None:
+        """Rows that left whole, and captions that left rows which stay."""
+        if whole := len(bad.keys() - self.giving):
+            logger.warning("%s: %d of %d rows left out", self.raw.name, whole, len(self.rows))
+        if captions := sum(len(self.captions.bad[at]) for at in bad.keys() & self.giving):
+            logger.warning("%s: %d captions left out of rows that stay", self.raw.name, captions)
 
     def _sampled(self, images: Indexes) -> tuple[Indexes, Mapping[str, int] | None]:
         limit, seed = self.request.limit, self.request.seed

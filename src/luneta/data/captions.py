@@ -30,12 +30,12 @@ class Captions:
     Attributes:
         texts: captions, in the order of their rows.
         positions: for each caption the position of its row among the rows; ascending.
-        bad: position -> why a caption of that row was refused; the row's other captions stay.
+        bad: position -> why captions of that row were refused, one reason each; the row's other captions stay.
     """
 
     texts: list[str]
     positions: Indexes
-    bad: dict[int, str]
+    bad: dict[int, list[str]]
 
 
 def read_captions(table: pa.Table, paths: Sequence[str], rows: Indexes, *, max_bad_share: float) -> Captions:
@@ -59,18 +59,18 @@ def read_captions(table: pa.Table, paths: Sequence[str], rows: Indexes, *, max_b
     order = np.argsort(at, kind="stable")
     texts: list[str] = []
     positions = np.empty(len(order), dtype=np.int64)
-    bad: dict[int, str] = {}
+    bad: dict[int, list[str]] = {}
     for index, position in zip(order.tolist(), at[order].tolist(), strict=True):
         value = values[index]
         if value is None:
             continue
         text = value.strip()
         if problem := caption_problem(text):
-            bad[position] = problem
+            bad.setdefault(position, []).append(problem)
         else:
             positions[len(texts)] = position
             texts.append(text)
-    listed = [position for position, reason in bad.items() if reason == _LIST_AS_TEXT]
+    listed = [position for position, reasons in bad.items() if _LIST_AS_TEXT in reasons]
     if len(listed) > max_bad_share * len(rows):
         raise _stringified(", ".join(paths), int(rows[listed[0]]), asked, columns[0], listed[0])
     return Captions(texts, positions[: len(texts)].copy(), bad)

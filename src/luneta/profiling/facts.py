@@ -143,10 +143,10 @@ class Profile:
 
     @property
     def main_language(self) -> str | None:
-        """The language guessed for most captions; None when most are undecided."""
-        decided = {name: share for name, share in self.captions.languages.items() if name != UNDECIDED}
-        best = max(decided, key=lambda name: decided[name], default=None)
-        return best if best is not None and decided[best] > sum(decided.values()) / 2 else None
+        """The language guessed for more than half of the captions; None when there is none, or most are undecided."""
+        return next(
+            (name for name, share in self.captions.languages.items() if share > 0.5 and name != UNDECIDED), None
+        )
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -163,12 +163,14 @@ class Profile:
         return tuple(found)
 
     def _in_another_language(self) -> bool:
-        """Enough captions look like one known language, and it is not the declared one."""
-        guessed, declared = self.main_language, self.language
-        if guessed is None or declared is None or len(guessed) != 2:  # a script is no language
+        """Most of the captions that say a language, and enough of all, say one that is not the declared one."""
+        decided = {name: share for name, share in self.captions.languages.items() if name != UNDECIDED}
+        if self.language is None or sum(decided.values()) <= _DECIDED_ENOUGH:
             return False
-        decided = 1 - self.captions.languages.get(UNDECIDED, 0.0)
-        return decided > _DECIDED_ENOUGH and declared.split("-")[0] != guessed
+        guessed = max(decided, key=lambda name: decided[name])
+        if decided[guessed] <= sum(decided.values()) / 2 or len(guessed) != 2:  # a script is no language
+            return False
+        return self.language.split("-")[0] != guessed
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON (schema `luneta.profile/1`); the thumbnails stay behind."""

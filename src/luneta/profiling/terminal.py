@@ -37,6 +37,9 @@ def profile_view(profile: Profile) -> RenderableType:
     if captions.duplicates:
         repeated = [(text, f"{n:,} times") for text, n in captions.duplicates[:_SHOWN]]
         parts.append(_facts("most frequent captions", repeated))
+    shown = [(example.label.rpartition("/")[2], "\n".join(example.captions)) for example in profile.examples[:_SHOWN]]
+    if shown:
+        parts.append(_facts("examples", shown))
     left_out = [*profile.skipped, *profile.unreadable]
     if left_out:
         reasons = Counter(row.reason for row in left_out).most_common(_SHOWN)

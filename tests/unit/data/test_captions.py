@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def test_the_longest_caption_allowed() -> None:
     assert caption_problem("x" * MAX_CHARACTERS) is None
 
 
-def captions_of(values: list[Any], max_bad_share: float = 1.0) -> tuple[list[tuple[int, str]], dict[int, str]]:
+def captions_of(values: list[Any], max_bad_share: float = 1.0) -> tuple[list[tuple[int, str]], dict[int, list[str]]]:
     table = table_of([{"c": value} for value in values])
     found = read_captions(table, ["c"], np.arange(len(values)), max_bad_share=max_bad_share)
     return list(zip(found.positions.tolist(), found.texts, strict=True)), found.bad
@@ -71,18 +72,18 @@ def captions_of(values: list[Any], max_bad_share: float = 1.0) -> tuple[list[tup
 def test_lists_are_several_captions() -> None:
     pairs, bad = captions_of([["a", " b "], ["c"], [], None, ["d", "", None, "e"], [None]])
     assert pairs == [(0, "a"), (0, "b"), (1, "c"), (4, "d"), (4, "e")]
-    assert bad == {4: "empty caption"}
+    assert bad == {4: ["empty caption"]}
 
 
 def test_nulls_are_absent_and_empties_are_bad() -> None:
-    assert captions_of(["a", None, "  "]) == ([(0, "a")], {2: "empty caption"})
+    assert captions_of(["a", None, "  "]) == ([(0, "a")], {2: ["empty caption"]})
 
 
 def test_a_column_of_lists_written_as_strings_stops() -> None:
     with pytest.raises(DatasetError, match=r"(?s)'c' holds lists.*row 0: \['a', 'b'\].*literal_eval"):
         captions_of(["['a', 'b']"] * 3 + ["a"], 0.01)
     _, bad = captions_of(["['a', 'b']"] + ["a"] * 200, 0.01)
-    assert bad == {0: "a list of captions written as one string"}
+    assert bad == {0: ["a list of captions written as one string"]}
 
 
 def test_the_fault_of_five_captions_in_one_string_cannot_happen(tmp_path: Path) -> None:
@@ -116,6 +117,23 @@ def test_bad_texts_leave_with_their_pictures_and_nulls_only_in_language_columns(
     assert [row.reason for row in spoken.skipped if row.row == 2] == ["no caption in pt-BR"]
 
 
+def test_captions_that_leave_a_row_which_stays(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    names = write_pictures(tmp_path, 4)
+    captions = [["a dog", "", None, "nul\0", "b dog"], ["", " "], ["a cat"], ["c cat", ""]]
+    rows = [{"file_name": name, "caption": caption} for name, caption in zip(names, captions, strict=True)]
+    pq.write_table(table_of(rows), tmp_path / "t.parquet")
+    with caplog.at_level(logging.WARNING, "luneta"):
+        data = open_dataset(tmp_path / "t.parquet", max_bad_share=0.9)
+    assert pairs_of(data) == {(0, "a dog"), (0, "b dog"), (2, "a cat"), (3, "c cat")}
+    assert [(row.row, row.reason) for row in data.skipped] == [
+        (0, "caption left out: empty caption; caption with a NUL byte"),
+        (1, "empty caption; empty caption"),
+        (3, "caption left out: empty caption"),
+    ]
+    assert "1 of 4 rows left out" in caplog.text
+    assert "3 captions left out of rows that stay" in caplog.text
+
+
 def test_strings_that_are_not_utf8_are_bad_rows(tmp_path: Path) -> None:
     write_pictures(tmp_path, 3)
     broken = pa.StringArray.from_buffers(
@@ -137,7 +155,10 @@ def test_several_columns_are_several_captions(tmp_path: Path) -> None:
     pq.write_table(table_of(rows), tmp_path / "t.parquet")
     data = open_dataset(tmp_path / "t.parquet", text="en,pt", max_bad_share=0.3)
     assert pairs_of(data) == {(0, "a"), (0, "b"), (1, "c"), (2, "d")}
-    assert [(row.row, row.reason) for row in data.skipped] == [(2, "empty caption"), (3, "no caption in en, pt")]
+    assert [(row.row, row.reason) for row in data.skipped] == [
+        (2, "caption left out: empty caption"),
+        (3, "no caption in en, pt"),
+    ]
 
 
 @given(st.integers(0, 2).flatmap(lambda depth: st.lists(_of_depth(depth), max_size=8)))

@@ -704,7 +704,7 @@ def test_shard_troubles(tmp_path: Path) -> None:
         ("0.png", bytes_of(0)), ("0.txt", b"number 0"),
         ("1.txt", b"no picture"),
         ("2.png", bytes_of(2)),
-        ("3.png", bytes_of(3)), ("3.json", b"{not json"),
+        ("3.png", bytes_of(3)), ("3.json", b"{not json"), ("3.txt", b"leaves whole"),
         ("4.png", b""), ("4.txt", b"empty picture"),
         ("6.png", bytes_of(6)), ("6.txt", b" \n"),
         ("5.png", bytes_of(5)), ("5.txt", b"a\xe7\xe3o"),
