@@ -152,6 +152,14 @@ def test_terminal(folder: Path) -> None:
         assert expected in " ".join(text.split())
 
 
+def test_terminal_shows_examples(folder: Path) -> None:
+    data = open_dataset(folder, max_bad_share=0.2)
+    text = " ".join(rendered(profile(data, n_examples=3)).split())
+    for example in profile(data, n_examples=3).examples:
+        assert f"{Path(example.label).name} {example.captions[0]}" in text
+    assert "examples" not in rendered(profile(data, n_examples=0))
+
+
 def test_markup_in_captions_is_only_text(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(encoded(Image.new("RGB", (4, 4)), "PNG"))
     (tmp_path / "a.txt").write_text("[red]not red[/red]\n[red]not red[/red]\n[/closed]\n[/closed]")
@@ -238,6 +246,21 @@ def test_another_language_than_declared_is_doubted(tmp_path: Path) -> None:
     (tmp_path / "metadata.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     assert profile(open_dataset(tmp_path, language="pt")).doubts == ("language",)
     assert profile(open_dataset(tmp_path, language="en")).doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("n_english", "n_portuguese", "n_undecided", "language"),
+    [(6, 0, 4, "en"), (5, 0, 5, None), (1, 0, 9, None), (4, 6, 0, "pt"), (5, 5, 0, None), (0, 0, 10, None)],
+)
+def test_the_main_language_is_that_of_most_captions(
+    tmp_path: Path, n_english: int, n_portuguese: int, n_undecided: int, language: str | None
+) -> None:
+    captions = ["the man and the dog"] * n_english + ["um homem e uma mulher"] * n_portuguese + ["Tux"] * n_undecided
+    (tmp_path / "a.png").write_bytes(encoded(Image.new("RGB", (4, 4)), "PNG"))
+    (tmp_path / "a.txt").write_text("\n".join(captions))
+    found = profile(open_dataset(tmp_path, language="de"))
+    assert found.main_language == language
+    assert ("language" in found.doubts) == (max(n_english, n_portuguese) >= 4 and n_english != n_portuguese)
 
 
 @pytest.mark.skipif(not STAMPS.exists(), reason="the stamps data set is not beside the repository")
