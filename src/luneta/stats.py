@@ -190,3 +190,54 @@ def _medians(table: Table, members: Indexes, n_clusters: int, n_resamples: int, 
             middle = np.searchsorted(counted, [(n - 1) // 2, n // 2], side="right")
             result[i, j] = column[middle].mean()
     return result
+
+
+def randomisation_test(
+    differences: ArrayLike, clusters: ArrayLike | None = None, *, n_draws: int = 10_000, seed: int = 0
+) -> float:
+    """Two-sided p-value of a mean paired difference, by exchanging the two systems within whole clusters at random.
+
+    If neither system were better, each cluster's differences could as well have the other sign (Fisher, 1935; Smucker
+    et al., "A comparison of statistical significance tests for information retrieval evaluation", CIKM 2007). With
+    up to 12 clusters all 2 ** n_clusters exchanges are made, otherwise `n_draws` random ones; the observed order counts
+    as one of these, so that p is never 0.
+
+    Args:
+        differences: (n_queries,) of one system to another, query by query.
+        clusters: (n_queries,) cluster number of each query; None takes every query as independent.
+        n_draws: number of random exchanges.
+        seed: equal seeds give equal p-values.
+
+    Raises:
+        ShapeError: no queries, unequal lengths, or values that are not finite.
+    """
+    table, members = _checked({"": differences}, clusters)
+    sums = np.bincount(members, weights=table[0])
+    sums = sums[sums != 0]  # exchanging equals changes nothing
+    observed = abs(sums.sum()) * (1 - 1e-12)  # as large as observed, whatever is rounded where
+    if len(sums) <= 12:
+        signs = np.array(list(itertools.product((-1.0, 1.0), repeat=len(sums)))).reshape(2 ** len(sums), len(sums))
+        return float((np.abs(signs @ sums) >= observed).mean())
+    rng = np.random.default_rng(seed)
+    step = max(1, 2**22 // len(sums))
+    at_least = 0
+    for start in range(0, n_draws, step):
+        signs = rng.integers(2, size=(min(step, n_draws - start), len(sums)), dtype=np.int8) * 2.0 - 1.0
+        at_least += int((np.abs(signs @ sums) >= observed).sum())
+    return (at_least + 1) / (n_draws + 1)
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """(n,) p-values adjusted for having made n tests: the step-down method of Holm (1979).
+
+    An adjusted value below 0.05 is significant at 5 % for the family as a whole.
+
+    >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(values)
+    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    adjusted = np.empty_like(stepped)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted

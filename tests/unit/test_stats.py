@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from luneta.errors import ConfigError, ShapeError
-from luneta.stats import Interval, bootstrap, clusters
+from luneta.stats import Interval, bootstrap, clusters, holm, randomisation_test
 
 
 def components(pairs: list[tuple[int, int]], n_texts: int, n_images: int) -> set[frozenset[tuple[str, int]]]:
@@ -199,3 +200,45 @@ def test_coverage_of_clustered_hits(rate: float, n_clusters: int, at_least: floa
         assert found.high is not None
         covered += found.low <= rate <= found.high
     assert covered / 60 >= at_least
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), n=st.integers(1, 7))
+def test_exchanges_are_counted_one_by_one_where_they_are_few(data: st.DataObject, n: int) -> None:
+    values = data.draw(st.lists(st.integers(-3, 3), min_size=n, max_size=n))
+    members = data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n))
+    own = {label: sum(v for v, m in zip(values, members, strict=True) if m == label) for label in set(members)}
+    totals = [sum(sign * total for sign, total in zip(signs, own.values(), strict=True))
+              for signs in itertools.product((-1, 1), repeat=len(own))]  # fmt: skip
+    expected = np.mean([abs(total) >= abs(sum(values)) for total in totals])
+    assert randomisation_test(np.array(values, dtype=float), members) == pytest.approx(expected)
+
+
+def test_random_exchanges_agree_with_the_t_test_and_keep_their_level() -> None:
+    from scipy.stats import ttest_1samp
+
+    rng = np.random.default_rng(5)
+    for shift in (0.0, 0.1, 0.25):
+        values = rng.normal(shift, 1, 200)
+        assert randomisation_test(values) == pytest.approx(ttest_1samp(values, 0).pvalue, abs=0.02)
+    members = np.repeat(np.arange(40), 5)
+    found = [randomisation_test(rng.normal(0, 1, 40)[members], members, n_draws=400, seed=i) for i in range(300)]
+    false_alarms = np.mean(np.array(found) < 0.05)
+    assert 0.02 < false_alarms < 0.09
+    assert randomisation_test(np.ones(500)) == pytest.approx(1 / 10_001)
+    assert randomisation_test(np.zeros(500)) == 1
+
+
+def test_holm_steps_down() -> None:
+    """A hypothesis falls at level a when it and all with smaller p fall: p_(i) <= a / (n - i + 1)."""
+    rng = np.random.default_rng(0)
+    for n in (1, 2, 9):
+        values = rng.random(n) ** 3
+        adjusted = holm(values)
+        for level in np.linspace(0.001, 0.999, 400):
+            falls = np.zeros(n, dtype=bool)
+            for i, which in enumerate(np.argsort(values)):
+                if values[which] > level / (n - i):
+                    break
+                falls[which] = True
+            np.testing.assert_array_equal(adjusted <= level, falls)
