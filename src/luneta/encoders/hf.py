@@ -239,7 +239,7 @@ def _image_preparation(checkpoint: Checkpoint) -> ImagePreparation:
     except Exception as error:  # what a damaged recipe raises depends on where the library first stumbles over it
         raise EncoderError(
             f"{checkpoint.name}: how its pictures are prepared (preprocessor_config.json) cannot be read or used: "
-            f"{error}. Fetch that file again, or copy it from the checkpoint this one was made from."
+            f"{str(error).rstrip('. ')}. Fetch that file again, or copy it from the checkpoint this one was made from."
         ) from error
 
 

@@ -220,6 +220,14 @@ def test_pictures_that_do_not_fit_the_model(folder: Path, changes: dict[str, Any
     assert "image_size in config.json" in refused(folder, "a picture prepared .* does not go through its model")
 
 
+def test_pictures_that_do_not_fit_one_batch(tmp_path: Path, tiny_checkpoint: MakeCheckpoint) -> None:
+    """A convolutional tower takes any one picture; what fails is two of different shapes together."""
+    folder = shutil.copytree(tiny_checkpoint("align"), tmp_path / "checkpoint")
+    recipe = {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 40}, "do_center_crop": False}
+    change_json(folder / "preprocessor_config.json", **recipe)
+    assert "do_center_crop" in refused(folder, "a picture prepared .* does not go through its model .ValueError")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
