@@ -174,7 +174,10 @@ def _sections(measured: Sequence[Measured], found: Profile, profile_s: float, lo
         *advice,
         _searches(measured[0], measured[1], locale),
         ProfileSection(found),
-        *(EvaluationSection(group.evaluations, group.label, n_examples=3) for group in groups),
+        *(
+            EvaluationSection(group.evaluations, group.label, n_examples=4, folded=index > 0)
+            for index, group in enumerate(groups)
+        ),
         Cost(groups, steps=[Step(t("demo_profile_step"), profile_s)]),
         Note(t("demo_price"), paragraphs=[price]),
         Encoders(measured[0].evaluations),

@@ -258,3 +258,13 @@ def test_paper_shows_the_numbers(visit: Any) -> None:
     tab.emulate_media(media="print")
     assert tab.locator("nav.contents").is_hidden()
     assert tab.locator("table.metrics").first.is_visible()
+
+
+def test_paper_shows_what_is_folded(visit: Any) -> None:
+    tab = visit().tab
+    tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = false)")
+    hidden = "[...document.querySelectorAll('details article')].filter(e => !e.checkVisibility()).length"
+    assert tab.evaluate(hidden) > 10
+    tab.emulate_media(media="print")
+    assert tab.evaluate(hidden) == 0
+    assert tab.locator("details article").last.evaluate("e => e.getBoundingClientRect().height") > 50

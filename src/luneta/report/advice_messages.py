@@ -18,8 +18,8 @@ DOUBTS: Mapping[str, Mapping[str, str]] = {
         "pt-BR": "Não há intervalo, e por isso não se pode dizer quão firme é o veredito.",
     },
     "guessing": {
-        "en": "But this cannot be told from guessing, which gives {chance:share}: do not rely on it.",
-        "pt-BR": "Mas isso não se distingue do acaso, que dá {chance:share}: não confie nisso.",
+        "en": "This cannot be told from guessing, which gives {chance:share}.",
+        "pt-BR": "Isso não se distingue do acaso, que dá {chance:share}.",
     },
 }
 """Why more data could overturn a verdict."""

@@ -33,6 +33,9 @@ LOWER_IS_BETTER = frozenset({"median_rank", "mean_negative_similarity"})
 NOT_A_CONTEST = frozenset({"mean_positive_similarity", "mean_negative_similarity"})
 """Similarities of different encoders live on different scales: higher is not better."""
 
+N_SHOWN = 2
+"""Examples of each kind and direction seen at once: one row; the others wait behind a line to click on."""
+
 _RULES = {
     "captions": {"every caption is a query": "every_caption"},
     "duplicates": {"merge": "duplicates_merge", "strict": "duplicates_strict"},
@@ -59,7 +62,8 @@ class EvaluationSection:
     Attributes:
         evaluations: at least one; all of the same protocol, since they are shown side by side.
         title: of the section; by default the data set's name.
-        n_examples: hits, near misses and failures shown of each kind; None shows all that were chosen.
+        n_examples: hits, near misses and failures of each kind; None takes all that were chosen.
+        folded: drawings and examples wait behind a line to click on.
 
     Raises:
         ConfigError: no evaluation.
@@ -69,6 +73,7 @@ class EvaluationSection:
     evaluations: Sequence[Evaluation]
     title: str = ""
     n_examples: int | None = None
+    folded: bool = False
     template = "evaluation.html.jinja"
 
     def __post_init__(self) -> None:
@@ -93,6 +98,8 @@ class EvaluationSection:
         ]
         return {
             "names": names,
+            "folded": self.folded,
+            "n_shown": N_SHOWN,
             "language": self.evaluations[0].dataset.get("language"),
             "data": _data_facts(self.evaluations[0], page),
             "rules": _rule_facts(self.evaluations[0], page),

@@ -57,9 +57,10 @@ EVALUATION: dict[str, tuple[str, str]] = {
         "leia cada grupo ao lado do seu próprio nível de acaso.",
     ),
     "strip": (
-        "{name}: recall@1 {value}, 95 % interval {interval}, chance {chance}",
-        "{name}: recall@1 {value}, intervalo de 95 % {interval}, acaso {chance}",
+        "{name}: recall@1 {value}{interval}, chance {chance}",
+        "{name}: recall@1 {value}{interval}, acaso {chance}",
     ),
+    "strip_interval": (", 95 % interval {interval}", ", intervalo de 95 % {interval}"),
     # Protocol
     "protocol": ("Protocol", "Protocolo"),
     "protocol_note": (
@@ -182,6 +183,8 @@ EVALUATION: dict[str, tuple[str, str]] = {
     "near_misses_note": ("a right answer at ranks 2 to 10", "uma resposta certa nas posições 2 a 10"),
     "failures": ("Worst failures", "Piores falhas"),
     "failures_note": ("right answers farthest down", "respostas certas mais abaixo"),
+    "more_examples": ("{n} more", "Mais {n}"),
+    "drawings_and_examples": ("Curves, similarities and examples", "Curvas, similaridades e exemplos"),
     "no_examples": ("There are none.", "Não há nenhum."),
     "rank_of": ("rank {rank} of {n}", "posição {rank} de {n}"),
     "right": ("right", "certa"),

@@ -55,7 +55,7 @@ def own_caption(data: ImageTextDataset, image: int) -> str:
 def picture_view(data: ImageTextDataset, image: int, page: Page) -> dict[str, Any]:
     """A picture of the data set, its first caption as its text alternative."""
     picture = page.picture(data.images[image])
-    return {"uri": picture.uri, "label": picture.label, "alt": own_caption(data, image)}
+    return {"uri": picture.uri, "label": picture.label, "alt": own_caption(data, image), "language": data.language}
 
 
 def _text_query(example: Example, data: ImageTextDataset, ranking: Ranking, page: Page) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from luneta.report.messages import check_locale, translator
 
 _MAX_ROWS = 50
 _MAX_BARS = 8
+_MAX_CARDS = 10
 _MAX_CAPTIONS = 3
 _MAX_CHARACTERS = 120
 
@@ -55,6 +56,7 @@ class ProfileSection:
             "reasons": Counter(page.reason(row.reason) for row in left_out).most_common(_MAX_BARS),
             "rows": [(row.row, row.source, page.reason(row.reason)) for row in left_out[:_MAX_ROWS]],
             "n_more": max(0, len(left_out) - _MAX_ROWS),
+            "n_shown": _MAX_CARDS,
             "examples": [_example(example, page) for example in found.examples],
         }
 

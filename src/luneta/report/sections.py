@@ -64,12 +64,14 @@ class Overview:
 def _strip(index: int, name: str, metric: Metric, page: Page) -> dict[str, Any]:
     low = metric.value if metric.low is None else metric.low
     high = metric.value if metric.high is None else metric.high
+    value, interval, chance = page.percent(metric.value), page.interval("recall@1", metric), page.percent(metric.chance)
+    spoken = page.t("strip_interval", interval=interval) if interval else ""
     return {
         "name": name,
         "series": series(index),
-        "value": page.percent(metric.value),
-        "interval": page.interval("recall@1", metric),
-        "chance": page.percent(metric.chance),
+        "value": value,
+        "interval": interval,
+        "spoken": page.t("strip", name=name, value=value, interval=spoken, chance=chance),
         "at": 100 * metric.value,
         "low_at": 100 * low,
         "width": 100 * (high - low),
@@ -78,12 +80,32 @@ def _strip(index: int, name: str, metric: Metric, page: Page) -> dict[str, Any]:
 
 
 def encoder_names(evaluations: Sequence[Evaluation]) -> list[str]:
-    """The name of each encoder, told apart by the head of its fingerprint where two have the same one."""
+    """The name of each encoder; equal ones are told apart by the head of their fingerprint, else by a number."""
     names = [str(evaluation.encoder["name"]) for evaluation in evaluations]
-    return [
-        name if names.count(name) == 1 else f"{name} ({str(evaluation.encoder['fingerprint'])[:8]})"
-        for name, evaluation in zip(names, evaluations, strict=True)
+    heads = [str(evaluation.encoder["fingerprint"])[:8] for evaluation in evaluations]
+    told = [
+        name if names.count(name) == 1 or not head else f"{name} ({head})"
+        for name, head in zip(names, heads, strict=True)
     ]
+    return [
+        name if told.count(name) == 1 else f"{name} ({told[: index + 1].count(name)})"
+        for index, name in enumerate(told)
+    ]
+
+
+def distinct_encoders(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """The first evaluation of every encoder: one name and fingerprint, one encoder.
+
+    Without a fingerprint nothing says that two of a name are the same, unless they met different protocols.
+    """
+    found: dict[tuple[str, ...], Evaluation] = {}
+    met: dict[tuple[str, str], int] = {}
+    for evaluation in evaluations:
+        name, fingerprint = str(evaluation.encoder["name"]), str(evaluation.encoder["fingerprint"])
+        protocol = str(evaluation.protocol["hash"])
+        met[protocol, name] = met.get((protocol, name), 0) + 1
+        found.setdefault((name, fingerprint or str(met[protocol, name])), evaluation)
+    return list(found.values())
 
 
 def data_label(evaluation: Evaluation) -> str:
@@ -174,6 +196,7 @@ class Searches:
                     "uri": picture.uri,
                     "label": picture.label,
                     "alt": found.caption or picture.label,
+                    "language": search.language if found.caption else None,
                     "right": found.relevant,
                     "score": page.number(found.score),
                 }
@@ -279,8 +302,7 @@ class Encoders:
         return page.t("encoders")
 
     def view(self, page: Page) -> Mapping[str, Any]:
-        by_fingerprint = {e.encoder["fingerprint"]: e for e in reversed(self.evaluations)}
-        distinct = list(reversed(by_fingerprint.values()))
+        distinct = distinct_encoders(self.evaluations)
         return {
             "encoders": [
                 {

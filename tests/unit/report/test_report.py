@@ -157,6 +157,45 @@ def test_the_overview_and_the_lead_say_the_same_numbers(weak: Evaluation, weak_p
         assert marks["range"] == f"left: {100 * metric.low:.2f}%; width: {100 * (metric.high - metric.low):.2f}%"
 
 
+def test_without_an_interval_none_is_spoken_of(weak: Evaluation, written: Callable[..., Element]) -> None:
+    metrics = {
+        d: {name: replace(metric, low=None, high=None) for name, metric in weak.metrics[d].items()} for d in DIRECTIONS
+    }
+    spoken = [strip.attributes["aria-label"] for strip in written(weak).all("span", klass="strip")]
+    assert all(", 95 % interval [" in label for label in spoken)
+    for locale in ("en", "pt-BR"):
+        page = written(replace(weak, metrics=metrics), locale=locale)
+        labels = [strip.attributes["aria-label"] for strip in page.all("span", klass="strip")]
+        assert len(labels) == 2
+        assert not any("interval" in label or ", ," in label or "  " in label for label in labels)
+
+
+def test_pictures_say_their_caption_once_and_in_its_language(weak: Evaluation, written: Callable[..., Element]) -> None:
+    assert weak.data is not None
+    page = written(replace(weak, data=replace(weak.data, language="ja")))
+    pictures = page.all("img")
+    assert pictures
+    for picture in pictures:
+        assert picture.attributes["lang"] == "ja"
+        assert "title" not in picture.attributes
+
+
+def test_a_few_examples_are_seen_and_the_rest_waits(weak: Evaluation) -> None:
+    for folded in (False, True):
+        report = Report("t", [EvaluationSection([weak], folded=folded)]).to_html()
+        section = read(report).all("section")[0]
+        outer = [child for child in section.children if isinstance(child, Element) and child.tag == "details"]
+        assert [bool(one.all("article")) for one in outer] == [False, True]  # what metrics mean; examples
+        assert ("open" in outer[-1].attributes) != folded
+        assert len(section.all("figure", klass="plot")) == 5
+        grids = section.all("div", klass="example-grid")
+        waiting = [grid for one in section.all("details", klass="quiet") for grid in one.all("div")]
+        seen = [grid for grid in grids if not any(grid is other for other in waiting)]
+        assert waiting
+        assert {len(grid.all("article")) for grid in seen} <= {1, 2}
+        assert f"{len(section.all('details', klass='quiet')[0].all('article'))} more" in section.text
+
+
 def test_the_better_one_is_marked_only_where_intervals_part(
     weak: Evaluation, strong: Evaluation, pair_page: Element
 ) -> None:
@@ -310,6 +349,23 @@ def test_encoders_of_one_name_are_told_apart(weak: Evaluation, strong: Evaluatio
     twin = replace(strong, encoder={**strong.encoder, "name": "weak"})
     assert encoder_names([weak, strong]) == ["weak", "strong"]
     assert encoder_names([weak, twin]) == [f"weak ({e.encoder['fingerprint'][:8]})" for e in (weak, twin)]
+    same = [replace(e, encoder={**e.encoder, "name": "mine", "fingerprint": ""}) for e in (weak, strong)]
+    assert encoder_names([*same, strong]) == ["mine (1)", "mine (2)", "strong"]
+
+
+def test_every_encoder_is_listed_once(weak: Evaluation, strong: Evaluation) -> None:
+    def named(evaluation: Evaluation, name: str) -> Evaluation:
+        return replace(evaluation, encoder={**evaluation.encoder, "name": name, "fingerprint": ""})
+
+    def listed(*evaluations: Evaluation) -> list[str]:
+        view = Encoders(evaluations).view(Page("en", translator("en")))
+        return [encoder["name"] for encoder in view["encoders"]]
+
+    assert listed(named(weak, "one"), named(strong, "two")) == ["one", "two"]
+    assert listed(named(weak, "same"), named(strong, "same")) == ["same (1)", "same (2)"]
+    elsewhere = replace(weak, protocol={**weak.protocol, "hash": "another"})
+    assert listed(weak, strong, elsewhere) == ["weak", "strong"]
+    assert listed(named(weak, "mine"), named(elsewhere, "mine")) == ["mine"]
 
 
 @pytest.mark.parametrize(
