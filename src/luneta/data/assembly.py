@@ -210,7 +210,7 @@ class _Assembly:
         if whole := len(bad.keys() - self.giving):
             logger.warning("%s: %d of %d rows left out", self.raw.name, whole, len(self.rows))
         if captions := sum(len(self.captions.bad[at]) for at in bad.keys() & self.giving):
-            logger.warning("%s: %d captions left out of rows that stay", self.raw.name, captions)
+            logger.warning("%s: %d caption(s) left out of rows that stay", self.raw.name, captions)
 
     def _sampled(self, images: Indexes) -> tuple[Indexes, Mapping[str, int] | None]:
         limit, seed = self.request.limit, self.request.seed

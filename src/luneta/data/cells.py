@@ -37,7 +37,7 @@ def is_list(dtype: pa.DataType) -> bool:
 
 def sample(column: pa.ChunkedArray | pa.Array) -> list[str]:
     """Some of a column's strings that are neither null nor empty."""
-    return [value for value in strings(column.slice(0, 10 * _SAMPLE).drop_null().slice(0, _SAMPLE)) if value]
+    return [value for value in strings(column.drop_null().slice(0, _SAMPLE)) if value]
 
 
 def strings(column: pa.ChunkedArray | pa.Array) -> list[str]:

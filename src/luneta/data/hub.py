@@ -193,8 +193,8 @@ def _caches() -> tuple[Path, ...]:
     from datasets import config
     from huggingface_hub import constants
 
-    folders = (constants.HF_HUB_CACHE, config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH)
-    return tuple(Path(folder).resolve() for folder in folders)
+    folders = (config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH, config.EXTRACTED_DATASETS_PATH)
+    return tuple(Path(folder).resolve() for folder in (constants.HF_HUB_CACHE, *folders))
 
 
 def _image_feature(features: Mapping[str, Any]) -> str | None:

@@ -131,7 +131,7 @@ def test_captions_that_leave_a_row_which_stays(tmp_path: Path, caplog: pytest.Lo
         (3, "caption left out: empty caption"),
     ]
     assert "1 of 4 rows left out" in caplog.text
-    assert "3 captions left out of rows that stay" in caplog.text
+    assert "3 caption(s) left out of rows that stay" in caplog.text
 
 
 def test_strings_that_are_not_utf8_are_bad_rows(tmp_path: Path) -> None:

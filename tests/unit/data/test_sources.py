@@ -381,6 +381,8 @@ def test_batches_of_broken_lines_only_keep_the_numbers_of_the_others(
         assert [row.row for row in data.skipped] == broken
         assert pairs_of(data) == {pair for pair in expected(len(written)) if pair[0] not in broken}
         assert data.n_source_rows == len(written)
+    (tmp_path / "t.jsonl").write_text("nothing\n" * 2500 + "\n".join(lines))
+    assert pairs_of(open_dataset(tmp_path / "t.jsonl", max_bad_share=1.0)) == expected(8)
     for n in (1, 2, 3, 4):
         (tmp_path / "t.jsonl").write_text("nothing\n" * n)
         with pytest.raises(DatasetError, match="is not JSON lines: line 1"):
