@@ -10,7 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,17 +22,19 @@ from luneta.data.sources import open_dataset
 from luneta.embedding import Embeddings, embed
 from luneta.encoders.registry import load_encoder
 from luneta.evaluation import evaluate_embeddings
+from luneta.metrics import chance
 from luneta.profiling import Profile, profile
 from luneta.ranking import top_k
 from luneta.report.document import Report, Section
 from luneta.report.evaluation import EvaluationSection
+from luneta.report.figures import LAST_K, mean_recall, rank_bins, rank_shares
 from luneta.report.messages import Locale, translator
 from luneta.report.numbers import format_number
 from luneta.report.profile import ProfileSection
 from luneta.report.sections import Advice, Cost, Encoders, Group, Note, Overview, Retrieved, Search, Searches, Step
-from luneta.results import Evaluation
+from luneta.results import Evaluation, Metric
 from luneta.terminal import evaluation_table
-from luneta.types import DIRECTIONS
+from luneta.types import DIRECTIONS, Direction
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -109,7 +111,7 @@ def run_demo(out: str | os.PathLike[str], *, console: Console, locale: Locale = 
         console.print(f"\n[bold]{t(result.round.name)}[/bold]")
         console.print(advice_list(advise(result.evaluations), locale))
 
-    write_json(out / "summary.json", [record for result in measured for record in summary(result)])
+    write_json(out / "summary.json", list(summary(measured, found, profile_s)))
     report = Report(t("demo_title"), _sections(measured, found, profile_s, locale), t("demo_lead"), locale)
     return report.write(out / "report.html")
 
@@ -130,36 +132,84 @@ def _priced(evaluation: Evaluation) -> Evaluation:
     return replace(evaluation, cost={**evaluation.cost, "usd": usd, "brl": usd * BRL_PER_USD})
 
 
-def summary(result: Measured) -> Iterator[dict[str, Any]]:
-    """Every number of a round as flat records.
+def summary(measured: Sequence[Measured], found: Profile, profile_s: float) -> Iterator[dict[str, Any]]:
+    """The report's numbers as flat records: the profile, metrics, curves and costs of every round, and the total.
 
-    `baseline` is the number that a step set out to improve: a first measurement has none.
+    `baseline` is the number that a step set out to improve: a first measurement has none. What a record says nothing
+    about is None.
     """
-    for evaluation in result.evaluations:
-        for direction in DIRECTIONS:
-            for name, metric in evaluation.metrics[direction].items():
-                yield {
-                    "step": "zero-shot",
-                    "encoder": evaluation.encoder["name"],
-                    "data": evaluation.dataset["name"],
-                    "language": result.round.language,
-                    "style": result.round.style,
-                    "direction": direction,
-                    "metric": name,
-                    "value": metric.value,
-                    "low": metric.low,
-                    "high": metric.high,
-                    "chance": metric.chance,
-                    "baseline": None,
-                    "seconds": evaluation.cost["wall_s"],
-                }
+    first = {"data": found.name, "language": found.language, "style": ROUNDS[0].style, "seconds": profile_s}
+    for name, value in _counts(found.to_dict()):
+        yield _record("profile", name, value, **first)
+    for result in measured:
+        for evaluation in result.evaluations:
+            about = {
+                "encoder": evaluation.encoder["name"],
+                "data": evaluation.dataset["name"],
+                "language": result.round.language,
+                "style": result.round.style,
+                "seconds": evaluation.cost["wall_s"],
+            }
+            for direction in DIRECTIONS:
+                for name, metric in _metrics(evaluation, direction).items():
+                    yield _record("zero-shot", name, **asdict(metric), direction=direction, **about)
+            for name, cost in evaluation.cost.items():
+                if cost is not None:
+                    yield _record("zero-shot", name, cost, **about)
+    seconds, usd, brl = _total_cost(measured, profile_s)
+    for name, value in (("wall_s", seconds), ("usd", usd), ("brl", brl)):
+        yield _record("total", name, value, seconds=seconds)
+
+
+def _record(step: str, metric: str, value: float, **rest: Any) -> dict[str, Any]:
+    fields = ("encoder", "data", "language", "style", "direction")
+    numbers = ("low", "high", "chance", "baseline", "seconds")
+    return {
+        "step": step,
+        **{name: rest.get(name) for name in fields},
+        "metric": metric,
+        "value": value,
+        **{name: rest.get(name) for name in numbers},
+    }
+
+
+def _metrics(evaluation: Evaluation, direction: Direction) -> dict[str, Metric]:
+    """Those of the tables, and those that the curves and histograms of ranks show."""
+    ranking = evaluation.rankings[direction]
+    guess = chance(ranking)
+    ks = list(range(1, min(LAST_K, ranking.gallery_size) + 1))
+    recalls = zip(ks, mean_recall(ranking, ks), mean_recall(guess, ks), strict=True)
+    shares = zip(rank_bins(ranking.gallery_size), rank_shares(ranking), rank_shares(guess), strict=True)
+    drawn = {f"recall@{k}": Metric(value, None, None, by_chance) for k, value, by_chance in recalls}
+    drawn |= {f"share of ranks {r[0]}-{r[1]}": Metric(value, None, None, by_chance) for r, value, by_chance in shares}
+    return {
+        **evaluation.metrics[direction],
+        **{k: m for k, m in drawn.items() if k not in evaluation.metrics[direction]},
+    }
+
+
+def _counts(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
+    """Every number of a nested record under its dotted name, and the length of every list."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _counts(part, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list | tuple):
+        yield f"{name}.n", len(value)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield name, value
+
+
+def _total_cost(measured: Sequence[Measured], profile_s: float) -> tuple[float, float, float]:
+    """Seconds, USD and BRL of everything that was measured."""
+    seconds = profile_s + sum(float(e.cost["wall_s"] or 0) for result in measured for e in result.evaluations)
+    usd = seconds / 3600 * USD_PER_HOUR
+    return seconds, usd, usd * BRL_PER_USD
 
 
 def _sections(measured: Sequence[Measured], found: Profile, profile_s: float, locale: Locale) -> list[Section]:
     t = translator(locale)
     groups = [Group(t(result.round.name), result.evaluations) for result in measured]
-    seconds = profile_s + sum(float(e.cost["wall_s"] or 0) for group in groups for e in group.evaluations)
-    usd = seconds / 3600 * USD_PER_HOUR
+    seconds, usd, brl = _total_cost(measured, profile_s)
     advice = [Advice(advise(group.evaluations), title=t("demo_advice", label=group.label)) for group in groups[:2]]
     price = t(
         "demo_price_text",
@@ -167,7 +217,7 @@ def _sections(measured: Sequence[Measured], found: Profile, profile_s: float, lo
         usd_per_hour=format_number(USD_PER_HOUR, 2, locale),
         brl_per_usd=format_number(BRL_PER_USD, 2, locale),
         usd=format_number(usd, 3, locale),
-        brl=format_number(usd * BRL_PER_USD, 3, locale),
+        brl=format_number(brl, 3, locale),
     )
     return [
         Overview(groups),

@@ -196,7 +196,17 @@ def test_demo(luneta, tmp_path: Path) -> None:
     records = json.loads((tmp_path / "demo" / "summary.json").read_text())
     keys = {"step", "encoder", "data", "language", "style", "direction", "metric", "value", "low", "high", "baseline"}
     assert all(keys | {"seconds"} <= set(record) for record in records)
-    assert {(r["encoder"], r["language"], r["style"]) for r in records} == {
+    assert len(
+        {tuple(r[k] for k in ("step", "encoder", "language", "style", "direction", "metric")) for r in records}
+    ) == (len(records))
+    found = {(r["step"], r["metric"]): r["value"] for r in records}
+    assert found["profile", "n_images"] == 40
+    assert found["profile", "captions.languages.en"] > 0.5
+    assert found["total", "usd"] == pytest.approx(found["total", "wall_s"] / 3600 * 0.5)
+    assert {("zero-shot", name) for name in ("images_per_s", "n_texts_computed", "recall@7")} <= set(found)
+    assert {("zero-shot", name) for name in ("mean_positive_similarity", "share of ranks 3-5")} <= set(found)
+    zero_shot = [r for r in records if r["step"] == "zero-shot"]
+    assert {(r["encoder"], r["language"], r["style"]) for r in zero_shot} == {
         (encoder, language, style)
         for encoder in ("luneta-mini", "luneta-mini-siglip")
         for language, style in (("en", "flat"), ("pt-BR", "flat"), ("en", "sketch"), ("en", "night"))

@@ -40,7 +40,7 @@ def recall_figure(evaluations: Sequence[Evaluation], names: Sequence[str], direc
     last = min(LAST_K, evaluations[0].rankings[direction].gallery_size)
     ks = list(range(1, last + 1))
     curves = [_recall_with_band(evaluation, direction, ks) for evaluation in evaluations]
-    guess = _mean_recall(chance(evaluations[0].rankings[direction]), ks)
+    guess = mean_recall(chance(evaluations[0].rankings[direction]), ks)
     told = [k for k in (1, 5, 10, 50) if k <= last]
     lines = [(name, curve.y) for name, curve in zip(names, curves, strict=True)] + [(page.t("chance"), guess)]
     alt = "; ".join(
@@ -74,7 +74,8 @@ def _recall_with_band(evaluation: Evaluation, direction: Direction, ks: Sequence
     return Curve(ks, [b.value for b in found], [low for low, _ in ends], [high for _, high in ends])
 
 
-def _mean_recall(ranking: Ranking, ks: Sequence[int]) -> list[float]:
+def mean_recall(ranking: Ranking, ks: Sequence[int]) -> list[float]:
+    """Recall at each of many k, without intervals."""
     distinct, which = _distinct_queries(ranking)
     weights = np.bincount(which) / len(which)
     return [float(weights @ recall_at(distinct, k)) for k in ks]
@@ -119,7 +120,7 @@ def rank_bins(gallery_size: int) -> list[tuple[int, int]]:
 
 def rank_shares(ranking: Ranking) -> list[float]:
     """Share of queries whose first right answer stands in each of `rank_bins`; ties count in all ranks they share."""
-    up_to = _mean_recall(ranking, [last for _, last in rank_bins(ranking.gallery_size)])
+    up_to = mean_recall(ranking, [last for _, last in rank_bins(ranking.gallery_size)])
     return [max(0.0, high - low) for low, high in zip([0.0, *up_to], up_to, strict=False)]
 
 
