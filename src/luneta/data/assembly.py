@@ -41,10 +41,6 @@ def assemble(raw: RawTable, request: Request) -> ImageTextDataset:
         raise DatasetError(f"{raw.name} holds no rows")
     if len(raw.broken) == raw.table.num_rows:
         raise DatasetError(f"{raw.name}: no row can be read ({'; '.join(dict.fromkeys(raw.broken.values()))[:300]})")
-    names = raw.table.column_names
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise DatasetError(f"{raw.name} has more than one column named {', '.join(twice)}; rename them")
     raw, request = _image_folder(raw, request)
     rows, split = _rows_of_split(raw, request)
     columns = choose_columns(raw.table, image=request.image, text=request.text, language=request.language)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from luneta.data.records import unite
-from luneta.errors import ConfigError
+from luneta.errors import ConfigError, DatasetError
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,11 @@ class RawTable:
     revision: str | None = None
     sample: Mapping[str, int] | None = None
     within: tuple[Path, ...] | None = None
+
+    def __post_init__(self) -> None:
+        names = self.table.column_names
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise DatasetError(f"{self.name} has more than one column named {', '.join(twice)}; rename them")
 
 
 def concatenate(parts: Sequence[RawTable], *, split_column: bool = False) -> RawTable:

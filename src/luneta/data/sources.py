@@ -52,9 +52,9 @@ def open_dataset(
         - "cenas", "cenas:test", "cenas/sketch", ...: the built-in drawn world (its test split unless told otherwise).
 
     A list of captions is several captions. Rows that name one picture (the same file, or the same bytes) make one
-    image with all their texts. A row whose picture is missing or empty, or whose caption is empty or damaged, is left
-    out whole and listed in `skipped`; so is a row without a caption in the language chosen, which is no fault and does
-    not count as bad. Rows are numbered from 0.
+    image with all their texts. A row whose picture is missing or empty, or whose captions are all empty or damaged, is
+    left out whole and listed in `skipped`; where only some are, these are left out and the row is listed. So is a row
+    without a caption in the language chosen, which is no fault and does not count as bad. Rows are numbered from 0.
 
     Args:
         source: what to open; a `Path` is always a file or folder on this machine, never a hub id or "cenas".

@@ -921,6 +921,11 @@ def test_the_same_column_twice(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("file_name,caption,caption\n0.png,a,b\n")
     with pytest.raises(DatasetError, match="more than one column named caption"):
         open_dataset(tmp_path / "t.csv")
+    for split in ("train", "test"):
+        (tmp_path / "splits").mkdir(exist_ok=True)
+        (tmp_path / "splits" / f"{split}.csv").write_text((tmp_path / "t.csv").read_text())
+    with pytest.raises(DatasetError, match="more than one column named caption"):
+        open_dataset(tmp_path / "splits", split="all")
 
 
 def test_the_public_name() -> None:
