@@ -83,7 +83,7 @@ def _to_terminal(stage: str, total: int | None) -> Iterator[Advance]:
             return Text(f"{task.speed:,.1f}/s" if task.speed else "", style="progress.data.speed")
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # it may name a file
         BarColumn(),
         MofNCompleteColumn(),
         RateColumn(),

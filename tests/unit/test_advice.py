@@ -32,6 +32,8 @@ def result(
         metrics={"text_to_image": metrics, "image_to_text": metrics},
         rankings={},
         query_names={},
+        clusters={},
+        slices={},
         cost={},
     )
 
@@ -134,6 +136,7 @@ def test_without_an_interval_none_is_stated_and_nothing_is_called_firm() -> None
     ("clip", "siglip", "verdict", "stable"),
     [
         ((0.40, 0.25, 0.55), (0.43, 0.28, 0.58), "siglip", False),
+        ((0.43, 0.42, 0.44), (0.40, 0.39, 0.41), "clip", False),
         ((0.40, 0.39, 0.41), (0.60, 0.59, 0.61), "siglip", True),
         ((0.40, 0.25, 0.55), (0.40, 0.28, 0.58), "alike", False),
         ((0.400, 0.396, 0.404), (0.405, 0.401, 0.409), "alike", True),
