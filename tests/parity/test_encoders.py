@@ -219,7 +219,8 @@ def test_align_reads_what_it_was_trained_to_read(tmp_path: Path) -> None:
     folder = make_checkpoint("align", tmp_path / "align", positions=512)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     processor = AlignProcessor(AutoImageProcessor.from_pretrained(folder, backend="pil"), tokenizer)
-    long = ["a red boat on the beach under a tree " * n for n in (6, 9, 40)]
+    begin, end = "a red boat on the beach ", "three green apples near the river at night "
+    long = [begin * 8, begin * 8 + end * 6, begin * 8 + end * 40]
     assert [len(ids) > 64 for ids in tokenizer(long, truncation=True)["input_ids"]] == [False, True, True]
     theirs = unit(load_library(folder).get_text_features(**processor(text=long, truncation=True, return_tensors="pt")))
     encoder = load(folder)
