@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from luneta.artifacts import hash_json
@@ -30,6 +31,9 @@ Duplicates = Literal["merge", "strict"]
 
 METRIC_DEFINITIONS = 2
 """Raised whenever a metric or the tie rule changes its meaning: results of different numbers are not comparable."""
+
+MOST_SLICES = 30
+"""A metadata column with more different values than this does not divide the queries."""
 
 NORMALIZED_AT = (1, 5, 10)
 NORMALIZED_SIZE = 1000
@@ -102,6 +106,8 @@ def evaluate_embeddings(embeddings: Embeddings, *, duplicates: Duplicates = "mer
         metrics={d: _metrics(rankings[d], cluster_of[d], seed) for d in DIRECTIONS},
         rankings=rankings,
         query_names={"text_to_image": list(data.texts), "image_to_text": [image.label for image in data.images]},
+        clusters=cluster_of,
+        slices=_slices(data),
         cost={
             "wall_s": cost.wall_s + time.perf_counter() - start,
             "images_per_s": cost.images_per_s,
@@ -135,6 +141,21 @@ def _clusters(data: ImageTextDataset) -> dict[Direction, Indexes]:
     pairs = np.stack([text_group[data.pairs[:, 0]], image_group[data.pairs[:, 1]]], axis=1)
     of_texts, of_images = clusters(pairs, int(text_group.max()) + 1, int(image_group.max()) + 1)
     return {"text_to_image": of_texts[text_group], "image_to_text": of_images[image_group]}
+
+
+def _slices(data: ImageTextDataset) -> dict[Direction, dict[str, Sequence[str]]]:
+    """Metadata columns with a few values that occur often enough to be measured apart, as text, for every query."""
+    found: dict[Direction, dict[str, Sequence[str]]] = {direction: {} for direction in DIRECTIONS}
+    for name in data.rows.column_names:
+        column = data.rows[name]
+        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+                or pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)):  # fmt: skip
+            continue
+        values = np.array(["" if value is None else str(value) for value in column.to_pylist()], dtype=object)
+        if 2 <= len(set(values)) <= MOST_SLICES:
+            found["text_to_image"][name] = values[data.text_rows].tolist()
+            found["image_to_text"][name] = values[data.image_rows].tolist()
+    return found
 
 
 def _sides(embeddings: Embeddings, direction: Direction) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from luneta.artifacts import atomic_paths, check_writable, hash_file, hash_json, json_text, printable, read_json
 from luneta.errors import ArtifactError
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from luneta.data.dataset import ImageTextDataset
 
 SCHEMA = "luneta.evaluation/1"
+
+SLICE = "slice."
+"""Begins the names of the queries' columns that divide them into slices."""
 
 ROUNDING = 1e-9
 """Shares nearer than this are equal: a mean of thousands of numbers is not exact."""
@@ -87,6 +91,8 @@ class Evaluation:
         metrics: {direction: {name: Metric}}.
         rankings: {direction: Ranking}, from which every metric was computed.
         query_names: {direction: one readable name for each query}.
+        clusters: {direction: (n_queries,) int64}, equal for queries that succeed and fail together.
+        slices: {direction: {name of a metadata column with few values: one value, as text, for each query}}.
         skipped: rows of the source that were left out.
         data: the data set as evaluated and what to show of it; absent from a result that was read from a file.
     """
@@ -97,6 +103,8 @@ class Evaluation:
     metrics: Mapping[Direction, Mapping[str, Metric]]
     rankings: Mapping[Direction, Ranking]
     query_names: Mapping[Direction, Sequence[str]]
+    clusters: Mapping[Direction, NDArray[np.int64]]
+    slices: Mapping[Direction, Mapping[str, Sequence[str]]]
     cost: Mapping[str, float | int | None]
     skipped: tuple[SkippedRow, ...] = ()
     created_at: str = ""
@@ -163,9 +171,7 @@ class Evaluation:
         return queries
 
     def _queries_table(self) -> pa.Table:
-        return pa.concat_tables(
-            [_direction_table(d, self.rankings[d], self.query_names[d]) for d in DIRECTIONS]
-        ).replace_schema_metadata(
+        return pa.concat_tables([self._direction_table(direction) for direction in DIRECTIONS]).replace_schema_metadata(
             {
                 "schema": SCHEMA,
                 **{f"gallery_size.{d}": str(self.rankings[d].gallery_size) for d in DIRECTIONS},
@@ -174,6 +180,33 @@ class Evaluation:
                 },
             }
         )
+
+    def _direction_table(self, direction: Direction) -> pa.Table:
+        from luneta.metrics import best_rank, positive_similarity
+
+        ranking = self.rankings[direction]
+        offsets = pa.array(ranking.offsets, pa.int64())
+
+        def ragged(values: Any) -> pa.Array:
+            return pa.LargeListArray.from_arrays(offsets, pa.array(values))
+
+        columns = {
+            "direction": pa.array([direction] * ranking.n_queries, pa.string()),
+            "query": pa.array(np.arange(ranking.n_queries), pa.int64()),
+            "query_name": pa.array([printable(name) for name in self.query_names[direction]], pa.string()),
+            "cluster": self.clusters[direction],
+            "rank": best_rank(ranking),
+            "score": positive_similarity(ranking),
+            "top_item": ranking.top_item,
+            "top_score": ranking.top_score,
+            "relevant": ragged(ranking.positives),
+            "relevant_score": ragged(ranking.scores),
+            "relevant_n_better": ragged(ranking.n_better),
+            "relevant_n_tied": ragged(ranking.n_tied),
+        }
+        for name, values in self.slices[direction].items():
+            columns[SLICE + name] = pa.array([printable(value) for value in values], pa.string())
+        return pa.table(columns)
 
 
 def queries_path(path: str | os.PathLike[str]) -> Path:
@@ -216,31 +249,6 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
-def _direction_table(direction: Direction, ranking: Ranking, names: Sequence[str]) -> pa.Table:
-    from luneta.metrics import best_rank, positive_similarity
-
-    offsets = pa.array(ranking.offsets, pa.int64())
-
-    def ragged(values: Any) -> pa.Array:
-        return pa.LargeListArray.from_arrays(offsets, pa.array(values))
-
-    return pa.table(
-        {
-            "direction": pa.array([direction] * ranking.n_queries, pa.string()),
-            "query": pa.array(np.arange(ranking.n_queries), pa.int64()),
-            "query_name": pa.array([printable(name) for name in names], pa.string()),
-            "rank": best_rank(ranking),
-            "score": positive_similarity(ranking),
-            "top_item": ranking.top_item,
-            "top_score": ranking.top_score,
-            "relevant": ragged(ranking.positives),
-            "relevant_score": ragged(ranking.scores),
-            "relevant_n_better": ragged(ranking.n_better),
-            "relevant_n_tied": ragged(ranking.n_tied),
-        }
-    )
-
-
 def load_evaluation(path: str | os.PathLike[str]) -> Evaluation:
     """Read what `Evaluation.save` wrote.
 
@@ -279,10 +287,17 @@ def _from_content(content: Mapping[str, Any], path: Path) -> Evaluation:
         metrics={d: {name: Metric(**m) for name, m in content["metrics"][d].items()} for d in DIRECTIONS},
         rankings={d: _ranking(d, by_direction[d], table.schema.metadata) for d in DIRECTIONS},
         query_names={d: by_direction[d]["query_name"].to_pylist() for d in DIRECTIONS},
+        clusters={d: by_direction[d]["cluster"].to_numpy() for d in DIRECTIONS},
+        slices={d: _slices(by_direction[d]) for d in DIRECTIONS},
         cost=content["cost"],
         skipped=tuple(SkippedRow(**row) for row in content["skipped"]),
         created_at=content["created_at"],
     )
+
+
+def _slices(table: pa.Table) -> dict[str, list[str]]:
+    names = [name for name in table.column_names if name.startswith(SLICE)]
+    return {name.removeprefix(SLICE): table[name].to_pylist() for name in names}
 
 
 def _ranking(direction: Direction, table: pa.Table, metadata: Mapping[bytes, bytes]) -> Ranking:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
+    from luneta.comparison import Comparison
     from luneta.results import Evaluation, Metric
 
 SHOWN = ("recall@1", "recall@5", "recall@10", "mrr", "ndcg@10", "median_rank")
@@ -69,6 +70,38 @@ def evaluation_table(evaluations: Sequence[Evaluation], locale: str = "en") -> R
         protocol=protocol["hash"][:12],
     )
     return Group(*tables, Text(note, style="dim"))
+
+
+def comparison_table(comparison: Comparison, metric: str = "recall@1") -> RenderableType:
+    """One block per direction: every encoder's value, and every pair's difference with its interval and p-value."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    names = comparison.names
+    parts: list[RenderableType] = []
+    for direction in DIRECTIONS:
+        table = Table(title=f"{WORDS[direction][0]}, {metric}", title_justify="left", title_style="bold",
+                      box=SIMPLE_HEAD, header_style="", padding=0)  # fmt: skip
+        for column in ("first - second", "difference", "95 % interval", "p (Holm)", "better on", "worse on", ""):
+            table.add_column(column, justify="left" if column == "first - second" else "right", overflow="fold")
+        for found in comparison.differences:
+            if (found.direction, found.metric) != (direction, metric):
+                continue
+            pair = f"{names[found.first]} - {names[found.second]}"
+            interval = "-" if found.low is None or found.high is None else f"{found.low:+.3f} to {found.high:+.3f}"
+            p = "<.001" if found.p_holm < 0.001 else f"{found.p_holm:.3f}".removeprefix("0")
+            verdict = Text("sure", style="green") if found.is_significant else Text("not sure", style="yellow")
+            wins, losses = f"{found.n_wins:,}", f"{found.n_losses:,}"
+            table.add_row(Text(pair), f"{found.value:+.3f}", interval, p, wins, losses, verdict)
+        parts.append(table)
+    n = len(names) * (len(names) - 1) // 2
+    note = (
+        "Paired by query; intervals by bootstrap over clusters of related queries, p by a randomisation test, "
+        f"corrected for {n} comparison{'s' if n > 1 else ''} (Holm)."
+    )
+    return Group(evaluation_table(comparison.evaluations), *parts, Text(note, style="dim"))
 
 
 def _cell(name: str, metric: Metric, locale: str) -> Text:

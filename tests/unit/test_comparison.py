@@ -1,0 +1,157 @@
+"""Comparisons: paired, corrected, by slices; unlike protocols refused with what differs and the way out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from luneta.comparison import COMPARED, Comparison, compare, slices
+from luneta.data.dataset import ImageTextDataset
+from luneta.errors import ConfigError, ProtocolMismatchError
+from luneta.evaluation import evaluate
+from luneta.metrics import METRICS
+from luneta.results import Evaluation, load_evaluation
+from luneta.types import DIRECTIONS
+from worlds import ConceptEncoder, world
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNETA_CACHE", str(tmp_path / "cache"))
+
+
+def measured(noise: float, data: ImageTextDataset | None = None, name: str = "") -> Evaluation:
+    data = world(120, captions_per_image=3) if data is None else data
+    return evaluate(ConceptEncoder(noise=noise, name=name or f"noise {noise}"), data)
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LUNETA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return compare([measured(1.0), measured(1.01), measured(1.6)])
+
+
+def test_differences_are_means_of_paired_differences(three: Comparison) -> None:
+    assert len(three.differences) == 2 * len(COMPARED) * 3
+    for found in three.differences:
+        first, second = (
+            METRICS[found.metric](three.evaluations[i].rankings[found.direction]) for i in (found.first, found.second)
+        )
+        assert found.value == pytest.approx((first - second).mean())
+        assert (found.n_wins, found.n_losses) == ((first > second).sum(), (first < second).sum())
+        if (first == second).all():
+            assert (found.low, found.p) == (None, 1)
+        else:
+            assert found.low is not None
+            assert found.high is not None
+            assert found.low <= found.value <= found.high
+        assert found.p <= found.p_holm <= 1
+
+
+def test_a_clear_difference_is_sure_and_an_accidental_one_is_not(three: Comparison) -> None:
+    clear = three.difference("text_to_image", "recall@1", 0, 2)
+    assert clear.is_significant
+    assert clear.value > 0.1
+    turned = three.difference("text_to_image", "recall@1", 2, 0)
+    assert (turned.value, turned.low, turned.high) == (-clear.value, -(clear.high or 0), -(clear.low or 0))
+    assert (turned.n_wins, turned.n_losses) == (clear.n_losses, clear.n_wins)
+    same = compare([three.evaluations[0], three.evaluations[0]])
+    for found in same.differences:
+        assert (found.value, found.p, found.is_significant) == (0, 1, False)
+
+
+def test_pairs_of_equal_models_are_rarely_called_different() -> None:
+    """Eight models of the same skill: some of the 28 pairs look different by accident; corrected, none does."""
+    data = world(80)
+    found = compare([measured(1.0 + i / 1e3, data, name=f"m{i}") for i in range(8)])
+    for direction in DIRECTIONS:
+        family = [d for d in found.differences if (d.direction, d.metric) == (direction, "mrr")]
+        assert min(d.p for d in family) < 0.15
+        assert not any(d.is_significant for d in family)
+
+
+def test_unlike_protocols_are_refused_with_what_differs() -> None:
+    small, large = measured(1.0), measured(1.0, world(130, captions_per_image=3))
+    with pytest.raises(ProtocolMismatchError) as caught:
+        compare([small, large])
+    message = str(caught.value)
+    assert "n_images: noise 1.0 #1: 120; noise 1.0 #2: 130" in message
+    assert "dataset_fingerprint" in message
+    assert "the same split" in message
+    strict = evaluate(ConceptEncoder(noise=1.0), world(120, captions_per_image=3), duplicates="strict")
+    with pytest.raises(ProtocolMismatchError, match=r"duplicates: .*merge.*strict[\s\S]*--duplicates"):
+        compare([small, strict])
+
+
+def test_samples_of_different_size_are_told_of_the_normalised_recall() -> None:
+    one, other = (evaluate(ConceptEncoder(noise=3.0, dim=16), world(n)) for n in (1000, 1200))
+    with pytest.raises(ProtocolMismatchError, match=r"recall@1\|1000 allows for .*\[0\.\d+, 0\.\d+\]"):
+        compare([one, other])
+
+
+def test_one_result_is_not_compared() -> None:
+    with pytest.raises(ConfigError, match="at least two"):
+        compare([measured(1.0)])
+
+
+def test_slices_are_means_over_their_own_queries() -> None:
+    data = world(120, captions_per_image=3)
+    kinds = np.array(["cat", "dog", "owl"])[np.arange(120) % 3]
+    data = dataclasses.replace(data, rows=pa.table({"kind": kinds.tolist(), "number": list(range(120))}))
+    found = compare([measured(2.0, data), measured(5.0, data)])
+    own = {(s.direction, s.value): s for s in found.slices if s.name == "kind"}
+    assert set(own) == {(d, k) for d in DIRECTIONS for k in ("cat", "dog", "owl")}
+    for (direction, kind), part in own.items():
+        chosen = np.repeat(kinds, 3) == kind if direction == "text_to_image" else kinds == kind
+        assert part.n_queries == chosen.sum()
+        for evaluation, value in zip(found.evaluations, part.values, strict=True):
+            assert value == pytest.approx(METRICS["recall@1"](evaluation.rankings[direction])[chosen].mean())
+        assert part.differences[0] is None
+        assert part.differences[1] is not None
+        assert part.differences[1][0] == pytest.approx(part.values[1] - part.values[0])
+    assert "number" not in {s.name for s in found.slices}  # every value occurs once
+
+
+def test_slices_by_the_words_of_a_caption() -> None:
+    data = world(100)
+    data = dataclasses.replace(data, texts=[f"thing {i}, " + "very " * (i % 10) for i in range(100)])
+    labels = slices(measured(1.0, data), "text_to_image")["words"]
+    assert len(set(labels)) == 4
+    for text, label in zip(data.texts, labels, strict=True):
+        low, _, high = label.partition("-")
+        assert int(low) <= len(text.split()) <= int(high or low)
+
+
+def test_contrasts_are_queries_that_one_finds_and_the_other_misses(three: Comparison) -> None:
+    for contrast in three.contrasts[0, 2]:
+        assert contrast.name == three.evaluations[0].query_names[contrast.direction][contrast.query]
+        assert contrast.first_rank != contrast.second_rank
+    first = three.contrasts[0, 2][0]
+    assert first.first_rank < first.second_rank
+
+
+def test_results_from_files_compare_as_those_in_memory(tmp_path: Path, three: Comparison) -> None:
+    paths = [tmp_path / f"{i}.json" for i in range(3)]
+    for evaluation, path in zip(three.evaluations, paths, strict=True):
+        evaluation.save(path)
+    again = compare([load_evaluation(path) for path in paths])
+    assert json.dumps(again.to_dict()) == json.dumps(three.to_dict())
+
+
+def test_the_terminal_shows_every_pair(three: Comparison) -> None:
+    from rich.console import Console
+
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(three)
+    shown = captured.get()
+    for pair in ("noise 1.0 - noise 1.01", "noise 1.0 - noise 1.6", "noise 1.01 - noise 1.6"):
+        assert shown.count(pair) == 2
+    assert "not sure" in shown
+    assert "corrected for 3 comparisons" in " ".join(shown.split())
