@@ -10,12 +10,12 @@ import luneta
 
 def test_the_public_names() -> None:
     assert set(luneta.__all__) == {
-        "open_dataset", "load_encoder", "profile", "embed", "evaluate", "load_evaluation", "advise", "audit",
+        "open_dataset", "load_encoder", "profile", "embed", "evaluate", "load_evaluation", "advise", "audit", "compare",
         "Evaluation", "ImageTextDataset", "Encoder", "EncoderSpec", "LunetaError", "__version__",
     }  # fmt: skip
     for name in luneta.__all__:
         assert getattr(luneta, name) is not None
-    for verb in ("open_dataset", "load_encoder", "profile", "embed", "evaluate", "advise"):
+    for verb in ("open_dataset", "load_encoder", "profile", "embed", "evaluate", "advise", "audit", "compare"):
         assert callable(getattr(luneta, verb))
 
 

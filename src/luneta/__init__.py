@@ -20,6 +20,7 @@ _HOMES = {
     "LunetaError": "luneta.errors",
     "advise": "luneta.advice",
     "audit": "luneta.auditing",
+    "compare": "luneta.comparison",
     "embed": "luneta.embedding",
     "evaluate": "luneta.evaluation",
     "load_encoder": "luneta.encoders.registry",
@@ -37,6 +38,7 @@ __all__ = [  # noqa: RUF022 - the order of the work
     "load_evaluation",
     "advise",
     "audit",
+    "compare",
     "Evaluation",
     "ImageTextDataset",
     "Encoder",
@@ -61,6 +63,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from luneta.advice import advise
     from luneta.auditing import audit
+    from luneta.comparison import compare
     from luneta.data.dataset import ImageTextDataset
     from luneta.data.sources import open_dataset
     from luneta.embedding import embed

@@ -68,7 +68,7 @@ def _blocks(ranking: Ranking) -> _Blocks:
     )
 
 
-def _best_block(ranking: Ranking) -> tuple[Indexes, Indexes, Indexes]:
+def best_block(ranking: Ranking) -> tuple[Indexes, Indexes, Indexes]:
     """(n_queries,) better, tied and relevant items of the tie block that holds the best positive of each query."""
     starts = ranking.offsets[:-1]
     better = np.minimum.reduceat(ranking.n_better, starts)
@@ -91,7 +91,7 @@ def _inside(ranking: Ranking, k: int) -> Indexes:
 def recall_at(ranking: Ranking, k: int) -> PerQuery:
     """Probability that at least one relevant item is among the first k: 1 - C(t - r, m) / C(t, m)."""
     _check_k(k)
-    better, tied, relevant = _best_block(ranking)
+    better, tied, relevant = best_block(ranking)
     inside = np.clip(k - better, 0, tied)
     values = (inside > tied - relevant).astype(np.float64)
     unsure = (inside > 0) & (inside <= tied - relevant)
@@ -119,7 +119,7 @@ def set_recall_at(ranking: Ranking, k: int) -> PerQuery:
 
 def best_rank(ranking: Ranking) -> PerQuery:
     """Expected 1-based position of the best relevant item: b + (t + 1) / (r + 1)."""
-    better, tied, relevant = _best_block(ranking)
+    better, tied, relevant = best_block(ranking)
     return better + (tied + 1) / (relevant + 1)
 
 
@@ -131,7 +131,7 @@ def reciprocal_rank(ranking: Ranking) -> PerQuery:
 def reciprocal_rank_at(ranking: Ranking, k: int) -> PerQuery:
     """Expected 1 / (position of the best relevant item), 0 beyond position k (`mrr@k`)."""
     _check_k(k)
-    better, tied, relevant = _best_block(ranking)
+    better, tied, relevant = best_block(ranking)
     inside = np.clip(k - better, 0, tied)
     values = np.where(inside > 0, 1.0 / (better + 1), 0.0)
     shared = (tied > relevant) & (inside > 0)
@@ -209,7 +209,7 @@ def normalized_recall_at(ranking: Ranking, k: int, gallery_size: int = 1000) -> 
         return None
     if k > drawn:
         return np.ones(ranking.n_queries)
-    better, tied, relevant = _best_block(ranking)
+    better, tied, relevant = best_block(ranking)
     values = np.empty(ranking.n_queries)
     for n in np.unique(irrelevant):
         mine = irrelevant == n

@@ -104,6 +104,32 @@ def comparison_table(comparison: Comparison, metric: str = "recall@1") -> Render
     return Group(evaluation_table(comparison.evaluations), *parts, Text(note, style="dim"))
 
 
+def slices_table(comparison: Comparison) -> RenderableType:
+    """Recall@1 of every encoder on parts of the queries; an arrow where it differs from the first for sure."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="recall@1 by slices", title_justify="left", title_style="bold", box=SIMPLE_HEAD,
+                  header_style="", padding=0)  # fmt: skip
+    table.add_column("direction")
+    table.add_column("slice", overflow="fold")
+    table.add_column("queries", justify="right")
+    for name in comparison.names:
+        table.add_column(Text(name), justify="right", overflow="fold")
+    for part in comparison.slices:
+        cells = []
+        for value, difference in zip(part.values, part.differences, strict=True):
+            low, high = (None, None) if difference is None else difference[1:]
+            above, below = low is not None and low > 0, high is not None and high < 0
+            cells.append(f"{value:.3f}" + (" ▲" if above else " ▼" if below else "  "))
+        label = Text(f"{part.name}: {part.value or '(none)'}")
+        table.add_row(WORDS[part.direction][0], label, f"{part.n_queries:,}", *cells)
+    table.caption = "▲ ▼ the 95 % interval of the paired difference to the first encoder excludes 0 (not corrected)"
+    table.caption_justify = "left"
+    return table
+
+
 def _cell(name: str, metric: Metric, locale: str) -> Text:
     """The value and, on a second line, its interval; narrow enough for seven columns on a terminal of 80."""
     from rich.text import Text

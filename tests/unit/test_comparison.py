@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
+from luneta.cli import app
 from luneta.comparison import COMPARED, Comparison, compare, slices
 from luneta.data.dataset import ImageTextDataset
 from luneta.errors import ConfigError, ProtocolMismatchError
@@ -155,3 +157,21 @@ def test_the_terminal_shows_every_pair(three: Comparison) -> None:
         assert shown.count(pair) == 2
     assert "not sure" in shown
     assert "corrected for 3 comparisons" in " ".join(shown.split())
+
+
+def test_the_command_line(tmp_path: Path, three: Comparison) -> None:
+    run = CliRunner(env={"COLUMNS": "120"})
+    paths = [str(tmp_path / f"{i}.json") for i in range(3)]
+    for evaluation, path in zip(three.evaluations, paths, strict=True):
+        evaluation.save(path)
+    found = run.invoke(app, ["compare", *paths, "--json"])
+    assert found.exit_code == 0
+    assert len(json.loads(found.stdout)["differences"]) == len(three.differences)
+    assert "noise 1.0 - noise 1.6" in run.invoke(app, ["compare", *paths, "--metric", "mrr"]).stdout
+    other = tmp_path / "other.json"
+    measured(1.0, world(119, captions_per_image=3)).save(other)
+    refused = run.invoke(app, ["compare", paths[0], str(other)])
+    assert refused.exit_code == 2
+    assert "n_images: noise 1.0 #1: 120; noise 1.0 #2: 119" in refused.output
+    assert run.invoke(app, ["compare", *paths, "--metric", "recall@2"]).exit_code == 2
+    assert run.invoke(app, ["compare", paths[0], str(tmp_path / "missing.json")]).exit_code == 2

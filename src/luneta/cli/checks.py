@@ -53,14 +53,14 @@ def check_outputs(results: Sequence[Path], report: Path | None) -> None:
 def result_paths(path: Path, encoders: Sequence[str]) -> list[Path]:
     """One path per encoder: PATH itself for one, PATH with the encoder's name put in for several.
 
-    >>> [p.name for p in result_paths(Path("r.json"), ["luneta-mini", "owner/name"])]
+    >>> [p.name for p in result_paths(Path("r.json"), ["luneta-mini", "owner/name@refs/pr/15"])]
     ['r.luneta-mini.json', 'r.name.json']
     >>> [p.name for p in result_paths(Path("r.json"), ["mine/name", "owner/name"])]
     ['r.1-name.json', 'r.2-name.json']
     """
     if len(encoders) == 1:
         return [path]
-    names = [Path(name).expanduser().resolve().name.replace(":", "-") for name in encoders]
+    names = [Path(name.partition("@")[0]).expanduser().resolve().name.replace(":", "-") for name in encoders]
     if len(set(names)) < len(names):
         names = [f"{number}-{name}" for number, name in enumerate(names, 1)]
     return [path.with_name(f"{path.stem}.{name}{path.suffix}") for name in names]

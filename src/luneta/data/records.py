@@ -50,6 +50,9 @@ def _united(columns: Sequence[pa.Table]) -> pa.ChunkedArray | pa.Array:
 def _array(values: Sequence[Any]) -> pa.Array:
     try:
         return pa.array(values)
+    except UnicodeEncodeError:  # file names may hold bytes that are no text: kept as they are, see cells.strings
+        encoded = [value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value for value in values]
+        return pa.array(encoded, pa.large_binary()).view(pa.large_string())
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
         pass
     if any(isinstance(value, list) for value in values):

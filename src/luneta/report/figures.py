@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luneta.metrics import _best_block, chance, recall_at
+from luneta.metrics import best_block, chance, recall_at
 from luneta.ranking import Ranking
 from luneta.report.document import Page
 from luneta.report.plots import DASHES, N_SERIES, Curve, rank_histogram, recall_curve, similarity_histogram
@@ -87,7 +87,7 @@ def _distinct_queries(ranking: Ranking) -> tuple[Ranking, NDArray[np.int64]]:
     Recall depends only on a query's best tie block: how many items are above it, how many in it, how many of these
     are relevant. Thousands of queries share a few hundred of those, and a drawing asks for recall at many k.
     """
-    better, tied, relevant = _best_block(ranking)
+    better, tied, relevant = best_block(ranking)
     side = ranking.gallery_size + 1
     _, block = np.unique(better * side + tied, return_inverse=True)
     _, first, which = np.unique(block * side + relevant, return_index=True, return_inverse=True)
