@@ -26,7 +26,7 @@ def test_single_captions_and_joined_ones_are_never_side_by_side(
     )
     results = [evaluate(ConceptEncoder(noise=1.0), data) for data in (single, joined)]
     assert results[0].protocol["hash"] != results[1].protocol["hash"]
-    with pytest.raises(ProtocolMismatchError, match="n_texts: .*200.*40"):
+    with pytest.raises(ProtocolMismatchError, match=r"n_texts: .*200.*40"):
         compare(results)
     with pytest.raises(ProtocolMismatchError):
         EvaluationSection(results)
