@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 from luneta.errors import DatasetError
 from luneta.progress import track
 from luneta.types import ImageRef, SkippedRow
+
+if TYPE_CHECKING:
+    from luneta.data.groups import Groups
+    from luneta.data.splitting import Size, Splits
 
 Indexes = NDArray[np.int64]
 
@@ -151,3 +155,17 @@ class ImageTextDataset:
             text_rows=self.text_rows[keep_text],
             skipped=(*self.skipped, *skipped),
         )
+
+    def divide(
+        self,
+        *,
+        val: Size = 0.1,
+        test: Size = 0.1,
+        seed: int = 0,
+        stratify: str | None = None,
+        groups: Groups | None = None,
+    ) -> Splits:
+        """Training, validation and test parts that share nothing; see `luneta.data.splitting.split_dataset`."""
+        from luneta.data.splitting import split_dataset
+
+        return split_dataset(self, val=val, test=test, seed=seed, stratify=stratify, groups=groups)

@@ -29,16 +29,39 @@ def caption_key(text: str) -> str:
     return folded.rstrip(" .!?;:,…。．|") or folded
 
 
+def loose_caption_key(text: str) -> str:
+    """What near-identical captions share: neither punctuation nor accents of Latin, Greek and Cyrillic letters either.
+
+    Accents tell words apart in many languages, so this is for keeping captions together, not for calling them right.
+
+    >>> loose_caption_key("Pão-de-açúcar, à noite!") == loose_caption_key("pao de acucar a noite")
+    True
+    >>> loose_caption_key("1.5 m") == loose_caption_key("15 m")
+    False
+    """
+    letters = unicodedata.normalize("NFKD", text).casefold()
+    kept = "".join(
+        " " if unicodedata.category(letter).startswith("P") else letter
+        for letter in letters
+        if not "\u0300" <= letter <= "\u036f"
+    )
+    return " ".join(unicodedata.normalize("NFKC", kept).split()) or caption_key(text)
+
+
 def equal_things(dataset: ImageTextDataset) -> tuple[Indexes, Indexes]:
     """(n_texts,) and (n_images,) numbers that equal captions share, and that equal pictures share."""
     return _groups([caption_key(text) for text in dataset.texts]), _groups(dataset.image_keys)
 
 
-def merged_pairs(dataset: ImageTextDataset) -> Indexes:
+def merged_pairs(dataset: ImageTextDataset, things: tuple[Indexes, Indexes] | None = None) -> Indexes:
     """Pairs in which equal captions are relevant to each other's images, and equal images to each other's texts.
 
     A text t is relevant to an image i when some pair (t', i') has a caption equal to t's and a picture of the same
     content as i's. One step only: it does not chain through other captions of the same image.
+
+    Args:
+        dataset: texts, images and their pairs.
+        things: numbers as of `equal_things`, by another rule: `Groups.things` takes near-identical pictures as equal.
 
     Returns:
         (n_pairs, 2) int64 of (text index, image index), sorted.
@@ -46,7 +69,7 @@ def merged_pairs(dataset: ImageTextDataset) -> Indexes:
     Raises:
         DatasetError: so many equal captions that the relevant pairs would not fit in memory.
     """
-    text_group, image_group = equal_things(dataset)
+    text_group, image_group = equal_things(dataset) if things is None else things
     group_pairs = np.unique(np.stack([text_group[dataset.pairs[:, 0]], image_group[dataset.pairs[:, 1]]], 1), axis=0)
     texts, text_starts = _members(text_group)
     images, image_starts = _members(image_group)
