@@ -22,7 +22,10 @@ from luneta.types import ImageRef, Vectors
 Kind = Literal["file", "pixels", "near_image", "mirrored_image", "vectors", "item", "caption", "near_caption", "pair"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 IMAGE_KINDS: tuple[Kind, ...] = ("file", "pixels", "near_image", "mirrored_image", "vectors", "item")
-"""Links between two images."""
+"""Links between two images, the surest first."""
+
+TEXT_KINDS: tuple[Kind, ...] = ("caption", "near_caption")
+"""Links between two texts, the surest first."""
 
 _THREADS = 4
 _PART = 64

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luneta.data.dataset import ImageTextDataset, Indexes
-from luneta.data.group_links import IMAGE_KINDS, KINDS, Kind, Links, find_links
+from luneta.data.group_links import IMAGE_KINDS, KINDS, TEXT_KINDS, Kind, Links, find_links
 from luneta.errors import ConfigError
 from luneta.stats import clusters
 
@@ -27,7 +27,7 @@ Side = Literal["image", "text"]
 GIANT_SHARE = 0.5
 """A group with more of the images than this, held together by equal captions, is worth a warning."""
 
-_SAID: Mapping[Kind, str] = {
+SAID: Mapping[Kind, str] = {
     "file": "identical files",
     "pixels": "identical pixels",
     "near_image": "near-identical images",
@@ -142,10 +142,18 @@ class Groups:
             kinds: links of images that count. Where captions tell left from right or name colours, leave out
                 "mirrored_image" and "near_image": a red apple is a near-identical image of a green one.
         """
-        first_image, first_text, end = self._offsets[2 * dataset : 2 * dataset + 3]
-        images = self._components(kinds)[first_image:first_text]
-        texts = self._components(["caption"])[first_text:end]
+        images, texts = self.numbers(kinds)[dataset][0], self.numbers(["caption"])[dataset][1]
         return np.unique(texts, return_inverse=True)[1], np.unique(images, return_inverse=True)[1]
+
+    def numbers(self, kinds: Sequence[Kind]) -> list[tuple[Indexes, Indexes]]:
+        """For each data set (n_images,) and (n_texts,) numbers, equal where links of some kinds join items.
+
+        Pairs do not join here, and numbers mean the same in all the data sets.
+        """
+        codes = [KINDS.index(kind) for kind in kinds]
+        found = components(self.found.nodes[np.isin(self.found.kinds, codes)], self._offsets[-1])
+        parts = np.split(found, self._offsets[1:-1])
+        return list(zip(parts[::2], parts[1::2], strict=True))
 
     @cached_property
     def _offsets(self) -> list[int]:
@@ -189,10 +197,6 @@ class Groups:
         starts = np.searchsorted(ends[order], np.arange(self._offsets[-1] + 1))
         return others[order], starts, order % max(len(edges), 1)
 
-    def _components(self, kinds: Sequence[Kind]) -> Indexes:
-        codes = [KINDS.index(kind) for kind in kinds]
-        return components(self.found.nodes[np.isin(self.found.kinds, codes)], self._offsets[-1])
-
     def __str__(self) -> str:
         from rich.console import Console
 
@@ -216,7 +220,7 @@ class Groups:
             ("groups", self.n_groups),
             ("groups of several images", int((sizes > 1).sum())),
             ("images in the largest group", int(sizes.max(initial=0))),
-            *((f"links: {_SAID[kind]}", n) for kind, n in self.counts.items()),
+            *((f"links: {SAID[kind]}", n) for kind, n in self.counts.items()),
             *([("unreadable images", len(self.unreadable))] if self.unreadable else []),
         ]
         for name, n in rows:
@@ -295,7 +299,7 @@ def _doubts(links: Links, pairs: Indexes, image_groups: Sequence[Indexes], n_nod
     largest = int(np.bincount(images).max(initial=0))
     if len(images) <= 2 or largest <= GIANT_SHARE * len(images):
         return ()
-    by_caption = np.isin(links.kinds, [KINDS.index(kind) for kind in ("caption", "near_caption")])
+    by_caption = np.isin(links.kinds, [KINDS.index(kind) for kind in TEXT_KINDS])
     others = components(np.concatenate([links.nodes[~by_caption], pairs]), n_nodes)
     _, sizes = np.unique(others[pairs[:, 1]], return_counts=True)
     if not by_caption.any() or sizes.max(initial=0) > largest / 2:

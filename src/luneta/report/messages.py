@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, get_args
 from luneta.errors import ConfigError, did_you_mean
 from luneta.report.demo_messages import DEMO
 from luneta.report.evaluation_messages import EVALUATION
+from luneta.report.leakage_messages import LEAKAGE
 from luneta.report.profile_messages import PROFILE
 from luneta.terminal import WORDS
 
@@ -48,7 +49,7 @@ COMMON: Table = {
     "and_more": ("and {n} more", "e mais {n}"),
 }
 
-TABLES: list[Table] = [COMMON, EVALUATION, PROFILE, DEMO, WORDS]
+TABLES: list[Table] = [COMMON, EVALUATION, PROFILE, DEMO, LEAKAGE, WORDS]
 """Every table of the pages; a page adds its own here."""
 
 
