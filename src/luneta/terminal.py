@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from luneta.comparison import Comparison
+    from luneta.languages import LanguageGap
     from luneta.results import Evaluation, Metric
 
 SHOWN = ("recall@1", "recall@5", "recall@10", "mrr", "ndcg@10", "median_rank")
@@ -128,6 +129,43 @@ def slices_table(comparison: Comparison) -> RenderableType:
     table.caption = "▲ ▼ the 95 % interval of the paired difference to the first encoder excludes 0 (not corrected)"
     table.caption_justify = "left"
     return table
+
+
+def languages_table(found: LanguageGap, metric: str = "recall@1") -> RenderableType:
+    """Every language and way of writing: its value, and the paired difference to what it is held against."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    gaps = {(g.direction, g.language, g.writing): g for g in found.gaps if g.metric == metric}
+    rows = [(language, "", e) for language, e in found.evaluations.items()]
+    rows += [(language, writing, e) for (language, writing), e in found.writings.items()]
+    rows.sort(key=lambda row: list(found.evaluations).index(row[0]))
+    for direction in DIRECTIONS:
+        table = Table(title=f"{WORDS[direction][0]}, {metric}", title_justify="left", title_style="bold",
+                      box=SIMPLE_HEAD, header_style="", padding=0)  # fmt: skip
+        table.add_column("language", overflow="fold")
+        for column in (metric, "chance", "images", "gap", "95 % interval", "p (Holm)"):
+            table.add_column(column, justify="right")
+        for language, writing, evaluation in rows:
+            value = evaluation.metrics[direction][metric]
+            gap = gaps.get((direction, language, writing))
+            if gap is None:
+                compared = [f"{evaluation.dataset['n_images']:,}", "reference", "", ""]
+            else:
+                interval = "-" if gap.low is None or gap.high is None else f"{gap.low:+.3f} to {gap.high:+.3f}"
+                p = "<.001" if gap.p_holm < 0.001 else f"{gap.p_holm:.3f}"
+                compared = [f"{gap.n_images:,}", f"{gap.value:+.3f}", interval, p]
+            name = f"  {writing}" if writing else language
+            table.add_row(Text(name), f"{value.value:.3f}", _number(metric, value.chance), *compared)
+        parts.append(table)
+    note = (
+        "Gaps are paired by picture: a language to the first one, a way of writing to the usual one; p by a "
+        "randomisation test, corrected for all gaps of the table (Holm)."
+    )
+    return Group(*parts, Text(note, style="dim"))
 
 
 def _cell(name: str, metric: Metric, locale: str) -> Text:

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from luneta.cli import checks, options
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from luneta.data.dataset import ImageTextDataset
     from luneta.evaluation import Duplicates
+    from luneta.report.messages import Locale
+    from luneta.results import Evaluation
+    from luneta.types import Encoder
 
 HELP = options.examples(
     "luneta evaluate cenas",
     "luneta evaluate my_photos/ --text caption --encoder siglip2-b16 --encoder clip-b32 --report report.html",
     "luneta evaluate owner/name --split test --limit 1000 --encoder siglip2-b16 --json result.json",
+    "luneta evaluate my_photos/ --language en,pt-BR,de --encoder siglip2-b16",
 )("Measure how well encoders find the right image for a text and the right text for an image.")
 
 
@@ -48,39 +57,92 @@ def command(
 ) -> None:
     from rich.console import Console
 
-    from luneta.advice import advice_list, advise
-    from luneta.evaluation import evaluate
-    from luneta.report.evaluation import write_report
     from luneta.report.messages import check_locale
-    from luneta.terminal import evaluation_table
 
-    language_of_page, rule = check_locale(locale), _duplicates(duplicates)
+    languages = [part.strip() for part in language.split(",") if part.strip()] if language else []
+    names = [f"{name}.{spoken}" for name in encoder for spoken in languages] if len(languages) > 1 else encoder
     for name in encoder:
         checks.check_encoder(name)
-    paths = checks.result_paths(json, encoder) if json else []
-    checks.check_outputs(paths, report)
-
-    console = Console()
-    dataset = options.open_data(
-        data, max_bad_share, image=image, text=text, split=split, language=language,
-        limit=limit, seed=seed, revision=revision,
+    task = _Task(
+        open_encoder=lambda name: options.open_encoder(name, dtype, device),
+        settings={
+            "duplicates": _duplicates(duplicates), "cache": cache, "batch_size": batch_size,
+            "max_bad_share": max_bad_share,
+        },
+        paths=iter(checks.result_paths(json, names)) if json else None,
+        report=report,
+        locale=check_locale(locale),
+        console=Console(),
     )  # fmt: skip
-    results = []
-    for number, name in enumerate(encoder):
-        loaded = options.open_encoder(name, dtype, device)
-        result = evaluate(
-            loaded, dataset, duplicates=rule, cache=cache, batch_size=batch_size, max_bad_share=max_bad_share
-        )
-        if paths:  # at once: what comes next may fail
-            queries = result.save(paths[number])
-            console.print(f"Wrote {paths[number]} and {queries}", highlight=False, markup=False, soft_wrap=True)
-        results.append(result)
-    console.print(evaluation_table(results, language_of_page))
-    suggestions = advise(results)
-    console.print(advice_list(suggestions, language_of_page))
-    if report:
-        write_report(report, results, advice=suggestions, command=_command_line(), locale=language_of_page)
-        console.print(f"Wrote {report}", highlight=False, markup=False, soft_wrap=True)
+    checks.check_outputs(checks.result_paths(json, names) if json else [], report)
+    wanted: list[str | None] = [*languages] or [None]
+    datasets = {
+        spoken: options.open_data(data, max_bad_share, image=image, text=text, split=split, language=spoken,
+                                  limit=limit, seed=seed, revision=revision)
+        for spoken in wanted
+    }  # fmt: skip
+    if len(languages) > 1:
+        task.compare_languages(encoder, {str(spoken): found for spoken, found in datasets.items()})
+    else:
+        task.evaluate(encoder, next(iter(datasets.values())))
+
+
+@dataclass
+class _Task:
+    """What was asked for, and where its results go.
+
+    Attributes:
+        settings: arguments of `evaluate`.
+        paths: one path for each result, in order; None writes none.
+    """
+
+    open_encoder: Callable[[str], Encoder]
+    settings: dict[str, Any]
+    paths: Iterator[Path] | None
+    report: Path | None
+    locale: Locale
+    console: Console
+
+    def evaluate(self, encoders: Sequence[str], dataset: ImageTextDataset) -> None:
+        from luneta.advice import advice_list, advise
+        from luneta.evaluation import evaluate
+        from luneta.terminal import evaluation_table
+
+        results = []
+        for name in encoders:
+            results.append(evaluate(self.open_encoder(name), dataset, **self.settings))
+            self._save(results[-1])  # at once: what comes next may fail
+        self.console.print(evaluation_table(results, self.locale))
+        suggestions = advise(results)
+        self.console.print(advice_list(suggestions, self.locale))
+        self._write_report(results, advice=suggestions)
+
+    def compare_languages(self, encoders: Sequence[str], datasets: Mapping[str, ImageTextDataset]) -> None:
+        from luneta.languages import language_gap
+
+        results: list[Evaluation] = []
+        for name in encoders:
+            found = language_gap(self.open_encoder(name), datasets, **self.settings)
+            for result in found.evaluations.values():
+                self._save(result)
+                results.append(result)
+            self.console.print(found)
+        self._write_report(results)
+
+    def _save(self, result: Evaluation) -> None:
+        if self.paths is not None:
+            path = next(self.paths)
+            self._wrote(f"{path} and {result.save(path)}")
+
+    def _write_report(self, results: Sequence[Evaluation], **parts: Any) -> None:
+        from luneta.report.evaluation import write_report
+
+        if self.report:
+            write_report(self.report, results, command=_command_line(), locale=self.locale, **parts)
+            self._wrote(str(self.report))
+
+    def _wrote(self, what: str) -> None:
+        self.console.print(f"Wrote {what}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _command_line() -> str:
