@@ -10,7 +10,8 @@ import luneta
 
 def test_the_public_names() -> None:
     assert set(luneta.__all__) == {
-        "open_dataset", "load_encoder", "profile", "embed", "evaluate", "load_evaluation", "advise", "audit", "compare",
+        "open_dataset", "load_encoder", "profile", "examine", "embed", "evaluate", "load_evaluation", "advise",
+        "audit", "compare",
         "Evaluation", "ImageTextDataset", "Encoder", "EncoderSpec", "LunetaError", "__version__",
     }  # fmt: skip
     for name in luneta.__all__:

@@ -23,6 +23,7 @@ _HOMES = {
     "compare": "luneta.comparison",
     "embed": "luneta.embedding",
     "evaluate": "luneta.evaluation",
+    "examine": "luneta.doctor",
     "load_encoder": "luneta.encoders.registry",
     "load_evaluation": "luneta.results",
     "open_dataset": "luneta.data.sources",
@@ -33,6 +34,7 @@ __all__ = [  # noqa: RUF022 - the order of the work
     "open_dataset",
     "load_encoder",
     "profile",
+    "examine",
     "embed",
     "evaluate",
     "load_evaluation",
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from luneta.comparison import compare
     from luneta.data.dataset import ImageTextDataset
     from luneta.data.sources import open_dataset
+    from luneta.doctor import examine
     from luneta.embedding import embed
     from luneta.encoders.registry import load_encoder
     from luneta.errors import LunetaError

@@ -85,6 +85,119 @@ class StagedEncoder(Encoder, Protocol):
     def encode_prepared(self, prepared: Sequence[Any]) -> Vectors: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How a family of models was trained: what its texts and pictures must look like; None where nobody can say.
+
+    Attributes:
+        family: its name.
+        context: tokens a text may have.
+        pads_to_context: every text is padded to the whole context, because the model reads the padding.
+        padding_id: what the padding must be; None where the model does not read it.
+        masks_padding: the model gets an attention mask.
+        folds_case: upper and lower case give the same tokens.
+        pooling: the token at which a text's vector is read.
+        resizes: what may happen to a picture that is no square: "crop", "squash", "keep" (its aspect ratio).
+        mean: of each channel (0 to 1); with `deviation`, how pixels are normalised.
+        deviation: of each channel.
+        strict_pictures: no checkpoint of the family is known that was trained with other pictures than these.
+        has_bias: the scores have a bias (sigmoid loss).
+    """
+
+    family: str
+    context: int
+    pads_to_context: bool
+    padding_id: int | None
+    masks_padding: bool
+    folds_case: bool | None
+    pooling: Literal["end", "last", "first"]
+    resizes: tuple[str, ...]
+    mean: tuple[float, float, float] | None
+    deviation: tuple[float, float, float] | None
+    strict_pictures: bool
+    has_bias: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """What a tokenizer makes of one text, special tokens not counted.
+
+    Attributes:
+        n_tokens: of the whole text, also where it is longer than the context.
+        n_unknown: tokens that stand for something the tokenizer does not know.
+        n_bytes: tokens that are a piece of one character.
+        truncated: the text is longer than the context and loses its end.
+    """
+
+    n_tokens: int
+    n_unknown: int
+    n_bytes: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFacts:
+    """What can be said of the weights in memory without running them; names of tensors and modules.
+
+    Attributes:
+        n_tensors: in memory.
+        n_compared: of them, those found in the checkpoint's files under the same name.
+        changed: tensors that are not what the file holds.
+        untrained: modules that stand as their initialisation leaves them while their like in other layers do not.
+        not_finite: tensors that hold NaN or infinity.
+        coarse: norms and biases that are not kept in float32.
+        training: the model is in training mode, so that dropout is on.
+    """
+
+    n_tensors: int
+    n_compared: int
+    changed: tuple[str, ...]
+    untrained: tuple[str, ...]
+    not_finite: tuple[str, ...]
+    coarse: tuple[str, ...]
+    training: bool
+
+
+class Anatomy(Protocol):
+    """An encoder opened up: what its towers really read, and what its checkpoint says they should."""
+
+    @property
+    def training(self) -> Training: ...
+
+    def text_inputs(self, texts: Sequence[str]) -> Mapping[str, NDArray[Any]]:
+        """What the text tower reads for a batch of texts, as the encoder prepares it."""
+        ...
+
+    def image_inputs(self, images: Sequence[Image]) -> Mapping[str, NDArray[Any]]:
+        """What the image tower reads for a batch of pictures, as the encoder prepares it."""
+        ...
+
+    def recorded_image_inputs(self, images: Sequence[Image]) -> Mapping[str, NDArray[Any]]:
+        """The same as the checkpoint's own record says, by another implementation."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[TokenCount]: ...
+
+    def pooled_positions(self, texts: Sequence[str]) -> list[int] | None:
+        """For each text the position of the token its vector is read at; None when it is at none of them."""
+        ...
+
+    def weights(self, *, compare: bool = True) -> WeightFacts:
+        """`compare` reads the checkpoint's files again."""
+        ...
+
+    def in_float32(self) -> Encoder:
+        """The same checkpoint, loaded anew and computed in float32."""
+        ...
+
+
+@runtime_checkable
+class InspectableEncoder(Encoder, Protocol):
+    """An encoder that can be opened up, so that its use can be compared with its training."""
+
+    def anatomy(self) -> Anatomy: ...
+
+
 @runtime_checkable
 class ImageRef(Protocol):
     """A picture that has not been decoded yet."""

@@ -124,6 +124,11 @@ class CheckedEncoder:
     def spec(self) -> EncoderSpec:
         return self._spec
 
+    @property
+    def unchecked(self) -> Any:
+        """The encoder itself, whose answers are not checked."""
+        return self._encoder
+
     def encode_images(self, images: Sequence[Image]) -> Vectors:
         """See `luneta.types.Encoder`. Raises ShapeError when what comes back is no array of unit vectors."""
         return self._check("encode_images", self._encoder.encode_images(images), len(images))

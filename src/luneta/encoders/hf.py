@@ -18,7 +18,7 @@ from luneta.encoders.preprocessing import ImagePreparation, preparation_of
 from luneta.encoders.texts import TextPreparation
 from luneta.encoders.weights import digest, load_model
 from luneta.errors import ConfigError, EncoderError, LunetaError
-from luneta.types import EncoderSpec, Vectors
+from luneta.types import Anatomy, EncoderSpec, Vectors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,6 +46,7 @@ class HFEncoder:
         if batch_size is not None and (not isinstance(batch_size, int | np.integer) or batch_size < 1):
             raise ConfigError(f"batch_size is {batch_size!r}, expected a whole number of at least 1")
         self._name = checkpoint.name
+        self._checkpoint = checkpoint
         self._device = resolve_device(device)
         self._dtype = resolve_dtype(dtype, self._device)
         sizes = _BATCH_SIZES[self._device.type]
@@ -121,6 +122,14 @@ class HFEncoder:
 
     def _text_vectors(self, token_ids: Sequence[Sequence[int]]) -> Vectors:
         return self._forward(self._model.get_text_features, self._texts.collate(token_ids), "text")
+
+    # -- opened up ---------------------------------------------------------------------------------------------
+
+    def anatomy(self) -> Anatomy:
+        """What the towers really read and what the checkpoint says they should; for `luneta.examine`."""
+        from luneta.encoders.inspection import HFAnatomy
+
+        return HFAnatomy(self, self._checkpoint, self._model, self._texts, self._images)
 
     # -- both --------------------------------------------------------------------------------------------------
 
@@ -225,7 +234,7 @@ def quicken(model: nn.Module) -> None:
     for module in list(model.modules()):
         for name, child in module.named_children():
             if type(child) is QuickGELUActivation:
-                setattr(module, name, _QuickGELU())
+                setattr(module, name, _QuickGELU().train(child.training))
 
 
 def _image_preparation(checkpoint: Checkpoint) -> ImagePreparation:

@@ -34,20 +34,21 @@ class TextPreparation:
     """The tokenizer of a checkpoint, used as its family asks.
 
     Attributes:
+        tokenizer: of transformers.
         context: tokens a text may have, special ones included.
         details: everything that decides the tokens, for the fingerprint.
     """
 
     def __init__(self, checkpoint: Checkpoint, text_config: Any) -> None:
         self._family = checkpoint.family
-        self._tokenizer = _load_tokenizer(checkpoint)
-        self.context = checkpoint.family.context(text_config, int(self._tokenizer.model_max_length))
-        if self.context <= self._tokenizer.num_special_tokens_to_add():
+        self.tokenizer = _load_tokenizer(checkpoint)
+        self.context = checkpoint.family.context(text_config, int(self.tokenizer.model_max_length))
+        if self.context <= self.tokenizer.num_special_tokens_to_add():
             raise EncoderError(
                 f"{checkpoint.name}: its texts may have {self.context} tokens, which leaves no room for a word; look "
                 "at model_max_length in tokenizer_config.json"
             )
-        self._pad = _padding_id(checkpoint, self._tokenizer, text_config)
+        self._pad = _padding_id(checkpoint, self.tokenizer, text_config)
         self.details: dict[str, Any] = {
             "tokenizer": {
                 name: digest(checkpoint.folder / name)
@@ -76,7 +77,7 @@ class TextPreparation:
         if not cleaned:
             return []
         limit: dict[str, Any] = {"truncation": True, "max_length": self.context} if truncate else {"verbose": False}
-        encoded = self._tokenizer(
+        encoded = self.tokenizer(
             cleaned, padding=False, return_attention_mask=False, return_token_type_ids=False, **limit
         )
         ids: list[list[int]] = encoded["input_ids"]

@@ -1,0 +1,221 @@
+"""A checkpoint of transformers opened up: what its towers read, and what its family and its own record ask for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from luneta.encoders.checkpoints import Checkpoint
+from luneta.encoders.precision import computing
+from luneta.encoders.preprocessing import ImagePreparation, LibraryPreparation
+from luneta.encoders.texts import TextPreparation
+from luneta.types import Encoder, TokenCount, Training, WeightFacts
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from luneta.encoders.hf import HFEncoder
+
+_OPENAI = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+_HALVES = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+_PICTURES: Mapping[str, tuple[tuple[str, ...], Any, bool]] = {  # resizes, (mean, deviation), strict
+    "clip": (("crop",), _OPENAI, False),
+    "siglip": (("squash",), _HALVES, True),
+    "siglip2": (("keep",), _HALVES, True),
+    "align": (("squash",), None, False),
+    "altclip": (("crop",), _OPENAI, False),
+    "chinese_clip": (("squash", "crop"), _OPENAI, False),
+}
+_FOLDS_CASE = {"clip": True, "siglip": True, "siglip2": True, "align": True, "altclip": False, "chinese_clip": None}
+_POOLING: Mapping[str, Literal["end", "last", "first"]] = {
+    "end-of-text token": "end",
+    "last position": "last",
+    "first token": "first",
+}
+_BYTE_TOKEN = re.compile(r"<0x[0-9A-Fa-f]{2}>")
+_UNLIMITED = 10**9
+
+
+class HFAnatomy:
+    """An `Anatomy` of a checkpoint of transformers."""
+
+    def __init__(
+        self,
+        encoder: HFEncoder,
+        checkpoint: Checkpoint,
+        model: Any,
+        texts: TextPreparation,
+        images: ImagePreparation,
+    ) -> None:
+        self._encoder = encoder
+        self._checkpoint = checkpoint
+        self._model = model
+        self._texts = texts
+        self._images = images
+        self._tokenizer = texts.tokenizer
+
+    @property
+    def training(self) -> Training:
+        family = self._checkpoint.family
+        text_config = self._model.config.text_config
+        resizes, normalisation, strict = _PICTURES[family.model_type]
+        mean, deviation = normalisation or (None, None)
+        return Training(
+            family=family.model_type,
+            context=family.context(text_config, _UNLIMITED),
+            pads_to_context=family.pads_to_context,
+            padding_id=self._tokenizer.pad_token_id if family.pads_to_context else None,
+            masks_padding=family.masks_padding,
+            folds_case=_FOLDS_CASE[family.model_type],
+            pooling=_POOLING[family.pooling],
+            resizes=resizes,
+            mean=mean,
+            deviation=deviation,
+            strict_pictures=strict,
+            has_bias=family.model_type in ("siglip", "siglip2"),
+        )
+
+    # -- what the towers read ----------------------------------------------------------------------------------
+
+    def text_inputs(self, texts: Sequence[str]) -> dict[str, NDArray[Any]]:
+        inputs = self._texts.collate(self._texts.token_ids(texts))
+        return {name: tensor.numpy() for name, tensor in inputs.items()}
+
+    def image_inputs(self, images: Sequence[Image]) -> dict[str, NDArray[Any]]:
+        inputs = self._images.collate([self._encoder.prepare_image(image) for image in images])
+        return {name: tensor.numpy() for name, tensor in inputs.items()}
+
+    def recorded_image_inputs(self, images: Sequence[Image]) -> dict[str, NDArray[Any]]:
+        """By the library's own processor, read from the checkpoint again."""
+        from transformers import AutoImageProcessor
+
+        processor = AutoImageProcessor.from_pretrained(
+            self._checkpoint.folder, backend="pil", local_files_only=True, trust_remote_code=False
+        )
+        library = LibraryPreparation(processor)
+        inputs = library.collate([library.prepare(image) for image in images])
+        return {name: tensor.numpy() for name, tensor in inputs.items()}
+
+    def count_tokens(self, texts: Sequence[str]) -> list[TokenCount]:
+        return [self._count(ids) for ids in self._texts.token_ids(texts, truncate=False)]
+
+    def _count(self, ids: Sequence[int]) -> TokenCount:
+        special = set(self._tokenizer.all_special_ids)
+        low, high = 0, len(ids)
+        while low < high and ids[low] in special and ids[low] != self._unknown_alone:
+            low += 1
+        while low < high and ids[high - 1] in special and ids[high - 1] != self._unknown_alone:
+            high -= 1
+        body = ids[low:high]
+        unknown = self._tokenizer.unk_token_id
+        return TokenCount(
+            n_tokens=len(body),
+            n_unknown=sum(token == unknown for token in body),
+            n_bytes=sum(map(self._is_byte, self._tokenizer.convert_ids_to_tokens(list(body)))),
+            truncated=len(ids) > self._texts.context,
+        )
+
+    @property
+    def _unknown_alone(self) -> int | None:
+        """The unknown token, where it is not also the one that begins or ends a text, as in CLIP."""
+        unknown = self._tokenizer.unk_token_id
+        others = (self._tokenizer.eos_token_id, self._tokenizer.bos_token_id)
+        return None if unknown in others else unknown
+
+    def _is_byte(self, token: str) -> bool:
+        """`<0xE3>`, or in a byte-level vocabulary a piece of which no whole character can be read."""
+        if _BYTE_TOKEN.fullmatch(token):
+            return True
+        if type(self._tokenizer).__name__ not in ("CLIPTokenizer", "CLIPTokenizerFast") or token.isascii():
+            return False
+        return "\ufffd" in self._tokenizer.convert_tokens_to_string([token])
+
+    # -- the model ---------------------------------------------------------------------------------------------
+
+    def pooled_positions(self, texts: Sequence[str]) -> list[int] | None:
+        """Where the vector is: each position's state goes through the last projection and is compared with it."""
+        inputs = self._texts.collate(self._texts.token_ids(texts))
+        device = next(self._model.parameters()).device
+        head = getattr(self._model, "text_projection", None) or self._model.text_model.head
+        with computing(self._encoder.spec.dtype, device):
+            output = self._model.get_text_features(**{name: tensor.to(device) for name, tensor in inputs.items()})
+            states = nn.functional.normalize(head(output.last_hidden_state).float(), dim=-1)
+            vectors = nn.functional.normalize(output.pooler_output.float(), dim=-1)
+            likeness = (states * vectors[:, None, :]).sum(dim=-1)
+        best, positions = likeness.max(dim=1)
+        return None if float(best.min()) < 0.99 else [int(position) for position in positions]
+
+    def weights(self, *, compare: bool = True) -> WeightFacts:
+        held = dict(self._model.state_dict())
+        changed, n_compared = self._compared(held) if compare else ([], 0)
+        return WeightFacts(
+            n_tensors=len(held),
+            n_compared=n_compared,
+            changed=tuple(changed),
+            untrained=tuple(untrained_modules(self._model)),
+            not_finite=tuple(name for name, value in held.items() if not bool(torch.isfinite(value).all())),
+            coarse=tuple(
+                name
+                for name, value in held.items()
+                if value.is_floating_point() and value.dtype != torch.float32 and value.ndim == 1
+                and not _belongs_to_matrix(self._model, name)
+            ),
+            training=bool(self._model.training) or any(module.training for module in self._model.modules()),
+        )  # fmt: skip
+
+    def _compared(self, held: Mapping[str, torch.Tensor]) -> tuple[list[str], int]:
+        """Tensors that are not what the files hold, and how many were found there under their name."""
+        from safetensors import safe_open
+
+        changed, n_compared = [], 0
+        for path in self._checkpoint.weights:
+            with safe_open(path, framework="pt") as tensors:
+                for name in tensors.keys():  # noqa: SIM118 - not a dict
+                    if name not in held:
+                        continue
+                    n_compared += 1
+                    ours = held[name].cpu()
+                    stored = tensors.get_tensor(name).to(torch.float32).to(ours.dtype)
+                    if stored.shape == ours.shape and (unread := self._unread_row(name)) is not None:
+                        stored[unread] = ours[unread]
+                    if stored.shape != ours.shape or not torch.equal(stored, ours):
+                        changed.append(name)
+        return changed, n_compared
+
+    def _unread_row(self, name: str) -> int | None:
+        """The row of a table of embeddings that stands for masked padding: the library sets it to zero."""
+        table = self._model.get_submodule(name.rpartition(".")[0])
+        return table.padding_idx if isinstance(table, nn.Embedding) and self.training.masks_padding else None
+
+    def in_float32(self) -> Encoder:
+        from luneta.encoders.hf import HFEncoder
+
+        return HFEncoder(self._checkpoint, dtype="float32", device=self._encoder.spec.device)
+
+
+def untrained_modules(model: nn.Module) -> list[str]:
+    """Modules as their initialisation leaves them (a bias of zeros, a norm of ones) while their like have moved.
+
+    Training moves every number of a bias. Modules are alike that have the same path but for the number of the layer;
+    where all of them stand still, the recipe froze them and nothing is wrong.
+    """
+    alike: dict[str, dict[str, bool]] = {}
+    for name, module in model.named_modules():
+        bias, weight = getattr(module, "bias", None), getattr(module, "weight", None)
+        if isinstance(bias, torch.Tensor) and isinstance(weight, torch.Tensor):
+            still = not bool(bias.any()) and (weight.ndim != 1 or bool((weight == 1).all()))
+            alike.setdefault(re.sub(r"\.\d+\.", ".*.", name), {})[name] = still
+    return [
+        name for group in alike.values() if not all(group.values()) for name, still in group.items() if still
+    ]  # fmt: skip
+
+
+def _belongs_to_matrix(model: nn.Module, name: str) -> bool:
+    """Whether a one-dimensional tensor is the bias of a product, which lives in the format of its matrix."""
+    parent = model.get_submodule(name.rpartition(".")[0])
+    return isinstance(parent, nn.Linear | nn.Conv2d)
