@@ -8,6 +8,8 @@ from luneta.data.groups import SAID
 from luneta.terminal import WORDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
     from luneta.leakage.finding import Inflation, Leakage
@@ -39,7 +41,7 @@ def leakage_view(found: Leakage) -> RenderableType:
     if found.images:
         parts.append(_examples(found))
     if found.inflations:
-        parts += [Text(), _inflations(found.inflations)]
+        parts += [_inflations(found.inflations)]
     parts += [Text(f"! {doubt}", style="yellow") for doubt in found.groups.doubts]
     return Group(*parts)
 
@@ -58,20 +60,26 @@ def _examples(found: Leakage) -> RenderableType:
     return table
 
 
-def _inflations(inflations: tuple[Inflation, ...]) -> RenderableType:
+def _inflations(inflations: Sequence[Inflation]) -> RenderableType:
+    """One table for each meaning of leaked."""
     from rich.box import SIMPLE_HEAD
+    from rich.console import Group
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, header_style="", padding=(0, 1, 0, 0))
-    table.add_column("")
-    table.add_column("leaked when seen:")
-    for column in ("leaked queries", "reported", "without them", "they alone", "inflation"):
-        table.add_column(column, justify="right")
-    for one in inflations:
-        values = (_value(one.reported), _value(one.clean), _value(one.leaked), _value(one.inflation, "+"))
-        share = f"{one.n_leaked:,} of {one.n_queries:,}"
-        table.add_row(f"{WORDS[one.direction][0]} {one.metric}", one.seen, share, *values)
-    return table
+    tables = []
+    for rule in dict.fromkeys(one.seen for one in inflations):
+        title = f"recall with and without queries whose {rule} was seen"
+        table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, header_style="",
+                      padding=(0, 1, 0, 0))  # fmt: skip
+        table.add_column("")
+        for column in ("leaked", "reported", "without", "they alone", "inflation"):
+            table.add_column(column, justify="right", no_wrap=True)
+        for one in (one for one in inflations if one.seen == rule):
+            values = (_value(one.reported), _value(one.clean), _value(one.leaked), _value(one.inflation, "+"))
+            name = f"{WORDS[one.direction][0]} @{one.metric.removeprefix('recall@')}"
+            table.add_row(name, f"{one.n_leaked:,} of {one.n_queries:,}", *values)
+        tables.append(table)
+    return Group(*tables)
 
 
 def _value(interval: Interval | None, sign: str = "") -> str:
@@ -79,4 +87,4 @@ def _value(interval: Interval | None, sign: str = "") -> str:
         return "-"
     if interval.low is None or interval.high is None:
         return f"{interval.value:{sign}.3f}"
-    return f"{interval.value:{sign}.3f}\n{interval.low:{sign}.3f}..{interval.high:{sign}.3f}"
+    return f"{interval.value:{sign}.3f}\n{interval.low:{sign}.3f} {interval.high:{sign}.3f}"
