@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from luneta.comparison import Comparison
+    from luneta.grids import Grid
     from luneta.languages import LanguageGap
     from luneta.results import Evaluation, Metric
 
@@ -166,6 +167,22 @@ def languages_table(found: LanguageGap, metric: str = "recall@1") -> RenderableT
         "randomisation test, corrected for all gaps of the table (Holm)."
     )
     return Group(*parts, Text(note, style="dim"))
+
+
+def grid_table(grid: Grid) -> RenderableType:
+    """A table of text, with its notes underneath."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(grid.title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, header_style="",
+                  padding=0)  # fmt: skip
+    for i, name in enumerate(grid.header):
+        table.add_column(Text(name), justify="left" if i < grid.n_labels else "right", overflow="fold")
+    for row in grid.rows:
+        table.add_row(*map(Text, row))
+    return Group(table, Text(" ".join(grid.notes), style="dim"))
 
 
 def _cell(name: str, metric: Metric, locale: str) -> Text:

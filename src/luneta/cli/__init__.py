@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from luneta import __version__
-from luneta.cli import audit, compare, demo, doctor, embed, encoders, evaluate, leakage, profile
+from luneta.cli import audit, compare, demo, doctor, embed, encoders, evaluate, leaderboard, leakage, profile
 from luneta.errors import LunetaError
 from luneta.progress import watch
 
@@ -39,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (demo, profile, encoders, doctor, embed, evaluate, compare, leakage, audit):
+for verb in (demo, profile, encoders, doctor, embed, evaluate, compare, leaderboard, leakage, audit):
     app.command(name=verb.__name__.rpartition(".")[2], help=verb.HELP)(verb.command)
 
 

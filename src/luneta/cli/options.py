@@ -75,6 +75,9 @@ Locale = Annotated[str, typer.Option(help="Language of the page: en or pt-BR.")]
 Report = Annotated[Path | None, typer.Option(help="Write an HTML report here; it works offline.")]
 
 
+Format = Annotated[str | None, typer.Option("--format", help="Print a table as markdown, csv, latex or html instead.")]
+
+
 def open_data(data: str, max_bad_share: float, **arguments: Any) -> ImageTextDataset:
     """The data set of the shared options, with what was chosen printed."""
     from luneta.data.sources import open_dataset

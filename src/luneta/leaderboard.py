@@ -1,0 +1,142 @@
+"""leaderboard(folder): all results of a folder, ranked within each protocol and never across two."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from luneta.comparison import COMPARED, Comparison, compare, distinct_names
+from luneta.errors import ArtifactError, ConfigError
+from luneta.grids import Grid
+from luneta.results import SCHEMA, Evaluation, Metric, load_evaluation
+from luneta.types import DIRECTIONS, Direction
+
+ARROWS: Mapping[Direction, str] = {"text_to_image": "t→i", "image_to_text": "i→t"}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Results of one protocol, the best first.
+
+    Attributes:
+        evaluations: sorted by the metric that was asked for.
+        like_the_best: whether each cannot be told from the first by a paired test.
+    """
+
+    evaluations: Sequence[Evaluation]
+    like_the_best: Sequence[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """What a folder of results says.
+
+    Attributes:
+        standings: one for each protocol, the largest data set first.
+        refused: {file: why it was left out}.
+        metric, direction: what they are sorted by.
+    """
+
+    standings: Sequence[Standing]
+    refused: Mapping[str, str]
+    metric: str
+    direction: Direction
+
+    def grids(self) -> list[Grid]:
+        return [_grid(standing, self) for standing in self.standings]
+
+
+def leaderboard(
+    folder: str | Path, *, metric: str = "recall@1", direction: Direction = "text_to_image", seed: int = 0
+) -> Leaderboard:
+    """Rank all results in a folder and the folders below it.
+
+    Args:
+        folder: holds what `Evaluation.save` wrote; other JSON files are ignored, damaged results are named.
+        metric, direction: what to sort by.
+        seed: of the paired tests.
+
+    Raises:
+        ConfigError: no result in the folder, or an unknown metric.
+    """
+    if metric not in COMPARED:
+        raise ConfigError(f"cannot sort by {metric!r}; expected one of {', '.join(COMPARED)}")
+    if direction not in DIRECTIONS:
+        raise ConfigError(f"unknown direction {direction!r}; expected one of {', '.join(DIRECTIONS)}")
+    found, refused = _results(Path(folder))
+    if not found:
+        why = "".join(f"\n  {name}: {reason}" for name, reason in refused.items())
+        raise ConfigError(f"{folder} holds no result that can be read; luneta evaluate --json writes them{why}")
+    protocols: dict[str, list[Evaluation]] = {}
+    for evaluation in found:
+        protocols.setdefault(str(evaluation.protocol["hash"]), []).append(evaluation)
+    standings = []
+    for evaluations in sorted(protocols.values(), key=lambda own: -int(own[0].dataset["n_texts"])):
+        ranked = sorted(evaluations, key=lambda e: -e.metrics[direction][metric].value)
+        standings.append(Standing(ranked, _like_the_best(ranked, metric, direction, seed)))
+    return Leaderboard(standings, refused, metric, direction)
+
+
+def _results(folder: Path) -> tuple[list[Evaluation], dict[str, str]]:
+    found: list[Evaluation] = []
+    refused: dict[str, str] = {}
+    seen: set[str] = set()
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # somebody else's file
+        if not isinstance(content, dict) or not str(content.get("schema", "")).startswith(SCHEMA.partition("/")[0]):
+            continue
+        try:
+            evaluation = load_evaluation(path)
+        except ArtifactError as error:
+            refused[str(path.relative_to(folder))] = str(error)
+            continue
+        if str(content["seal"]) not in seen:  # otherwise a copy
+            found.append(evaluation)
+            seen.add(str(content["seal"]))
+    return found, refused
+
+
+def _like_the_best(ranked: Sequence[Evaluation], metric: str, direction: Direction, seed: int) -> list[bool]:
+    if len(ranked) == 1:
+        return [False]
+    compared: Comparison = compare(ranked, seed=seed)
+    return [False, *(not compared.difference(direction, metric, 0, i).is_significant for i in range(1, len(ranked)))]
+
+
+def _grid(standing: Standing, board: Leaderboard) -> Grid:
+    first = standing.evaluations[0]
+    header = ["#", "encoder", *(f"{ARROWS[d]} {m}" for d in DIRECTIONS for m in COMPARED), "95 % interval"]
+    rows = []
+    for place, (name, evaluation, alike) in enumerate(
+        zip(distinct_names(standing.evaluations), standing.evaluations, standing.like_the_best, strict=True), start=1
+    ):
+        values = [f"{evaluation.metrics[d][m].value:.3f}" for d in DIRECTIONS for m in COMPARED]
+        sorted_by = evaluation.metrics[board.direction][board.metric]
+        rows.append((f"{place}{' =' if alike else ''}", name, *values, _interval(sorted_by)))
+    rows.append(("", "chance", *(_chance(first.metrics[d][m]) for d in DIRECTIONS for m in COMPARED), ""))
+    data = first.dataset
+    where = ", ".join(str(data[key]) for key in ("name", "split", "language") if data.get(key))
+    return Grid(
+        title=f"{where}: {data['n_images']:,} images, {data['n_texts']:,} texts",
+        header=tuple(header),
+        rows=tuple(rows),
+        notes=(
+            f"Sorted by {ARROWS[board.direction]} {board.metric}, whose interval is shown.",
+            "'=': a paired randomisation test, corrected for all pairs (Holm), does not tell it from the first.",
+            f"Protocol {first.protocol['hash'][:12]}; duplicates: {first.protocol['duplicates']}.",
+        ),
+        n_labels=2,
+    )
+
+
+def _interval(metric: Metric) -> str:
+    return "" if metric.low is None or metric.high is None else f"{metric.low:.3f}–{metric.high:.3f}"
+
+
+def _chance(metric: Metric) -> str:
+    return "" if metric.chance is None else f"{metric.chance:.3f}"

@@ -1,0 +1,133 @@
+"""Folders of results, tables in every format, and files for other tools."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytrec_eval
+from typer.testing import CliRunner
+
+from luneta.auditing.tables import read_tables
+from luneta.cli import app
+from luneta.embedding import embed
+from luneta.errors import ConfigError
+from luneta.evaluation import evaluate, evaluate_embeddings
+from luneta.exports import export_mteb, export_trec
+from luneta.grids import FORMATS, Grid
+from luneta.leaderboard import leaderboard
+from luneta.metrics import METRICS
+from worlds import ConceptEncoder, world
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNETA_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    folder = tmp_path / "results"
+    for n in (60, 90):
+        for noise in (1.6, 1.0, 1.02):
+            evaluation = evaluate(ConceptEncoder(noise=noise, name=f"noise {noise}"), world(n))
+            evaluation.save(folder / f"{n}" / f"{noise}.json")
+    (folder / "other.json").write_text('{"schema": "somebody.else/1"}')
+    (folder / "list.json").write_text("[1]")
+    broken = folder / "60" / "edited.json"
+    broken.write_text((folder / "60" / "1.6.json").read_text().replace('"value": 0.', '"value": 0.9', 1))
+    return folder
+
+
+def test_every_protocol_is_ranked_by_itself(results: Path) -> None:
+    found = leaderboard(results)
+    assert [s.evaluations[0].dataset["n_texts"] for s in found.standings] == [90, 60]
+    for standing in found.standings:
+        values = [e.metrics["text_to_image"]["recall@1"].value for e in standing.evaluations]
+        assert values == sorted(values, reverse=True)
+        assert len({e.protocol["hash"] for e in standing.evaluations}) == 1
+        assert standing.evaluations[-1].encoder["name"] == "noise 1.6"
+        assert standing.like_the_best == [False, True, False]
+    assert list(found.refused) == ["60/edited.json"]
+    assert "edited" in found.refused["60/edited.json"]
+
+
+def test_bad_requests(results: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="holds no result"):
+        leaderboard(tmp_path / "nothing")
+    with pytest.raises(ConfigError, match="cannot sort by"):
+        leaderboard(results, metric="recall@2")
+    with pytest.raises(ConfigError, match="direction"):
+        leaderboard(results, direction="sideways")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="Did you mean markdown"):
+        leaderboard(results).grids()[0].write("markdwn")
+
+
+def test_the_command_line(results: Path) -> None:
+    run = CliRunner(env={"COLUMNS": "160"})
+    shown = run.invoke(app, ["leaderboard", str(results)])
+    assert shown.exit_code == 0
+    assert "left out: 60/edited.json" in shown.stdout
+    assert shown.stdout.count("noise 1.02") == 2
+    assert "\\toprule" in run.invoke(app, ["leaderboard", str(results), "--format", "latex"]).stdout
+    assert run.invoke(app, ["leaderboard", str(results), "--format", "word"]).exit_code == 2
+
+
+AWKWARD = Grid(
+    title="A & B", header=("name_1", "recall@1", "n"),
+    rows=(("50 % | <b>x</b>", "0.500", "1,000"), ("$a_b$", "0.250", "2")), notes=("A note.",),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [f for f in FORMATS if f != "csv"])
+def test_formats_read_back_as_they_were_written(form: str, tmp_path: Path) -> None:
+    """By the reader of published tables, which knows all of these formats."""
+    ending = {"markdown": "md", "latex": "tex", "html": "html"}[form]
+    (tmp_path / f"t.{ending}").write_text(AWKWARD.write(form))
+    (table,) = read_tables(tmp_path / f"t.{ending}")
+    assert table.header == AWKWARD.header
+    assert [row[1:] for row in table.rows] == [row[1:] for row in AWKWARD.rows]
+
+
+def test_csv_reads_back() -> None:
+    assert list(csv.reader(io.StringIO(AWKWARD.write("csv")))) == [list(AWKWARD.header), *map(list, AWKWARD.rows)]
+
+
+def test_trec_files_give_the_same_numbers_to_trec_eval(tmp_path: Path) -> None:
+    embeddings = embed(ConceptEncoder(noise=1.5), world(70, captions_per_image=2, equal_captions=[[3, 4]]))
+    evaluation = evaluate_embeddings(embeddings)
+    files = {path.name: path for path in export_trec(embeddings, tmp_path, depth=70)}
+    for direction in ("text_to_image", "image_to_text"):
+        qrels: dict[str, dict[str, int]] = {}
+        run: dict[str, dict[str, float]] = {}
+        for line in files[f"{direction}.qrels"].read_text().splitlines():
+            query, _, item, relevance = line.split()
+            qrels.setdefault(query, {})[item] = int(relevance)
+        for line in files[f"{direction}.run"].read_text().splitlines():
+            query, _, item, rank, score, tag = line.split()
+            run.setdefault(query, {})[item] = float(score)
+            assert int(rank) == len(run[query])
+            assert tag == "concepts"
+        theirs = pytrec_eval.RelevanceEvaluator(qrels, {"success.1,5,10", "ndcg_cut.10"}).evaluate(run)
+        order = sorted(theirs, key=lambda query: int(query[1:]))
+        for metric, name in (("recall@1", "success_1"), ("recall@10", "success_10"), ("ndcg@10", "ndcg_cut_10")):
+            ours = METRICS[metric](evaluation.rankings[direction])  # type: ignore[index]
+            np.testing.assert_allclose(ours, [theirs[q][name] for q in order], atol=1e-9)
+
+
+def test_trec_needs_a_depth(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="depth"):
+        export_trec(embed(ConceptEncoder(), world(3)), tmp_path, depth=0)
+
+
+def test_mteb_json(tmp_path: Path) -> None:
+    evaluation = evaluate(ConceptEncoder(noise=1.0), world(40))
+    written = json.loads(export_mteb(evaluation, tmp_path / "m.json").read_text())
+    (scores,) = written["scores"]["all"]
+    assert scores["main_score"] == scores["ndcg_at_10"] == evaluation.metrics["text_to_image"]["ndcg@10"].value
+    assert scores["hit_rate_at_1"] == evaluation.metrics["text_to_image"]["recall@1"].value
+    assert not any(name.startswith("recall") for name in scores)
