@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal, Protocol, get_args
 
 from luneta.errors import ConfigError, did_you_mean
+from luneta.report.comparison_messages import COMPARISON
 from luneta.report.demo_messages import DEMO
 from luneta.report.evaluation_messages import EVALUATION
 from luneta.report.leakage_messages import LEAKAGE
@@ -49,7 +50,7 @@ COMMON: Table = {
     "and_more": ("and {n} more", "e mais {n}"),
 }
 
-TABLES: list[Table] = [COMMON, EVALUATION, PROFILE, DEMO, LEAKAGE, WORDS]
+TABLES: list[Table] = [COMMON, COMPARISON, EVALUATION, PROFILE, DEMO, LEAKAGE, WORDS]
 """Every table of the pages; a page adds its own here."""
 
 
