@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from luneta.encoders.checkpoints import Checkpoint
+from luneta.encoders.families import ALIGN_CONTEXT
 from luneta.encoders.precision import computing
 from luneta.encoders.preprocessing import ImagePreparation, LibraryPreparation
 from luneta.encoders.texts import TextPreparation
@@ -23,22 +25,34 @@ if TYPE_CHECKING:
 
 _OPENAI = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 _HALVES = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
-_PICTURES: Mapping[str, tuple[tuple[str, ...], Any, bool]] = {  # resizes, (mean, deviation), strict
-    "clip": (("crop",), _OPENAI, False),
-    "siglip": (("squash",), _HALVES, True),
-    "siglip2": (("keep",), _HALVES, True),
-    "align": (("squash",), None, False),
-    "altclip": (("crop",), _OPENAI, False),
-    "chinese_clip": (("squash", "crop"), _OPENAI, False),
-}
-_FOLDS_CASE = {"clip": True, "siglip": True, "siglip2": True, "align": True, "altclip": False, "chinese_clip": None}
-_POOLING: Mapping[str, Literal["end", "last", "first"]] = {
-    "end-of-text token": "end",
-    "last position": "last",
-    "first token": "first",
+
+
+@dataclass(frozen=True, slots=True)
+class _Convention:
+    """What the published checkpoints of a model type have in common; written down apart from what the encoder does.
+
+    `pooling` is where a text's vector is read; `pads` and `masks` what it needs of its padding; see `Training`.
+    """
+
+    pads: bool
+    masks: bool
+    folds_case: bool | None
+    pooling: Literal["end", "last", "first"]
+    resizes: tuple[str, ...]
+    normalisation: tuple[Any, Any] | tuple[None, None]
+    strict_pictures: bool = False
+    has_bias: bool = False
+
+
+_CONVENTIONS: Mapping[str, _Convention] = {
+    "clip": _Convention(False, False, True, "end", ("crop",), _OPENAI),
+    "siglip": _Convention(True, False, True, "last", ("squash",), _HALVES, strict_pictures=True, has_bias=True),
+    "siglip2": _Convention(True, False, True, "last", ("keep",), _HALVES, strict_pictures=True, has_bias=True),
+    "align": _Convention(False, True, True, "first", ("squash",), (None, None)),
+    "altclip": _Convention(False, True, False, "first", ("crop",), _OPENAI),
+    "chinese_clip": _Convention(False, True, None, "first", ("squash", "crop"), _OPENAI),
 }
 _BYTE_TOKEN = re.compile(r"<0x[0-9A-Fa-f]{2}>")
-_UNLIMITED = 10**9
 
 
 class HFAnatomy:
@@ -61,23 +75,22 @@ class HFAnatomy:
 
     @property
     def training(self) -> Training:
-        family = self._checkpoint.family
-        text_config = self._model.config.text_config
-        resizes, normalisation, strict = _PICTURES[family.model_type]
-        mean, deviation = normalisation or (None, None)
+        kind = self._checkpoint.family.model_type
+        known = _CONVENTIONS[kind]
+        mean, deviation = known.normalisation
         return Training(
-            family=family.model_type,
-            context=family.context(text_config, _UNLIMITED),
-            pads_to_context=family.pads_to_context,
-            padding_id=self._tokenizer.pad_token_id if family.pads_to_context else None,
-            masks_padding=family.masks_padding,
-            folds_case=_FOLDS_CASE[family.model_type],
-            pooling=_POOLING[family.pooling],
-            resizes=resizes,
+            family=kind,
+            context=_trained_context(kind, self._model.config.text_config),
+            pads_to_context=known.pads,
+            padding_id=self._tokenizer.pad_token_id if known.pads else None,
+            masks_padding=known.masks,
+            folds_case=known.folds_case,
+            pooling=known.pooling,
+            resizes=known.resizes,
             mean=mean,
             deviation=deviation,
-            strict_pictures=strict,
-            has_bias=family.model_type in ("siglip", "siglip2"),
+            strict_pictures=known.strict_pictures,
+            has_bias=known.has_bias,
         )
 
     # -- what the towers read ----------------------------------------------------------------------------------
@@ -196,6 +209,14 @@ class HFAnatomy:
         from luneta.encoders.hf import HFEncoder
 
         return HFEncoder(self._checkpoint, dtype="float32", device=self._encoder.spec.device)
+
+
+def _trained_context(model_type: str, text_config: Any) -> int:
+    """Positions that training reached: RoBERTa leaves the first ones of its table out, ALIGN most of them."""
+    positions = int(text_config.max_position_embeddings)
+    if model_type == "altclip":
+        return positions - int(text_config.pad_token_id) - 1
+    return min(positions, ALIGN_CONTEXT) if model_type == "align" else positions
 
 
 def untrained_modules(model: nn.Module) -> list[str]:

@@ -1,0 +1,344 @@
+"""Encoders with something wrong on purpose: each breaks one item of the recipe of luneta-mini or luneta-mini-siglip."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL.Image import Image
+from tokenizers import normalizers
+
+from luneta import load_encoder, open_dataset
+from luneta.data.dataset import ImageTextDataset
+from luneta.encoders.checkpoints import open_folder
+from luneta.encoders.hf import HFEncoder
+from luneta.encoders.presets import WEIGHTS
+from luneta.types import Encoder, EncoderSpec, StagedEncoder, Vectors
+
+CLIP, SIGLIP = "luneta-mini", "luneta-mini-siglip"
+OPENAI = {"image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711]}
+
+
+def healthy(name: str) -> HFEncoder:
+    """A fresh one, to be broken."""
+    encoder = load_encoder(name, dtype="float32")
+    assert isinstance(encoder, HFEncoder)
+    return encoder
+
+
+@functools.cache
+def sample(language: str = "en", n_images: int = 40) -> ImageTextDataset:
+    return open_dataset("cenas", split="test", limit=n_images, language=language)
+
+
+@functools.cache
+def drawn(data: ImageTextDataset) -> list[Image]:
+    return [image.open() for image in data.images]
+
+
+def recall_at_1(encoder: Encoder, data: ImageTextDataset) -> float:
+    """Share of captions whose nearest picture is one they belong to; pictures are prepared ahead where they may be."""
+    texts, images = encoder.encode_texts(data.texts), drawn(data)
+    if isinstance(encoder, StagedEncoder):
+        shown = encoder.encode_prepared([encoder.prepare_image(image) for image in images])
+    else:
+        shown = encoder.encode_images(images)
+    nearest = (texts @ shown.T).argmax(axis=1)
+    pairs = {(int(text), int(image)) for text, image in data.pairs}
+    return float(np.mean([(text, int(image)) in pairs for text, image in enumerate(nearest)]))
+
+
+def shouting(data: ImageTextDataset) -> ImageTextDataset:
+    """The same captions in capitals."""
+    return dataclasses.replace(data, texts=[text.upper() for text in data.texts])
+
+
+# -- texts -----------------------------------------------------------------------------------------------------
+
+
+def misread(name: str, **changes: Any) -> HFEncoder:
+    """The checkpoint with its family described wrongly."""
+    checkpoint = open_folder(name, WEIGHTS / name)
+    family = dataclasses.replace(checkpoint.family, **changes)
+    return HFEncoder(dataclasses.replace(checkpoint, family=family), dtype="float32", languages=("en",))
+
+
+def another_padding_token(tmp_path: Path) -> HFEncoder:
+    encoder = healthy(SIGLIP)
+    encoder._texts._pad = 2
+    return encoder
+
+
+def padded_before_the_text(tmp_path: Path) -> HFEncoder:
+    encoder = healthy(SIGLIP)
+    collate = encoder._texts.collate
+
+    def turned(token_ids: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+        inputs = collate(token_ids)["input_ids"]
+        rows = [torch.roll(row, len(row) - len(ids)) for row, ids in zip(inputs, token_ids, strict=True)]
+        return {"input_ids": torch.stack(rows)}
+
+    encoder._texts.collate = turned  # type: ignore[method-assign]
+    return encoder
+
+
+def no_end_token(tmp_path: Path) -> HFEncoder:
+    """Texts are cut by hand, their end token with the rest."""
+    encoder = healthy(CLIP)
+    token_ids = encoder._texts.token_ids
+    encoder._texts.token_ids = (  # type: ignore[method-assign]
+        lambda texts, truncate=True: [
+            ids[: encoder._texts.context] if truncate else ids for ids in token_ids(texts, truncate=False)
+        ]
+    )
+    return encoder
+
+
+def capitals_kept(name: str) -> Callable[[Path], HFEncoder]:
+    def build(tmp_path: Path) -> HFEncoder:
+        encoder = healthy(name)
+        encoder._texts._clean = lambda text: text  # type: ignore[method-assign]
+        if name == CLIP:
+            encoder._texts.tokenizer.backend_tokenizer.normalizer = normalizers.NFC()
+        else:
+            encoder._texts.tokenizer.do_lower_case = False
+        return encoder
+
+    return build
+
+
+def pooled_at_the_beginning(tmp_path: Path) -> HFEncoder:
+    encoder = healthy(CLIP)
+    encoder._model.text_model.eos_token_id = encoder._texts.tokenizer.bos_token_id
+    return encoder
+
+
+def pooled_by(read: Callable[[torch.Tensor], torch.Tensor], name: str) -> Callable[[Path], HFEncoder]:
+    """The vector made from the states of all positions (n, length, width) by `read`."""
+
+    def build(tmp_path: Path) -> HFEncoder:
+        encoder = healthy(name)
+        features = encoder._model.get_text_features
+        head = encoder._model.text_projection if name == CLIP else encoder._model.text_model.head
+
+        def pooled(**inputs: torch.Tensor) -> Any:
+            output = features(**inputs)
+            output.pooler_output = head(read(output.last_hidden_state))
+            return output
+
+        encoder._model.get_text_features = pooled
+        return encoder
+
+    return build
+
+
+# -- pictures --------------------------------------------------------------------------------------------------
+
+
+def copy_of(name: str, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(WEIGHTS / name, tmp_path / name, dirs_exist_ok=True))
+
+
+def change(file: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    edit(settings)
+    file.write_text(json.dumps(settings), encoding="utf-8")
+
+
+def recorded(name: str, **changes: Any) -> Callable[[Path], HFEncoder]:
+    """Another recipe for pictures in the checkpoint's own record."""
+
+    def build(tmp_path: Path) -> HFEncoder:
+        folder = copy_of(name, tmp_path)
+        change(folder / "preprocessor_config.json", lambda settings: settings.update(changes))
+        return HFEncoder(open_folder(name, folder), dtype="float32", languages=("en",))
+
+    return build
+
+
+def prepared(name: str, **changes: Any) -> Callable[[Path], HFEncoder]:
+    """Another recipe for pictures than the checkpoint records."""
+
+    def build(tmp_path: Path) -> HFEncoder:
+        encoder = healthy(name)
+        encoder._images = dataclasses.replace(encoder._images, **changes)  # type: ignore[type-var]
+        return encoder
+
+    return build
+
+
+# -- weights ---------------------------------------------------------------------------------------------------
+
+
+def reinitialised(name: str) -> Callable[[Path], HFEncoder]:
+    """The last layer of a tower as its initialisation leaves it, in memory only."""
+
+    def build(tmp_path: Path) -> HFEncoder:
+        encoder = healthy(name)
+        torch.manual_seed(0)
+        model = encoder._model
+        for module in (model.visual_projection if name == CLIP else model.text_model.encoder.layers[1]).modules():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
+        return encoder
+
+    return build
+
+
+def saved_untrained(tmp_path: Path) -> HFEncoder:
+    """A checkpoint that was published with a layer as its initialisation left it."""
+    from safetensors.torch import load_file, save_file
+
+    folder = copy_of(CLIP, tmp_path)
+    tensors = load_file(folder / "model.safetensors")
+    for key, tensor in tensors.items():
+        if key.startswith("text_model.encoder.layers.1."):
+            if key.endswith("bias"):
+                tensor.zero_()
+            elif tensor.ndim == 1:
+                tensor.fill_(1)
+            else:
+                tensor.copy_(0.02 * torch.randn(tensor.shape, generator=torch.Generator().manual_seed(0)))
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    return HFEncoder(open_folder(CLIP, folder), dtype="float32", languages=("en",))
+
+
+def damaged(tmp_path: Path) -> HFEncoder:
+    encoder = healthy(CLIP)
+    encoder._model.vision_model.encoder.layers[0].mlp.fc1.weight[3, 5] = torch.nan
+    return encoder
+
+
+def without_bias(tmp_path: Path) -> HFEncoder:
+    encoder = healthy(SIGLIP)
+    encoder.spec = dataclasses.replace(encoder.spec, logit_bias=None)
+    return encoder
+
+
+def dropping_out(tmp_path: Path) -> HFEncoder:
+    encoder = healthy(CLIP)
+    for module in encoder._model.train().modules():
+        if isinstance(getattr(module, "dropout", None), float):
+            module.dropout = 0.5
+    return encoder
+
+
+def cast_whole(tmp_path: Path) -> HFEncoder:
+    """Norms and embeddings in bfloat16 too."""
+    encoder = healthy(CLIP)
+    encoder._model.to(torch.bfloat16)
+    encoder._dtype = "bfloat16"
+    encoder.spec = dataclasses.replace(encoder.spec, dtype="bfloat16")
+    return encoder
+
+
+# -- encoders of a user's --------------------------------------------------------------------------------------
+
+
+class Wrapped:
+    """A sound encoder in a class of a user's, which says nothing of itself; each kind breaks one promise."""
+
+    def __init__(self, name: str = CLIP) -> None:
+        self.inner = healthy(name)
+        self.spec = EncoderSpec(name=type(self).__name__, embedding_dim=self.inner.spec.embedding_dim, fingerprint="")
+
+    def encode_images(self, images: Sequence[Image]) -> Any:
+        return self.inner.encode_images(images)
+
+    def encode_texts(self, texts: Sequence[str]) -> Any:
+        return self.inner.encode_texts(texts)
+
+
+class NotNormalised(Wrapped):
+    """Vectors as long as whatever the model gave, here by the picture's brightness."""
+
+    def encode_images(self, images: Sequence[Image]) -> Any:
+        brightness = np.array([np.asarray(image).mean() for image in images], dtype=np.float32)
+        return self.inner.encode_images(images) * (brightness[:, None] / 40)
+
+
+class Rounded(Wrapped):
+    """bfloat16 to the last step."""
+
+    def _rounded(self, vectors: Vectors) -> Vectors:
+        return np.asarray(torch.from_numpy(vectors).to(torch.bfloat16).float().numpy())
+
+    def encode_images(self, images: Sequence[Image]) -> Any:
+        return self._rounded(self.inner.encode_images(images))
+
+    def encode_texts(self, texts: Sequence[str]) -> Any:
+        return self._rounded(self.inner.encode_texts(texts))
+
+
+class SortedByLength(Wrapped):
+    """Batches by length, and forgets to put the vectors back."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Any:
+        return self.inner.encode_texts(sorted(texts, key=len))
+
+
+class OfItsBatch(Wrapped):
+    """Takes the mean of the batch away."""
+
+    def encode_images(self, images: Sequence[Image]) -> Any:
+        vectors = self.inner.encode_images(images)
+        moved = vectors - 0.9 * vectors.mean(axis=0) * (len(images) > 1)
+        return moved / np.linalg.norm(moved, axis=1, keepdims=True)
+
+
+class TwoPaths(Wrapped):
+    """Pictures prepared ahead are turned upside down."""
+
+    def prepare_image(self, image: Image) -> Any:
+        return self.inner.prepare_image(image.rotate(180))
+
+    def encode_prepared(self, prepared: Sequence[Any]) -> Any:
+        return self.inner.encode_prepared(prepared)
+
+
+class PaddedToLongest(Wrapped):
+    """A user's SigLIP with padding=True."""
+
+    def __init__(self) -> None:
+        super().__init__(SIGLIP)
+        self.inner = misread(SIGLIP, pads_to_context=False)
+        self.inner._text_batch = 10**6
+
+    def encode_texts(self, texts: Sequence[str]) -> Any:
+        return self.inner._text_vectors(self.inner._texts.token_ids(texts))
+
+
+class RandomTextTower(Wrapped):
+    """Its text tower failed to load and was left as it was."""
+
+    def __init__(self) -> None:
+        super().__init__(CLIP)
+        torch.manual_seed(0)
+        for parameter in self.inner._model.text_model.parameters():
+            parameter.normal_(std=0.5)
+
+
+class Constant(Wrapped):
+    """One vector for every text."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Any:
+        return np.repeat(self.inner.encode_texts(["a"]), len(texts), axis=0)
+
+
+class WrongShape(Wrapped):
+    def encode_texts(self, texts: Sequence[str]) -> Any:
+        return self.inner.encode_texts(texts).T
+
+
+class NotANumber(Wrapped):
+    def encode_texts(self, texts: Sequence[str]) -> Any:
+        vectors = self.inner.encode_texts(texts)
+        vectors[-1, 0] = np.nan
+        return vectors
