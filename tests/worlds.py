@@ -90,4 +90,12 @@ class ConceptEncoder:
         return self._encode([(red * 256 + green, f"image {red} {green}") for red, green, _ in colours])
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        return self._encode([(int(text.split(",")[0].split()[1]), text) for text in texts])
+        return self._encode([(self._concept(text), text) for text in texts])
+
+    @staticmethod
+    def _concept(text: str) -> int:
+        """The number of "thing 3, way 0"; of any other text one of its own, beyond those of the pictures."""
+        words = text.split(",")[0].split()
+        if len(words) == 2 and words[1].isdigit():
+            return int(words[1])
+        return 10**9 + int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")

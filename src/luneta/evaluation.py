@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from luneta.artifacts import hash_json
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.data.relevance import equal_things, merged_pairs
+from luneta.doctor import examine
 from luneta.embedding import Embeddings, cached_store_path, embed
-from luneta.errors import ArtifactError, ConfigError, DatasetError, did_you_mean
+from luneta.errors import ArtifactError, ConfigError, DatasetError, EncoderError, did_you_mean
 from luneta.exhibits import exhibits
 from luneta.metrics import METRICS, best_rank, chance, normalized_recall_at
 from luneta.ranking import Ranking, rank_both
@@ -81,7 +82,9 @@ def evaluate(
         )  # fmt: skip
         embeddings = embed(encoder, dataset, batch_size=batch_size, max_bad_share=max_bad_share)
     evaluation = evaluate_embeddings(embeddings, duplicates=duplicates, seed=seed)
-    return replace(evaluation, cost={**evaluation.cost, "wall_s": time.perf_counter() - start})
+    return replace(
+        evaluation, checks=_examine(encoder), cost={**evaluation.cost, "wall_s": time.perf_counter() - start}
+    )
 
 
 def evaluate_embeddings(embeddings: Embeddings, *, duplicates: Duplicates = "merge", seed: int = 0) -> Evaluation:
@@ -125,6 +128,22 @@ def evaluate_embeddings(embeddings: Embeddings, *, duplicates: Duplicates = "mer
         data=data,
         exhibits=shown,
     )
+
+
+def _examine(encoder: Encoder) -> list[dict[str, str]]:
+    """The doctor's quick checks; what is wrong is said, but measured all the same."""
+    try:
+        checks = examine(encoder, quick=True).checks
+    except EncoderError as error:
+        logger.warning("%s could not be examined: %s", encoder.spec.name, error)
+        return []
+    for check in checks:
+        if check.verdict in ("warn", "fail"):
+            logger.warning(
+                "doctor: %s: %s (%s). %s %s luneta doctor says more",
+                check.name, check.verdict, check.measured, check.why, check.mend,
+            )  # fmt: skip
+    return [{"name": check.name, "verdict": check.verdict, "measured": check.measured} for check in checks]
 
 
 def _check_duplicates(duplicates: str) -> None:

@@ -94,6 +94,7 @@ class Evaluation:
         clusters: {direction: (n_queries,) int64}, equal for queries that succeed and fail together.
         slices: {direction: {name of a metadata column with few values: one value, as text, for each query}}.
         skipped: rows of the source that were left out.
+        checks: what the doctor found at a glance, as {"name", "verdict", "measured"}.
         data: the data set as evaluated and what to show of it; absent from a result that was read from a file.
     """
 
@@ -107,6 +108,7 @@ class Evaluation:
     slices: Mapping[Direction, Mapping[str, Sequence[str]]]
     cost: Mapping[str, float | int | None]
     skipped: tuple[SkippedRow, ...] = ()
+    checks: Sequence[Mapping[str, str]] = ()
     created_at: str = ""
     data: ImageTextDataset | None = field(default=None, repr=False)
     exhibits: Mapping[Direction, Exhibits] | None = field(default=None, repr=False)
@@ -148,6 +150,7 @@ class Evaluation:
                 for direction, metrics in self.metrics.items()
             },
             "skipped": [asdict(row) for row in self.skipped],
+            "checks": [dict(check) for check in self.checks],
             "cost": dict(self.cost),
         }
 
@@ -291,6 +294,7 @@ def _from_content(content: Mapping[str, Any], path: Path) -> Evaluation:
         slices={d: _slices(by_direction[d]) for d in DIRECTIONS},
         cost=content["cost"],
         skipped=tuple(SkippedRow(**row) for row in content["skipped"]),
+        checks=content["checks"],
         created_at=content["created_at"],
     )
 

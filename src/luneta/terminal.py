@@ -23,6 +23,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "image_to_text": ("image → text", "imagem → texto"),
     "table_encoder": ("encoder", "codificador"),
     "table_chance": ("chance", "acaso"),
+    "table_doctor": (
+        "Do not trust {encoder} yet: {check}: {found} (luneta doctor says more)",
+        "Ainda não confie em {encoder}: {check}: {found} (luneta doctor diz mais)",
+    ),
     "table_note": (
         "{data}: {images} images, {texts} texts; duplicates: {duplicates}; skipped: {skipped}; protocol {protocol}; "
         "below each value its 95 % interval",
@@ -71,7 +75,13 @@ def evaluation_table(evaluations: Sequence[Evaluation], locale: str = "en") -> R
         duplicates=protocol["duplicates"],
         protocol=protocol["hash"][:12],
     )
-    return Group(*tables, Text(note, style="dim"))
+    failed = [
+        WORDS["table_doctor"][language].format(encoder=e.encoder["name"], check=check["name"], found=check["measured"])
+        for e in evaluations
+        for check in e.checks
+        if check["verdict"] == "fail"
+    ]
+    return Group(*tables, Text(note, style="dim"), *(Text(line, style="bold red") for line in failed))
 
 
 def comparison_table(comparison: Comparison, metric: str = "recall@1") -> RenderableType:

@@ -245,3 +245,14 @@ def test_exhibits_show_what_they_say(evaluation: Evaluation) -> None:
         assert all(example.rank > 10 for example in shown.failures)
         assert sum(shown.positive) == pytest.approx(1)
         assert sum(shown.negative) == pytest.approx(1)
+
+
+def test_every_encoder_is_examined_before_it_is_believed(caplog: pytest.LogCaptureFixture) -> None:
+    good = evaluate(ConceptEncoder(noise=1.0), world(12))
+    assert {check["name"] for check in good.checks} > {"determinism", "order"}
+    assert not [check for check in good.checks if check["verdict"] == "fail"]
+    bad = evaluate(ConceptEncoder(constant=True), world(12))
+    assert [check["name"] for check in bad.checks if check["verdict"] == "fail"]
+    assert "luneta doctor says more" in caplog.text
+    assert "Do not trust concepts yet" in str(bad)
+    assert "Do not trust" not in str(good)
