@@ -80,6 +80,17 @@ def test_copies_within_the_test_set_are_no_leak() -> None:
     assert find_leakage(part(world(3), []), test).images == ()
 
 
+def test_copies_within_the_training_set_are_not_mistaken_for_the_test_sets() -> None:
+    """Training images 0 and 1 are near copies; test image 1 is a near copy of training image 2."""
+    train = gallery(
+        [Held("a", painting(1)), Held("b", painting(1).resize((63, 63))), Held("c", painting(2))],
+        [["one"], ["two"], ["three"]],
+    )
+    test = gallery([Held("x", painting(3)), Held("y", painting(2).resize((20, 20)))], [["four"], ["five"]])
+    (seen,) = find_leakage(train, test).images
+    assert (seen.test, seen.train, seen.kind) == (1, 2, "near_image")
+
+
 def test_a_captions_chain_does_not_make_an_image_seen() -> None:
     """Test image 0 shares its caption with a training image: the caption was seen, the image was not."""
     train = gallery([Held("a", painting(1))], [["a dog"]])
@@ -141,8 +152,12 @@ def test_everything_leaked_leaves_no_clean_number() -> None:
 def test_leaked_captions_are_counted_apart() -> None:
     test = world(6)
     train = gallery([Held("new", painting(1))], [[test.texts[4]]])
-    found = find_leakage(train, test, evaluation=evaluate(ConceptEncoder(), test))
+    evaluation = evaluate(ConceptEncoder(), test)
+    found = find_leakage(train, test, evaluation=evaluation)
     assert {(one.seen, one.n_leaked) for one in found.inflations} == {("image or caption", 1)}
+    both = gallery([test.images[0]], [[test.texts[4]]])
+    counts = {(one.seen, one.n_leaked) for one in find_leakage(both, test, evaluation=evaluation).inflations}
+    assert counts == {("image", 1), ("image or caption", 2)}
 
 
 def test_an_evaluation_without_its_unreadable_images_fits() -> None:

@@ -66,7 +66,7 @@ def near_images(signatures: Signatures, which: Indexes, *, seed: int = 0) -> Nea
         seed: of the search among more than a few thousand.
     """
     which, vectors = _comparable(signatures.thumbnails, which)
-    flip = (1 - 2 * (np.arange(_FREQUENCIES**2)[1:] % _FREQUENCIES % 2)).astype(np.float32)  # odd waves change sign
+    flip = (1 - 2 * (np.arange(_FREQUENCIES**2)[1:] % 2)).astype(np.float32)  # odd waves along x change sign
     found = []
     for mirrored, queries in ((False, vectors), (True, vectors * flip)):
         stage = "mirrored candidates" if mirrored else "candidates"
@@ -95,7 +95,7 @@ def _frequencies(grey: Floats) -> Floats:
     place, wave = np.arange(grey.shape[1]), np.arange(_FREQUENCIES)[:, None]
     basis = np.cos(np.pi * (2 * place + 1) * wave / (2 * len(place))).astype(np.float32)
     basis[0] /= np.sqrt(2)
-    found = (basis @ grey @ basis.T).reshape(len(grey), -1)[:, 1:]
+    found = (basis @ grey @ basis.T).reshape(len(grey), _FREQUENCIES**2)[:, 1:]
     unit: Floats = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
     return unit
 
@@ -229,7 +229,8 @@ def _moved(source: Floats, placing: Floats, along: Floats) -> tuple[Floats, Floa
     half = (side - 1) / 2
     x = (along * (1 + placing[:, :1]) + placing[:, 1:2]) * half + half
     y = (along * (1 + placing[:, 2:3]) + placing[:, 3:4]) * half + half
-    moved: Floats = _between(y, side)[:, None] @ source @ _between(x, side).transpose(0, 2, 1)[:, None]
+    by_rows = np.matmul(_between(y, side)[:, None], source, dtype=np.float32)
+    moved = np.matmul(by_rows, _between(x, side).transpose(0, 2, 1)[:, None], dtype=np.float32)
     in_x, in_y = ((at >= -0.25) & (at <= side - 0.75) for at in (x, y))
     inside = (in_y[:, :, None] & in_x[:, None, :]).astype(np.float32)
     return moved, inside.reshape(len(source), 1, -1)

@@ -76,6 +76,20 @@ def test_pictures_that_share_a_background_are_told_apart() -> None:
     assert near([*pictures, jpeg(pictures[2])]).pairs.tolist() == [[2, 4]]
 
 
+def coin(seed: int) -> Image.Image:
+    """A dark disc on white with a faint relief of its own."""
+    relief = np.asarray(painting(seed)).mean(axis=2, keepdims=True) / 255 * 50
+    y, x = np.mgrid[:64, :64] - 31.5
+    disc = ((x**2 + y**2) < 28**2)[:, :, None]
+    return Image.fromarray(np.where(disc, 60 + relief, 255).repeat(3, axis=2).astype(np.uint8))
+
+
+def test_pictures_that_share_an_outline_are_told_apart() -> None:
+    """The outline is nearly all of their variance; what is inside is not the same."""
+    coins = [coin(seed) for seed in range(5)]
+    assert near([*coins, jpeg(coins[0])]).pairs.tolist() == [[0, 5]]
+
+
 def test_cenas_are_told_apart_and_their_near_copies_found() -> None:
     data = open_cenas("cenas+duplicates", limit=66, seed=3)
     rows = data.rows.to_pylist()
@@ -105,6 +119,17 @@ def test_a_trim_is_measured() -> None:
     target = thumbnail(part).astype(np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     placing = align(source, target[None], n_steps=8).placing[0]
     assert placing == pytest.approx([-0.1, 0.1, 0, 0], abs=0.02)
+
+
+def test_one_strong_difference_outweighs_many_faint_likenesses() -> None:
+    grain = 128 + (thumbnail(painting(0)).astype(np.float32) - 128) * 0.15
+    blot = grain.copy()
+    blot[:3, :3] = 50
+    grain, blot = grain[None], blot[None]
+    accepted, distance = compare(grain, blot)
+    assert compare(blot, blot)[0].all()
+    assert distance < 0.06
+    assert not accepted.any()
 
 
 def test_compare_takes_no_pairs() -> None:
