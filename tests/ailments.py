@@ -342,3 +342,29 @@ class NotANumber(Wrapped):
         vectors = self.inner.encode_texts(texts)
         vectors[-1, 0] = np.nan
         return vectors
+
+
+class Squeezed(Wrapped):
+    """A batch of one comes back as a vector."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Any:
+        return self.inner.encode_texts(texts).squeeze()
+
+
+class Unprepared(TwoPaths):
+    def prepare_image(self, image: Image) -> Any:
+        return 1 / 0
+
+
+class OfItsWorld(Wrapped):
+    """Knows only the texts it was made with, in any case and in any number."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        super().__init__()
+        self.words = dict.fromkeys(word for text in texts for word in text.lower().split())
+
+    def encode_texts(self, texts: Sequence[str]) -> Any:
+        for text in texts:
+            for word in text.lower().split():
+                _ = self.words[word]
+        return self.inner.encode_texts(texts)

@@ -11,12 +11,14 @@ from dataclasses import replace
 
 from luneta.data.dataset import ImageTextDataset
 from luneta.doctor import behaviour, model, on_data
+from luneta.doctor.explanations import EXPLANATIONS
 from luneta.doctor.findings import Check, Diagnosis, Verdict
 from luneta.doctor.image_recipe import image_recipe
-from luneta.doctor.probes import Subject, subject_of
+from luneta.doctor.probes import Subject, Unit, subject_of
 from luneta.doctor.text_recipe import text_recipe
+from luneta.errors import EncoderError, ShapeError
 from luneta.progress import track
-from luneta.types import Encoder
+from luneta.types import Encoder, WeightFacts
 
 __all__ = ["Check", "Diagnosis", "Verdict", "examine"]
 
@@ -36,32 +38,40 @@ def examine(encoder: Encoder, dataset: ImageTextDataset | None = None, *, quick:
         Every check with its verdict, what was measured, why it matters and how to mend it.
 
     Raises:
-        EncoderError: the encoder cannot take a text or a picture at all.
+        EncoderError: not an encoder, or one that cannot take a text or a picture at all.
     """
-    subject = subject_of(encoder, dataset)
-    checks: list[Check] = []
+    if not isinstance(encoder, Encoder):
+        raise EncoderError(
+            f"{encoder!r} is no encoder: expected what load_encoder returns, or an object with spec, encode_images and "
+            "encode_texts"
+        )
+    subject = subject_of(encoder, dataset, n_images=2 if quick else 3)
     with track("examining", 4) as advance:
-        checks += behaviour.answers(subject)
+        first = behaviour.answers(subject)
+        checks = list(first.checks)
         advance(1)
-        sound = not any(check.verdict == "fail" and check.name != "unit length" for check in checks)
-        if sound:
-            checks += _behaviour(subject)
-            checks += [*text_recipe(subject), *image_recipe(subject)]
+        facts = subject.anatomy.weights(compare=not quick) if subject.anatomy else None
+        checks += [model.weights(facts), model.logit_scale_and_bias(subject)]
         advance(1)
-        checks += [model.weights(subject, compare=not quick), model.logit_scale_and_bias(subject)]
         if dataset is not None and not quick:
             checks += [on_data.language(subject, dataset), *on_data.tokens(subject, dataset)]
-        advance(1)
-        if sound:
-            checks += _measured_on_pairs(subject, dataset, quick)
-        advance(1)
+        if first.texts is not None and first.images is not None:
+            try:
+                checks += _behaviour(subject, first.texts, first.images, facts)
+                checks += [*text_recipe(subject), *image_recipe(subject)]
+                advance(1)
+                checks += _measured_on_pairs(subject, facts, dataset, quick)
+                advance(1)
+            except ShapeError as error:  # right for several items and wrong for one, for example
+                checks = [check for check in checks if check.name != "vectors"]
+                checks.append(Check("vectors", "fail", str(error)))
+    checks.sort(key=lambda check: list(EXPLANATIONS).index(check.name))
     spec = subject.encoder.spec
     return Diagnosis(spec.name, spec.fingerprint, spec.dtype, dataset.name if dataset is not None else None, checks)
 
 
-def _behaviour(subject: Subject) -> list[Check]:
-    texts, images = subject.encode_texts(subject.texts), subject.encode_images(subject.images)
-    steady = behaviour.determinism(subject, texts, images)
+def _behaviour(subject: Subject, texts: Unit, images: Unit, facts: WeightFacts | None) -> list[Check]:
+    steady = behaviour.determinism(subject, texts, images, facts)
     distinct = behaviour.distinct_vectors(subject, texts, images)
     if steady.verdict == "fail":
         names = ("batch invariance", "order", "one image path")
@@ -75,13 +85,15 @@ def _behaviour(subject: Subject) -> list[Check]:
     ]
 
 
-def _measured_on_pairs(subject: Subject, dataset: ImageTextDataset | None, quick: bool) -> list[Check]:
+def _measured_on_pairs(
+    subject: Subject, facts: WeightFacts | None, dataset: ImageTextDataset | None, quick: bool
+) -> list[Check]:
     """The number format, on as many pairs as there are, and whether the pairs are found."""
     if dataset is None or quick:
-        return [model.number_format(subject, twin=not quick)]
+        return [model.number_format(subject, facts, twin=not quick)]
     texts, images = on_data.sample_pairs(dataset)
     if not images:
-        return [model.number_format(subject, twin=True)]
+        return [model.number_format(subject, facts, twin=True)]
     many = replace(subject, texts=texts, images=images)
     found = on_data.positives_above_shuffled(texts, many.encode_texts(texts), many.encode_images(images))
-    return [model.number_format(many, twin=True), found]
+    return [model.number_format(many, facts, twin=True), found]

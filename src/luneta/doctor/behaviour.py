@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,38 +10,61 @@ import numpy as np
 from luneta.doctor.findings import Check, Verdict
 from luneta.doctor.probes import Subject, Unit, drift, unit
 from luneta.errors import LunetaError
-from luneta.types import StagedEncoder
+from luneta.types import StagedEncoder, WeightFacts
 
 LENGTH_TOLERANCE = 1e-3
 SAME = 1e-6
 """1 - cosine below which vectors of different inputs are one vector."""
 
 
-def answers(subject: Subject) -> list[Check]:
-    """Shape, finite numbers and length of what comes back; the first failure ends them, what follows rests on it."""
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What an encoder gave for its texts and pictures, and what can be said of it at sight.
+
+    Attributes:
+        checks: shape, finite numbers and length; the first failure ends them, since what follows rests on it.
+        texts: (n, embedding_dim) of length 1; None when nothing can be done with them.
+        images: the same of the pictures.
+    """
+
+    checks: list[Check]
+    texts: Unit | None = None
+    images: Unit | None = None
+
+
+def answers(subject: Subject) -> Answers:
+    """The first answers of an encoder."""
     outputs: list[tuple[str, int, Any]] = []
     try:
         outputs.append(("text", len(subject.texts), subject.raw(subject.encoder.encode_texts, subject.texts)))
         outputs.append(("picture", len(subject.images), subject.raw(subject.encoder.encode_images, subject.images)))
     except LunetaError as error:
-        if "not finite" not in str(error) and "NaN" not in str(error):
+        if "not finite" not in str(error):
             raise
-        return [Check("finite numbers", "fail", str(error))]
-    width = subject.encoder.spec.embedding_dim
-    for kind, n, raw in outputs:
-        if not isinstance(raw, np.ndarray) or not np.issubdtype(raw.dtype, np.floating):
-            what = f"an array of {raw.dtype}" if isinstance(raw, np.ndarray) else f"a {type(raw).__name__}"
-            return [Check("vectors", "fail", f"{what} for {n} {kind}s, expected an array of float32")]
-        if raw.shape != (n, width):
-            return [Check("vectors", "fail", f"shape {raw.shape} for {n} {kind}s, expected ({n}, {width})")]
+        return Answers([Check("finite numbers", "fail", str(error))])
+    wrong = _wrong_arrays(outputs, subject.encoder.spec.embedding_dim)
+    if wrong:
+        return Answers([Check("vectors", "fail", wrong)])
     odd = [f"{raw.dtype} for {kind}s" for kind, _, raw in outputs if raw.dtype != np.float32]
-    found = [Check("vectors", "warn" if odd else "pass", ", ".join(odd) or f"float32, {width} numbers each")]
+    shape = f"float32, {subject.encoder.spec.embedding_dim} numbers each"
+    found = [Check("vectors", "warn" if odd else "pass", ", ".join(odd) or shape)]
     bad = {kind: int((~np.isfinite(raw).all(axis=1)).sum()) for kind, _, raw in outputs}
     if any(bad.values()):
         measured = ", ".join(f"{bad[kind]} of {n} {kind} vectors hold NaN or infinity" for kind, n, _ in outputs)
-        return [*found, Check("finite numbers", "fail", measured, bad)]
-    found.append(Check("finite numbers", "pass", "every number of every vector"))
-    return [*found, _unit_length(outputs)]
+        return Answers([*found, Check("finite numbers", "fail", measured, bad)])
+    found += [Check("finite numbers", "pass", "every number of every vector"), _unit_length(outputs)]
+    return Answers(found, unit(outputs[0][2]), unit(outputs[1][2]))
+
+
+def _wrong_arrays(outputs: list[tuple[str, int, Any]], width: int) -> str | None:
+    """What is not an array of floats of the right shape."""
+    for kind, n, raw in outputs:
+        if not isinstance(raw, np.ndarray) or not np.issubdtype(raw.dtype, np.floating):
+            what = f"an array of {raw.dtype}" if isinstance(raw, np.ndarray) else f"a {type(raw).__name__}"
+            return f"{what} for {n} {kind}s, expected an array of float32"
+        if raw.shape != (n, width):
+            return f"shape {raw.shape} for {n} {kind}s, expected ({n}, {width})"
+    return None
 
 
 def _unit_length(outputs: list[tuple[str, int, Any]]) -> Check:
@@ -51,14 +75,13 @@ def _unit_length(outputs: list[tuple[str, int, Any]]) -> Check:
     return Check("unit length", "pass" if good else "fail", measured, {"shortest": low, "longest": high})
 
 
-def determinism(subject: Subject, texts: Unit, images: Unit) -> Check:
+def determinism(subject: Subject, texts: Unit, images: Unit, facts: WeightFacts | None) -> Check:
     """The same inputs again."""
     moved = {
         "texts": drift(texts, subject.encode_texts(subject.texts)),
         "images": drift(images, subject.encode_images(subject.images)),
     }
     check = _steady("determinism", moved, subject.tolerance, "the same inputs again")
-    facts = subject.anatomy.weights(compare=False) if subject.anatomy else None
     if facts is None or not facts.training:
         return check
     measured = f"the model is in training mode, so that dropout is on; {check.measured}"
@@ -110,8 +133,7 @@ def one_image_path(subject: Subject, images: Unit) -> Check:
     encoder = subject.encoder
     if not isinstance(encoder, StagedEncoder):
         return Check("one image path", "pass", "encode_images is the only one")
-    prepared = [encoder.prepare_image(image) for image in subject.images]
-    moved = {"images": drift(images, unit(subject.raw(encoder.encode_prepared, prepared)))}
+    moved = {"images": drift(images, subject.encode_in_two_steps(encoder, subject.images))}
     return _steady("one image path", moved, subject.tolerance, "prepared ahead and in one call")
 
 

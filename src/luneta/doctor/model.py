@@ -10,7 +10,7 @@ import numpy as np
 from luneta.doctor.behaviour import rounded_to
 from luneta.doctor.findings import Check, Verdict
 from luneta.doctor.probes import Subject, Unit, drift, unit
-from luneta.types import Encoder, EncoderSpec
+from luneta.types import Encoder, EncoderSpec, WeightFacts
 
 NEAR = 0.999
 """Cosine to the float32 vector that mixed precision keeps; a model cast whole falls below it."""
@@ -25,11 +25,10 @@ INITIAL_SCALES = (1 / 0.07, 10.0, 1.0)
 """Where the scales of CLIP and of SigLIP start."""
 
 
-def weights(subject: Subject, *, compare: bool = True) -> Check:
-    """Whether every tensor in memory is what the file holds, finite, and trained."""
-    if subject.anatomy is None:
+def weights(facts: WeightFacts | None) -> Check:
+    """Whether every tensor in memory is finite, trained, and what the file holds where they were compared."""
+    if facts is None:
         return Check("weights", "not known", "the encoder does not show its weights")
-    facts = subject.anatomy.weights(compare=compare)
     numbers = {
         "n_tensors": facts.n_tensors,
         "n_compared": facts.n_compared,
@@ -45,7 +44,7 @@ def weights(subject: Subject, *, compare: bool = True) -> Check:
     if facts.untrained:
         measured = f"as freshly initialised, while their like in other layers are trained: {_some(facts.untrained)}"
         return Check("weights", "fail", measured, numbers)
-    if not compare:
+    if not facts.n_compared:
         return Check("weights", "pass", f"{facts.n_tensors} tensors, all finite and trained", numbers)
     measured = f"{facts.n_compared} of {facts.n_tensors} tensors compared with the file, all equal, finite and trained"
     return Check("weights", "pass", measured, numbers)
@@ -81,19 +80,18 @@ def _faults_of_scale(spec: EncoderSpec) -> list[str]:
     return faults
 
 
-def number_format(subject: Subject, *, twin: bool) -> Check:
+def number_format(subject: Subject, facts: WeightFacts | None, *, twin: bool) -> Check:
     """Whether the encoder computes finely enough; `twin` loads the same checkpoint in float32 and compares."""
     spec, anatomy = subject.encoder.spec, subject.anatomy
     coarse = rounded_to(subject.raw(subject.encoder.encode_texts, subject.texts))
     if coarse:
         measured = f"every number of the vectors is a {coarse}: scores come in steps and items tie"
         return Check("number format", "fail" if coarse == "bfloat16" else "warn", measured, {"rounded_to": coarse})
-    if anatomy is None:
+    if anatomy is None or facts is None:
         return Check("number format", "not known", "not rounded; the encoder has no float32 twin to compare with")
-    held = anatomy.weights(compare=False).coarse
-    if held:
-        measured = f"norms and embeddings are not held in float32: {_some(held)}"
-        return Check("number format", "warn", measured, {"coarse": list(held)})
+    if facts.coarse:
+        measured = f"norms and embeddings are not held in float32: {_some(facts.coarse)}"
+        return Check("number format", "warn", measured, {"coarse": list(facts.coarse)})
     if spec.dtype == "float32":
         return Check("number format", "pass", "float32")
     if not twin:

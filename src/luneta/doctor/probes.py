@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luneta.errors import EncoderError, ImageError, LunetaError
-from luneta.types import Anatomy, Encoder, InspectableEncoder
+from luneta.errors import EncoderError, ImageError, LunetaError, ShapeError
+from luneta.types import Anatomy, Encoder, InspectableEncoder, StagedEncoder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -55,42 +55,49 @@ class Subject:
 
     def encode_texts(self, texts: Sequence[str]) -> Unit:
         """(n, embedding_dim) float64 of length 1."""
-        return unit(self.raw(self.encoder.encode_texts, list(texts)))
+        return self._checked(self.raw(self.encoder.encode_texts, list(texts)), len(texts), "texts")
 
     def encode_images(self, images: Sequence[Image]) -> Unit:
         """(n, embedding_dim) float64 of length 1."""
-        return unit(self.raw(self.encoder.encode_images, list(images)))
+        return self._checked(self.raw(self.encoder.encode_images, list(images)), len(images), "images")
 
-    def raw(self, method: Callable[[Any], Any], items: list[Any]) -> Any:
-        """What a method of the encoder gives for the items.
+    def encode_in_two_steps(self, encoder: StagedEncoder, images: Sequence[Image]) -> Unit:
+        """(n, embedding_dim) float64 of length 1, of pictures prepared ahead."""
+        prepared = [self.raw(encoder.prepare_image, image) for image in images]
+        return self._checked(self.raw(encoder.encode_prepared, prepared), len(images), "prepared images")
+
+    def _checked(self, vectors: Any, n: int, kind: str) -> Unit:
+        expected = (n, self.encoder.spec.embedding_dim)
+        if np.shape(vectors) != expected:
+            raise ShapeError(f"shape {np.shape(vectors)} for {n} {kind}, expected {expected}")
+        return unit(vectors)
+
+    def raw(self, method: Callable[[Any], Any], given: Any) -> Any:
+        """What a method of the encoder gives.
 
         Raises:
-            EncoderError: it fails on them.
+            EncoderError: it fails.
         """
         try:
-            return method(items)
+            return method(given)
         except LunetaError:
             raise
         except Exception as error:
             raise EncoderError(
-                f"{self.encoder.spec.name}: {method.__name__} failed on {len(items)} items: "
-                f"{type(error).__name__}: {error}. An encoder must take any RGB picture and any string."
+                f"{self.encoder.spec.name}: {getattr(method, '__name__', method)} failed: {type(error).__name__}: "
+                f"{error}. An encoder must take any RGB picture and any string."
             ) from error
 
 
-def subject_of(encoder: Encoder, dataset: ImageTextDataset | None) -> Subject:
-    """The encoder with texts and pictures of the data set, or with built-in ones.
-
-    Raises:
-        EncoderError: the encoder cannot be opened, though it says it can.
-    """
+def subject_of(encoder: Encoder, dataset: ImageTextDataset | None, *, n_images: int = 3) -> Subject:
+    """The encoder with texts and pictures of the data set, or with built-in ones."""
     bare: Encoder = getattr(encoder, "unchecked", encoder)
     texts = _texts_of(dataset) if dataset is not None else []
-    images = _images_of(dataset) if dataset is not None else []
+    images = _images_of(dataset, n_images) if dataset is not None else []
     return Subject(
         bare,
         texts if len(texts) > 1 else list(TEXTS),
-        images if len(images) > 1 else pictures(),
+        images if len(images) > 1 else pictures()[:n_images],
         bare.anatomy() if isinstance(bare, InspectableEncoder) else None,
     )
 
@@ -102,7 +109,7 @@ def _texts_of(dataset: ImageTextDataset, n: int = 4) -> list[str]:
     return sorted(spread, key=len)
 
 
-def _images_of(dataset: ImageTextDataset, n: int = 3) -> list[Image]:
+def _images_of(dataset: ImageTextDataset, n: int) -> list[Image]:
     """The first pictures that can be opened."""
     found: list[Image] = []
     for ref in dataset.images[: 20 * n]:

@@ -79,10 +79,20 @@ def test_a_checked_encoder_is_opened() -> None:
 def test_the_data_s_own_items_are_asked_for() -> None:
     """An encoder that takes nothing but the words of its world."""
     data = worlds.world(30, captions_per_image=2)
-    encoder = worlds.ConceptEncoder(noise=0.3)
-    assert examine(encoder, data).verdict == "pass"
-    with pytest.raises(EncoderError, match=r"concepts: encode_texts failed on 4 items: .*any RGB picture"):
+    encoder = ailments.OfItsWorld(data.texts)
+    assert not examine(encoder, data, quick=True).failed
+    with pytest.raises(EncoderError, match=r"OfItsWorld: encode_texts failed: KeyError: 'dog'.*any RGB picture"):
         examine(encoder)
+
+
+def test_a_batch_of_one_is_a_batch() -> None:
+    check = examine(ailments.Squeezed(), quick=True)["vectors"]
+    assert (check.verdict, check.measured) == ("fail", "shape (128,) for 1 texts, expected (1, 128)")
+
+
+def test_preparation_that_fails() -> None:
+    with pytest.raises(EncoderError, match="Unprepared: prepare_image failed: ZeroDivisionError"):
+        examine(ailments.Unprepared(), quick=True)
 
 
 @pytest.mark.parametrize(
@@ -272,3 +282,21 @@ def test_the_command(tmp_path: Path) -> None:
     lost = run("-e", str(tmp_path / "nowhere"))
     assert lost.exit_code == 2
     assert "there is no such folder" in lost.output
+
+
+def test_what_is_no_encoder() -> None:
+    with pytest.raises(EncoderError, match="'luneta-mini' is no encoder: expected what load_encoder returns"):
+        examine("luneta-mini")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("n_images", [1, 2])
+def test_very_little_data(n_images: int) -> None:
+    diagnosis = examine(healthy(CLIP), sample(n_images=n_images))
+    assert diagnosis["positives above shuffled"].verdict == "not known"
+    assert not diagnosis.failed
+
+
+def test_pictures_that_cannot_be_opened_are_passed_over() -> None:
+    data = worlds.world(12, captions_per_image=2, broken=range(1, 12))
+    diagnosis = examine(healthy(CLIP), data)
+    assert diagnosis["positives above shuffled"].verdict == "not known"
