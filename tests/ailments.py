@@ -1,4 +1,7 @@
-"""Encoders with something wrong on purpose: each breaks one item of the recipe of luneta-mini or luneta-mini-siglip."""
+"""Encoders with something wrong on purpose: each breaks one item of the recipe of luneta-mini or luneta-mini-siglip.
+
+`PYTHONPATH=tests python -m ailments` prints what the doctor says of each, and recall@1 with and without it.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ import dataclasses
 import functools
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,8 +21,10 @@ from tokenizers import normalizers
 
 from luneta import load_encoder, open_dataset
 from luneta.data.dataset import ImageTextDataset
+from luneta.doctor import examine
 from luneta.encoders.checkpoints import open_folder
 from luneta.encoders.hf import HFEncoder
+from luneta.encoders.preprocessing import Affine
 from luneta.encoders.presets import WEIGHTS
 from luneta.types import Encoder, EncoderSpec, StagedEncoder, Vectors
 
@@ -368,3 +374,104 @@ class OfItsWorld(Wrapped):
             for word in text.lower().split():
                 _ = self.words[word]
         return self.inner.encode_texts(texts)
+
+
+# -- all of them -----------------------------------------------------------------------------------------------
+
+
+class Ailment(NamedTuple):
+    """What is broken, what the doctor must say, and how much recall@1 falls at least (None: it need not)."""
+
+    model: str
+    build: Callable[[Path], Encoder]
+    check: str
+    verdict: str = "fail"
+    also: tuple[str, ...] = ()
+    falls: float | None = None
+
+
+SMALL = {"height": 96, "width": 96}
+PADS = ("text padding",)
+
+AILMENTS = {
+    "padded to the longest": Ailment(
+        SIGLIP, lambda path: misread(SIGLIP, pads_to_context=False), "text padding",
+        also=("maximum length", "pooling"), falls=0.05,
+    ),
+    "another padding token": Ailment(SIGLIP, another_padding_token, "text padding", falls=0.05),
+    "padded before the text": Ailment(SIGLIP, padded_before_the_text, "text padding"),
+    "cut too early": Ailment(
+        CLIP, lambda path: misread(CLIP, context=lambda *_: 8), "maximum length", "warn", falls=0.05
+    ),
+    "cut without the end token": Ailment(CLIP, no_end_token, "maximum length", also=("pooling",)),
+    "capitals kept, clip": Ailment(CLIP, capitals_kept(CLIP), "lower-casing"),
+    "capitals kept, siglip": Ailment(SIGLIP, capitals_kept(SIGLIP), "lower-casing"),
+    "attention mask": Ailment(SIGLIP, lambda path: misread(SIGLIP, masks_padding=True), "attention mask"),
+    "pooled at the beginning": Ailment(
+        CLIP, pooled_at_the_beginning, "pooling", also=("distinct vectors",), falls=0.2
+    ),
+    "pooled by the mean, clip": Ailment(
+        CLIP, pooled_by(lambda states: states.mean(dim=1), CLIP), "pooling", also=PADS, falls=0.1
+    ),
+    "pooled at the last word": Ailment(
+        CLIP, pooled_by(lambda states: states[:, -2], CLIP), "pooling", also=PADS, falls=0.01
+    ),
+    "pooled at the first, siglip": Ailment(
+        SIGLIP, pooled_by(lambda states: states[:, 0], SIGLIP), "pooling", falls=0.1
+    ),
+    "crop for squash, recorded": Ailment(
+        SIGLIP, recorded(SIGLIP, size={"shortest_edge": 96}, do_center_crop=True, crop_size=SMALL), "resize"
+    ),
+    "squash for crop, recorded": Ailment(CLIP, recorded(CLIP, size=SMALL, do_center_crop=False), "resize", "warn"),
+    "crop for squash, prepared": Ailment(SIGLIP, prepared(SIGLIP, size=96, crop=(96, 96)), "resize"),
+    "squash for crop, prepared": Ailment(CLIP, prepared(CLIP, size=(96, 96), crop=None), "resize"),
+    "half of the picture": Ailment(CLIP, prepared(CLIP, size=192), "resize", falls=0.05),
+    "nearest neighbour": Ailment(SIGLIP, recorded(SIGLIP, resample=0), "interpolation"),
+    "another filter than recorded": Ailment(CLIP, prepared(CLIP, resample="bilinear"), "interpolation"),
+    "mean of another family": Ailment(SIGLIP, recorded(SIGLIP, **OPENAI), "mean and deviation"),
+    "mean of another family, clip": Ailment(
+        CLIP, recorded(CLIP, image_mean=[0.5] * 3, image_std=[0.5] * 3), "mean and deviation", "warn"
+    ),
+    "pixels from 0 to 1": Ailment(CLIP, recorded(CLIP, do_normalize=False), "mean and deviation", falls=0.02),
+    "pixels as bytes": Ailment(
+        SIGLIP, prepared(SIGLIP, affine=Affine((1.0, 1.0, 1.0), (0.0, 0.0, 0.0))), "mean and deviation", falls=0.1
+    ),
+    "a layer as initialised": Ailment(CLIP, reinitialised(CLIP), "weights", falls=0.05),
+    "a layer as initialised, siglip": Ailment(SIGLIP, reinitialised(SIGLIP), "weights", falls=0.05),
+    "published with an untrained layer": Ailment(CLIP, saved_untrained, "weights"),
+    "no bias": Ailment(SIGLIP, without_bias, "logit scale and bias"),
+    "dropout": Ailment(CLIP, dropping_out, "determinism",
+                       also=("text padding", "pooling"), falls=0.01),
+    "not normalised": Ailment(CLIP, lambda path: NotNormalised(), "unit length"),
+    "rounded to bfloat16": Ailment(CLIP, lambda path: Rounded(), "number format", also=("unit length",)),
+    "cast whole to bfloat16": Ailment(CLIP, cast_whole, "number format", "warn"),
+    "out of order": Ailment(
+        CLIP, lambda path: SortedByLength(), "order", falls=0.2, also=("text padding",)
+    ),
+    "of its batch": Ailment(CLIP, lambda path: OfItsBatch(), "batch invariance"),
+    "two image paths": Ailment(CLIP, lambda path: TwoPaths(), "one image path", falls=0.02),
+    "padded to the longest, a user's": Ailment(
+        SIGLIP, lambda path: PaddedToLongest(), "text padding", falls=0.05
+    ),
+    "one vector for every text": Ailment(CLIP, lambda path: Constant(), "distinct vectors", falls=0.2),
+}  # fmt: skip
+
+
+def table(n_images: int) -> str:
+    """Markdown: what is broken, what the doctor names, recall@1 of text to image with it and mended."""
+    lines = ["| model | broken | named | verdict | recall@1 | mended |", "| --- | --- | --- | --- | --- | --- |"]
+    data = sample(n_images=n_images)
+    sound = {name: recall_at_1(healthy(name), data) for name in (CLIP, SIGLIP)}
+    for name, ailment in AILMENTS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            encoder = ailment.build(Path(folder))
+            named = [check for check in examine(encoder).checks if check.verdict in ("warn", "fail")]
+            shown = ", ".join(f"**{check.name}**" if check.name == ailment.check else check.name for check in named)
+            cells = [ailment.model, name, shown, ailment.verdict]
+            cells += [f"{recall_at_1(encoder, data):.3f}", f"{sound[ailment.model]:.3f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table(200))
