@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from luneta.cli import options
+from luneta.cli import checks, options
 
 if TYPE_CHECKING:
     from luneta.data.dataset import ImageTextDataset
@@ -61,11 +61,16 @@ def command(
 
     from luneta.artifacts import check_writable, write_json
     from luneta.data.groups import find_groups
+    from luneta.errors import ConfigError
     from luneta.leakage import find_leakage
     from luneta.report.leakage import write_leakage
     from luneta.report.messages import check_locale
 
     language_of_page = check_locale(locale)
+    if encoder and result:
+        raise ConfigError("give --encoder or --result, not both")
+    if encoder:
+        checks.check_encoder(encoder)
     for path in (json, report):
         if path:
             check_writable(path)
@@ -87,11 +92,6 @@ def command(
 def _evaluation(
     encoder: str | None, result: Path | None, tested: ImageTextDataset, max_bad_share: float
 ) -> Evaluation | None:
-    from luneta.cli import checks
-    from luneta.errors import ConfigError
-
-    if encoder and result:
-        raise ConfigError("give --encoder or --result, not both")
     if result:
         from luneta.results import load_evaluation
 
@@ -100,5 +100,4 @@ def _evaluation(
         return None
     from luneta.evaluation import evaluate
 
-    checks.check_encoder(encoder)
     return evaluate(options.open_encoder(encoder, "auto", "auto"), tested, max_bad_share=max_bad_share)
