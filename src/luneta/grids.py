@@ -7,8 +7,23 @@ import html
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from luneta.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def as_text(view: RenderableType, width: int = 110) -> str:
+    """What rich would print, without colours."""
+    from rich.console import Console
+
+    console = Console(width=width, no_color=True)
+    with console.capture() as captured:
+        console.print(view)
+    return captured.get().rstrip()
+
 
 _LATEX = str.maketrans(
     {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",

@@ -122,12 +122,9 @@ class Evaluation:
         return f"Evaluation({self.encoder['name']!r} on {self.dataset['name']!r}: {recalls})"
 
     def __str__(self) -> str:
-        from rich.console import Console
+        from luneta.grids import as_text
 
-        console = Console(width=110, no_color=True)
-        with console.capture() as captured:
-            console.print(self)
-        return captured.get().rstrip()
+        return as_text(self)
 
     def __rich__(self) -> RenderableType:
         from luneta.terminal import evaluation_table

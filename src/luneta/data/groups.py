@@ -198,12 +198,9 @@ class Groups:
         return others[order], starts, order % max(len(edges), 1)
 
     def __str__(self) -> str:
-        from rich.console import Console
+        from luneta.grids import as_text
 
-        console = Console(width=110, no_color=True)
-        with console.capture() as captured:
-            console.print(self)
-        return captured.get().rstrip()
+        return as_text(self)
 
     def __rich__(self) -> RenderableType:
         from rich.console import Group

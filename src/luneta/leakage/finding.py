@@ -129,12 +129,9 @@ class Leakage:
         }  # fmt: skip
 
     def __str__(self) -> str:
-        from rich.console import Console
+        from luneta.grids import as_text
 
-        console = Console(width=110, no_color=True)
-        with console.capture() as captured:
-            console.print(self)
-        return captured.get().rstrip()
+        return as_text(self)
 
     def __rich__(self) -> RenderableType:
         from luneta.leakage.terminal import leakage_view
