@@ -24,7 +24,8 @@ class Finding:
             recalls), "count" (not a whole number of hits; rows on different counts), "copies" (copies of a row
             disagree), "noise" (differences too small to mean anything), "units" (percent among fractions),
             "unreadable" (a cell that is no number).
-        verdict: "proved" follows from the printed digits alone, rounded or cut off; "suspicious" has another reading.
+        verdict: "proved" follows from the printed digits, rounded or cut off; for rows on different counts whose number
+            of queries is not stated, at odds of a million to one. "suspicious" has another reading.
         explanation: the arithmetic.
     """
 
