@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import pytrec_eval
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -17,7 +17,9 @@ Dicts = tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]
 
 @pytest.fixture(scope="module")
 def tasks() -> dict[str, tuple[Ranking, Dicts]]:
-    return make_tasks(8, 230, 90)
+    tasks = make_tasks(8, 230, 90)
+    assert not any_tie(tasks)
+    return tasks
 
 
 def make_tasks(seed: int, n_texts: int, n_images: int) -> dict[str, tuple[Ranking, Dicts]]:
@@ -30,7 +32,6 @@ def make_tasks(seed: int, n_texts: int, n_images: int) -> dict[str, tuple[Rankin
     pairs = np.unique(np.concatenate([own, more]), axis=0)
     scores = (texts.astype(np.float64) @ images.astype(np.float64).T).astype(np.float32)
     rankings = rank_both(texts, images, pairs)
-    assert all((ranking.n_tied == 1).all() for ranking in rankings.values())
     return {
         "text_to_image": (rankings["text_to_image"], dictionaries(scores, pairs)),
         "image_to_text": (rankings["image_to_text"], dictionaries(scores.T, pairs[:, ::-1])),
@@ -66,8 +67,14 @@ def test_every_query_agrees_with_trec_eval(direction: str, tasks: dict[str, tupl
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32), n_texts=st.integers(1, 40), n_images=st.integers(1, 70))
 def test_every_query_of_any_small_task_agrees_with_trec_eval(seed: int, n_texts: int, n_images: int) -> None:
-    for task in make_tasks(seed, max(n_texts, n_images), min(n_texts, n_images)).values():
+    tasks = make_tasks(seed, max(n_texts, n_images), min(n_texts, n_images))
+    assume(not any_tie(tasks))  # random scores may come within the tolerance; the peers would break that tie by name
+    for task in tasks.values():
         agrees_with_trec_eval(*task)
+
+
+def any_tie(tasks: dict[str, tuple[Ranking, Dicts]]) -> bool:
+    return any((ranking.n_tied > 1).any() for ranking, _ in tasks.values())
 
 
 def agrees_with_trec_eval(ranking: Ranking, peers: Dicts) -> dict[str, NDArray[np.float64]]:
