@@ -55,6 +55,36 @@ def atomic_paths(*targets: str | os.PathLike[str]) -> Iterator[list[Path]]:
                     temporary.replace(place)
 
 
+@contextlib.contextmanager
+def atomic_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a new folder beside `target`; it takes the final name, whole, only if the block succeeds.
+
+    A folder that stands there is replaced; between its leaving and the new one's coming lies one rename.
+
+    Raises:
+        ArtifactError: it cannot be written, or a file is in its place.
+    """
+    place = Path(os.path.realpath(target))
+    with contextlib.ExitStack() as stack:
+        with _errors_of(target):
+            if place.exists() and not place.is_dir():
+                raise ArtifactError(f"cannot write {target}: a file of that name is in the way")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            room = stack.enter_context(tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent))
+            new = Path(room) / "new"
+            new.mkdir()
+        with _errors_of(target):
+            yield new
+        with _errors_of(target):
+            for path in new.rglob("*"):
+                if path.is_file():
+                    with path.open("rb") as stream:
+                        os.fsync(stream.fileno())
+            if place.exists():
+                place.rename(Path(room) / "old")
+            new.rename(place)
+
+
 def _beside(target: str | os.PathLike[str], stack: contextlib.ExitStack) -> tuple[Path, Path]:
     """Where the bytes go in the end (links followed), and a temporary file that goes with `stack`."""
     place = Path(target)

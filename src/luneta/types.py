@@ -10,12 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
     from PIL.Image import Image
+    from torch import Tensor, nn
 
 Vectors = NDArray[np.float32]
 """(n, embedding_dim) float32, every row of length 1."""
 
 Direction = Literal["text_to_image", "image_to_text"]
+Side = Literal["image", "text"]
+Part = Literal["image", "text", "image_head", "text_head", "temperature"]
+"""Of a pair of towers: their trunks, their heads, and what scales and shifts the scores."""
+
 DIRECTIONS: tuple[Direction, Direction] = ("text_to_image", "image_to_text")
 
 
@@ -83,6 +91,15 @@ class StagedEncoder(Encoder, Protocol):
         ...
 
     def encode_prepared(self, prepared: Sequence[Any]) -> Vectors: ...
+
+
+@runtime_checkable
+class CuttingEncoder(Encoder, Protocol):
+    """An encoder that knows which texts are longer than it can read."""
+
+    def n_truncated(self, texts: Sequence[str]) -> int | None:
+        """How many of the texts lose their end; None when nobody can say."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +213,87 @@ class InspectableEncoder(Encoder, Protocol):
     """An encoder that can be opened up, so that its use can be compared with its training."""
 
     def anatomy(self) -> Anatomy: ...
+
+
+class Towers(Protocol):
+    """Two towers in parts: a trunk that reads, a head that maps into the common space, a temperature.
+
+    Tensors are torch's; parameters go by their names in the model.
+    """
+
+    def image_features(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """(n, width) of the trunk, before the head."""
+        ...
+
+    def text_features(self, inputs: Mapping[str, Tensor]) -> Tensor: ...
+
+    def image_vectors(self, features: Tensor) -> Tensor:
+        """(n, width) -> (n, embedding_dim) float32 unit vectors."""
+        ...
+
+    def text_vectors(self, features: Tensor) -> Tensor: ...
+
+    @property
+    def scale(self) -> Tensor: ...
+
+    @property
+    def bias(self) -> Tensor | None: ...
+
+    def clamp_scale(self, largest: float) -> None: ...
+
+    def part_of(self, parameter: str) -> Part: ...
+
+    def depth(self, parameter: str) -> int:
+        """How many blocks lie between a parameter and its tower's end: 0 after the last block, 1 in it, and so on."""
+        ...
+
+    def attention_layers(self, sides: Sequence[Side]) -> list[str]:
+        """Names of the linear layers of self-attention. Raises ConfigError where there are none."""
+        ...
+
+
+class Trainable(Protocol):
+    """An encoder opened up for training: weights of its own, and the way its inputs are made."""
+
+    @property
+    def model(self) -> nn.Module: ...
+
+    @property
+    def towers(self) -> Towers: ...
+
+    @property
+    def sigmoid(self) -> bool:
+        """Whether it was trained with the sigmoid loss."""
+        ...
+
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]: ...
+
+    def n_truncated(self, texts: Sequence[str]) -> int: ...
+
+    def text_inputs(self, token_ids: Sequence[Sequence[int]]) -> dict[str, Tensor]: ...
+
+    def image_inputs(self, prepared: Sequence[Any]) -> dict[str, Tensor]: ...
+
+    def prepare_image(self, image: Image) -> Any: ...
+
+    def encoder(self) -> Encoder:
+        """An encoder around the model as it is now, without a fingerprint."""
+        ...
+
+    def dropped_patches(self, share: float) -> AbstractContextManager[None]:
+        """While it lasts, training reads a random part of each picture's patches only."""
+        ...
+
+    def save(self, folder: Path, weights: Mapping[str, Tensor], card: str) -> None:
+        """Write a checkpoint of these weights."""
+        ...
+
+
+@runtime_checkable
+class TrainableEncoder(Encoder, Protocol):
+    """An encoder that can be fine-tuned."""
+
+    def trainable(self) -> Trainable: ...
 
 
 @runtime_checkable

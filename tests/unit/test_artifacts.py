@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from luneta.artifacts import (
+    atomic_folder,
     atomic_path,
     atomic_paths,
     cache_dir,
@@ -169,3 +170,19 @@ def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.delenv("LUNETA_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_dir() == tmp_path / "luneta"
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    with pytest.raises(KeyboardInterrupt), atomic_folder(target) as new:
+        (new / "half").write_text("half")
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+    for content in ("first", "second"):
+        with atomic_folder(target) as new:
+            (new / content).write_text(content)
+    assert [path.name for path in target.iterdir()] == ["second"]
+    with pytest.raises(RuntimeError, match="half way"), atomic_folder(target) as new:
+        raise RuntimeError("half way")
+    assert [path.name for path in target.iterdir()] == ["second"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]

@@ -18,7 +18,7 @@ from luneta.encoders.preprocessing import ImagePreparation, preparation_of
 from luneta.encoders.texts import TextPreparation
 from luneta.encoders.weights import digest, load_model
 from luneta.errors import ConfigError, EncoderError, LunetaError
-from luneta.types import Anatomy, EncoderSpec, Vectors
+from luneta.types import Anatomy, EncoderSpec, Trainable, Vectors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -130,6 +130,12 @@ class HFEncoder:
         from luneta.encoders.inspection import HFAnatomy
 
         return HFAnatomy(self, self._checkpoint, self._model, self._texts, self._images)
+
+    def trainable(self) -> Trainable:
+        """The same checkpoint with weights of its own that can be changed; for `luneta.finetune`."""
+        from luneta.encoders.training import HFTrainable
+
+        return HFTrainable(self, self._checkpoint, self._texts, self._images)
 
     # -- both --------------------------------------------------------------------------------------------------
 

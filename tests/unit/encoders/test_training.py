@@ -1,0 +1,156 @@
+"""Checkpoints opened up for training: the same vectors as the encoder, gradients everywhere, saved as they came."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from checkpoints import FAMILIES, make_checkpoint
+from luneta.encoders.hf import HFEncoder
+from luneta.encoders.registry import load_encoder
+from luneta.encoders.training import HFTrainable
+from luneta.errors import ArtifactError, ConfigError
+from luneta.types import TrainableEncoder
+
+TEXTS = ["a red boat on the beach", "two small dogs", "uma casa amarela"]
+PICTURES = [Image.effect_noise((40 + 9 * i, 33), 60.0 + i).convert("RGB") for i in range(3)]
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> HFEncoder:
+    folder = make_checkpoint(request.param, tmp_path_factory.mktemp("checkpoint") / request.param)
+    found = load_encoder(str(folder), dtype="float32", device="cpu")
+    assert isinstance(found, HFEncoder)
+    return found
+
+
+@pytest.fixture(scope="module")
+def opened(encoder: HFEncoder) -> HFTrainable:
+    found = encoder.trainable()
+    assert isinstance(found, HFTrainable)
+    return found
+
+
+def vectors(opened: HFTrainable) -> tuple[torch.Tensor, torch.Tensor]:
+    towers = opened.towers
+    images = opened.image_inputs([opened.prepare_image(picture) for picture in PICTURES])
+    texts = opened.text_inputs(opened.token_ids(TEXTS))
+    return towers.image_vectors(towers.image_features(images)), towers.text_vectors(towers.text_features(texts))
+
+
+def test_trunk_and_head_make_the_encoders_vectors(encoder: HFEncoder, opened: HFTrainable) -> None:
+    assert isinstance(encoder, TrainableEncoder)
+    images, texts = vectors(opened)
+    np.testing.assert_allclose(images.detach().numpy(), encoder.encode_images(PICTURES), atol=2e-6)
+    np.testing.assert_allclose(texts.detach().numpy(), encoder.encode_texts(TEXTS), atol=2e-6)
+
+
+def test_the_encoder_around_the_model_follows_it(encoder: HFEncoder) -> None:
+    opened = encoder.trainable()
+    around = opened.encoder()
+    before = encoder.encode_texts(TEXTS)
+    np.testing.assert_allclose(around.encode_texts(TEXTS), before, atol=2e-6)
+    assert not around.spec.fingerprint
+    with torch.no_grad():
+        for parameter in opened.model.parameters():
+            parameter.mul_(1.3)
+    assert np.abs(around.encode_texts(TEXTS) - before).max() > 1e-3
+    np.testing.assert_array_equal(encoder.encode_texts(TEXTS), before)
+
+
+def test_every_parameter_that_decides_a_vector_gets_a_gradient(opened: HFTrainable) -> None:
+    opened.model.requires_grad_(True)
+    images, texts = vectors(opened)
+    weights = torch.randn_like(images @ texts.T)
+    (opened.towers.scale * (weights * (images @ texts.T)).sum()).backward()  # type: ignore[no-untyped-call]
+    idle = {
+        name for name, parameter in opened.model.named_parameters() if parameter.grad is None
+        and not name.startswith(opened.towers.family.idle_weights or ("-",)) and name != "logit_bias"
+    }  # fmt: skip
+    opened.model.requires_grad_(False)
+    opened.model.zero_grad()
+    assert not idle
+
+
+def test_each_parameter_has_a_part_and_a_depth(opened: HFTrainable) -> None:
+    towers = opened.towers
+    names = [name for name, _ in opened.model.named_parameters()]
+    parts = {name: towers.part_of(name) for name in names}
+    assert {"image", "text", "temperature", "text_head"} <= set(parts.values())
+    depths = {name: towers.depth(name) for name in names}
+    assert all(depths[name] == 0 for name, part in parts.items() if part in ("temperature", "image_head", "text_head"))
+    for side in ("image", "text"):
+        deep = [depths[name] for name, part in parts.items() if part == side and ".embeddings." in name]
+        assert all(depth == max(depths[n] for n, p in parts.items() if p == side) for depth in deep)
+    if towers.family.model_type != "align":
+        assert {depths[name] for name, part in parts.items() if part == "image"} >= {0, 1, 2, 3}  # two blocks
+
+
+def test_adapters_go_into_the_attention_of_both_towers(opened: HFTrainable) -> None:
+    if opened.towers.family.model_type == "align":
+        with pytest.raises(ConfigError, match="no attention"):
+            opened.towers.attention_layers(("image",))
+        return
+    layers = opened.towers.attention_layers(("image", "text"))
+    modules = dict(opened.model.named_modules())
+    assert all(isinstance(modules[name], torch.nn.Linear) for name in layers)
+    assert {name.split(".")[0] for name in layers} == {"vision_model", "text_model"}
+    assert not [name for name in layers if ".head." in name]
+    n_blocks = 2 + 2  # of both towers
+    assert len(layers) in (4 * n_blocks, 4 * 2 + 3 * 2)  # BERT's output projection is called dense
+
+
+def test_saved_unchanged_it_gives_the_same_vectors(encoder: HFEncoder, opened: HFTrainable, tmp_path: Path) -> None:
+    folder = tmp_path / "tuned"
+    opened.save(folder, opened.model.state_dict(), "# card\n")
+    again = load_encoder(str(folder), dtype="float32", device="cpu")
+    np.testing.assert_array_equal(again.encode_texts(TEXTS), encoder.encode_texts(TEXTS))
+    np.testing.assert_array_equal(again.encode_images(PICTURES), encoder.encode_images(PICTURES))
+    assert (folder / "README.md").read_text() == "# card\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["tuned"]
+
+
+def test_saving_replaces_a_folder_and_refuses_a_file(opened: HFTrainable, tmp_path: Path) -> None:
+    folder = tmp_path / "tuned"
+    folder.mkdir()
+    (folder / "old.txt").write_text("old")
+    opened.save(folder, opened.model.state_dict(), "card")
+    assert not (folder / "old.txt").exists()
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ArtifactError, match="in the way"):
+        opened.save(tmp_path / "file", opened.model.state_dict(), "card")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_dropped_patches_in_training_only(opened: HFTrainable) -> None:
+    if opened.towers.family.model_type in ("align", "siglip2"):
+        with pytest.raises(ConfigError, match="cannot be dropped"), opened.dropped_patches(0.5):
+            pass
+        return
+    inputs = opened.image_inputs([opened.prepare_image(picture) for picture in PICTURES])
+    seen: list[int] = []
+    embeddings, n_first = opened.towers.patch_embeddings()
+    whole = embeddings(**inputs)
+    with torch.no_grad(), opened.dropped_patches(0.5):
+        hook = embeddings.register_forward_hook(lambda module, inputs, tokens: seen.append(tokens.shape[1]))
+        calm = opened.towers.image_features(inputs)
+        opened.model.train()
+        dropped = opened.towers.image_features(inputs)
+        opened.model.eval()
+        hook.remove()
+    n_patches = whole.shape[1] - n_first
+    assert seen == [whole.shape[1], n_first + round(n_patches / 2)]
+    np.testing.assert_array_equal(opened.towers.image_features(inputs).detach(), calm)
+    assert float((dropped - calm).abs().max()) > 1e-4
+
+
+def test_the_scale_is_held_below_its_limit(opened: HFTrainable) -> None:
+    limit = float(opened.towers.scale) / 2
+    opened.towers.clamp_scale(limit)
+    assert float(opened.towers.scale) == pytest.approx(limit, rel=1e-5)
+    opened.towers.clamp_scale(10 * limit)
+    assert float(opened.towers.scale) == pytest.approx(limit, rel=1e-5)
