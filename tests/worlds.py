@@ -99,3 +99,13 @@ class ConceptEncoder:
         if len(words) == 2 and words[1].isdigit():
             return int(words[1])
         return 10**9 + int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
+
+
+@dataclass
+class ForgetfulEncoder(ConceptEncoder):
+    """Reads a number of characters, and can say how many texts are longer."""
+
+    reads: int = 15
+
+    def n_truncated(self, texts: Sequence[str]) -> int:
+        return sum(len(text) > self.reads for text in texts)

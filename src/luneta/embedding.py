@@ -34,7 +34,7 @@ from luneta.progress import track
 from luneta.shards import Kind
 from luneta.store import SLOTS, EmbeddingStore, MemoryStore, text_key
 from luneta.threads import available
-from luneta.types import Encoder, EncoderSpec, ImageRef, SkippedRow, StagedEncoder, Vectors
+from luneta.types import CuttingEncoder, Encoder, EncoderSpec, ImageRef, SkippedRow, StagedEncoder, Vectors
 
 T = TypeVar("T")
 
@@ -72,6 +72,7 @@ class Embeddings:
         texts: (n_texts, embedding_dim) float32 unit vectors.
         encoder: what made them.
         cost: time and counts.
+        n_truncated: texts that are longer than the encoder can read and lost their end; None when it cannot say.
     """
 
     dataset: ImageTextDataset
@@ -79,6 +80,7 @@ class Embeddings:
     texts: Vectors
     encoder: EncoderSpec
     cost: EmbeddingCost
+    n_truncated: int | None = None
 
 
 _Sink = EmbeddingStore | MemoryStore
@@ -131,7 +133,8 @@ def embed(
     run = _Run(encoder, sink, batch_size, n_threads, max_bad_share)
     good, image_keys, text_keys = run.fill(dataset)
     images, texts = sink.vectors("image", image_keys), sink.vectors("text", text_keys)
-    return Embeddings(good, images, texts, encoder.spec, run.cost(time.perf_counter() - start))
+    n_truncated = _n_truncated(encoder, good.texts)
+    return Embeddings(good, images, texts, encoder.spec, run.cost(time.perf_counter() - start), n_truncated)
 
 
 def embed_to_store(
@@ -366,6 +369,30 @@ def unit_vectors(raw: Any, names: Sequence[str], spec: EncoderSpec, method: str)
             "meaningless; look at the encoder's dtype and weights."
         )
     return (wide / lengths[:, None]).astype(np.float32)  # type: ignore[no-any-return]
+
+
+def _n_truncated(encoder: Encoder, texts: Sequence[str]) -> int | None:
+    """How many of the texts the encoder cuts, also where their vectors were stored before.
+
+    Raises:
+        EncoderError: what it says is no count of them.
+    """
+    if not isinstance(encoder, CuttingEncoder):
+        return None
+    n_cut = 0
+    with track("lengths of texts", len(texts)) as advance:
+        for part in _slices(texts, TEXT_SLICE):
+            found = encoder.n_truncated(part)
+            if found is None:
+                return None
+            if not isinstance(found, int | np.integer) or not 0 <= found <= len(part):
+                raise EncoderError(
+                    f"{encoder.spec.name}: n_truncated returned {found!r} for {len(part)} texts; expected how many of "
+                    "them lose their end, or None when nobody can say"
+                )
+            n_cut += int(found)
+            advance(len(part))
+    return n_cut
 
 
 def _without(dataset: ImageTextDataset, bad: Mapping[int, str]) -> ImageTextDataset:

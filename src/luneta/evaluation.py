@@ -104,7 +104,7 @@ def evaluate_embeddings(embeddings: Embeddings, *, duplicates: Duplicates = "mer
     cost = embeddings.cost
     return Evaluation(
         encoder=_encoder_record(embeddings.encoder),
-        dataset=_dataset_record(data),
+        dataset={**_dataset_record(data), "n_truncated": embeddings.n_truncated},
         protocol=_protocol(data, duplicates, seed),
         metrics={d: _metrics(rankings[d], cluster_of[d], seed) for d in DIRECTIONS},
         rankings=rankings,

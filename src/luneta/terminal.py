@@ -28,11 +28,13 @@ WORDS: dict[str, tuple[str, str]] = {
         "Ainda não confie em {encoder}: {check}: {found} (luneta doctor diz mais)",
     ),
     "table_note": (
-        "{data}: {images} images, {texts} texts; duplicates: {duplicates}; skipped: {skipped}; protocol {protocol}; "
-        "below each value its 95 % interval",
-        "{data}: {images} imagens, {texts} textos; duplicatas: {duplicates}; deixadas de fora: {skipped}; protocolo "
-        "{protocol}; sob cada valor, o seu intervalo de 95 %",
+        "{data}: {images} images, {texts} texts; duplicates: {duplicates}; skipped: {skipped}; captions longer than "
+        "the encoder reads, cut: {cut}; protocol {protocol}; below each value its 95 % interval",
+        "{data}: {images} imagens, {texts} textos; duplicatas: {duplicates}; deixadas de fora: {skipped}; legendas "
+        "mais longas do que o codificador lê, cortadas: {cut}; protocolo {protocol}; sob cada valor, o seu intervalo "
+        "de 95 %",
     ),
+    "table_not_known": ("not known", "não se sabe"),
 }
 """Message name -> (English, Brazilian Portuguese); the pages use them too."""
 
@@ -73,6 +75,7 @@ def evaluation_table(evaluations: Sequence[Evaluation], locale: str = "en") -> R
         texts=_written(f"{data['n_texts']:,}", locale),
         skipped=_written(f"{len(first.skipped):,}", locale),
         duplicates=protocol["duplicates"],
+        cut=cut_captions(evaluations, [str(e.encoder["name"]) for e in evaluations], locale),
         protocol=protocol["hash"][:12],
     )
     failed = [
@@ -82,6 +85,16 @@ def evaluation_table(evaluations: Sequence[Evaluation], locale: str = "en") -> R
         if check["verdict"] == "fail"
     ]
     return Group(*tables, Text(note, style="dim"), *(Text(line, style="bold red") for line in failed))
+
+
+def cut_captions(evaluations: Sequence[Evaluation], names: Sequence[str], locale: str) -> str:
+    """How many captions lost their end: one number where all encoders agree, else one for each of the names."""
+    counts = [evaluation.dataset.get("n_truncated") for evaluation in evaluations]
+    unknown = WORDS["table_not_known"][int(locale == "pt-BR")]
+    said = [unknown if count is None else _written(f"{count:,}", locale) for count in counts]
+    if len(set(said)) == 1:
+        return said[0]
+    return ", ".join(f"{count} ({name})" for name, count in zip(names, said, strict=True))
 
 
 def comparison_table(comparison: Comparison, metric: str = "recall@1") -> RenderableType:

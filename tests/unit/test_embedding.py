@@ -19,10 +19,11 @@ from PIL import Image
 from luneta import embedding, store
 from luneta.data.dataset import ImageTextDataset
 from luneta.embedding import cached_store_path, embed, embed_to_store, unit_vectors
+from luneta.encoders.custom import checked
 from luneta.errors import ArtifactError, ConfigError, DatasetError, EncoderError, ImageError, IndexMismatchError
 from luneta.progress import watch
 from luneta.types import EncoderSpec, StagedEncoder, Vectors
-from worlds import ConceptEncoder, Pixel, world
+from worlds import ConceptEncoder, ForgetfulEncoder, Pixel, world
 
 
 @dataclass
@@ -525,3 +526,24 @@ def test_a_real_checkpoint_gives_the_vectors_it_gives_alone_and_resumes(
     embed(encoder, data, store=tmp_path / "stopped", batch_size=5)
     files = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("whole", "stopped")]
     assert files[0] == files[1]
+
+
+def test_texts_that_lose_their_end_are_counted_also_when_stored_before(tmp_path: Path, small_shards: None) -> None:
+    data = world(12, captions_per_image=2, equal_captions=[[11, 0]])
+    expected = sum(len(text) > 14 for text in data.texts)
+    assert expected == 6  # "thing 10, way 0" and its like, at both ends; captions of two pictures count twice
+    for _ in range(2):
+        assert embed(ForgetfulEncoder(reads=14), data, store=tmp_path).n_truncated == expected
+    assert embed(checked(ForgetfulEncoder(reads=14)), data).n_truncated == expected
+
+
+def test_an_encoder_that_cannot_say_what_it_cuts_says_nothing() -> None:
+    assert embed(ConceptEncoder(), world(3)).n_truncated is None
+    assert embed(checked(ConceptEncoder()), world(3)).n_truncated is None
+
+
+@pytest.mark.parametrize("said", [-1, 4, "3", 1.0])
+def test_a_count_that_is_none_is_refused(said: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ForgetfulEncoder, "n_truncated", lambda self, texts: said)
+    with pytest.raises(EncoderError, match=r"n_truncated returned .* for 3 texts"):
+        embed(ForgetfulEncoder(), world(3))

@@ -16,7 +16,7 @@ from luneta.errors import ArtifactError, ConfigError, DatasetError
 from luneta.evaluation import evaluate, evaluate_embeddings
 from luneta.results import Evaluation, load_evaluation
 from luneta.types import DIRECTIONS
-from worlds import ConceptEncoder, world
+from worlds import ConceptEncoder, ForgetfulEncoder, world
 
 
 @pytest.fixture(autouse=True)
@@ -256,3 +256,13 @@ def test_every_encoder_is_examined_before_it_is_believed(caplog: pytest.LogCaptu
     assert "luneta doctor says more" in caplog.text
     assert "Do not trust concepts yet" in str(bad)
     assert "Do not trust" not in str(good)
+
+
+def test_captions_that_lost_their_end_are_in_the_result(tmp_path: Path) -> None:
+    """Also those whose vectors were stored before; they are no part of the protocol."""
+    found = [evaluate(ForgetfulEncoder(noise=1.0, reads=14), world(12)) for _ in range(2)]
+    silent = evaluate(ConceptEncoder(noise=1.0), world(12))
+    assert [e.dataset["n_truncated"] for e in (*found, silent)] == [2, 2, None]
+    assert found[0].protocol["hash"] == silent.protocol["hash"]
+    found[1].save(tmp_path / "result.json")
+    assert load_evaluation(tmp_path / "result.json").dataset["n_truncated"] == 2

@@ -11,7 +11,7 @@ from luneta.evaluation import evaluate
 from luneta.results import Evaluation, Metric
 from luneta.terminal import evaluation_table
 from luneta.types import DIRECTIONS
-from worlds import ConceptEncoder, world
+from worlds import ConceptEncoder, ForgetfulEncoder, world
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +21,10 @@ def evaluation() -> Evaluation:
     return replace(found, metrics=metrics)
 
 
-def shown(evaluation: Evaluation, locale: str) -> str:
+def shown(evaluation: Evaluation, locale: str, *others: Evaluation) -> str:
     console = Console(width=80)
     with console.capture() as captured:
-        console.print(evaluation_table([evaluation], locale))
+        console.print(evaluation_table([evaluation, *others], locale))
     return captured.get()
 
 
@@ -57,3 +57,19 @@ def test_ranks_between_two_are_not_rounded(evaluation: Evaluation) -> None:
     for part in ("1,234.5", "999.5–23.5k", "2.5"):
         assert part in text
     assert "1.234,5" in shown(evaluation, "pt-BR")
+
+
+def test_captions_that_lost_their_end_are_counted_per_encoder() -> None:
+    data = world(1200)
+    short, long = (
+        evaluate(ForgetfulEncoder(noise=2.0, dim=4, name=f"reads-{n}", reads=n), data, cache=False) for n in (14, 99)
+    )
+
+    def note(*evaluations: Evaluation, locale: str = "en") -> str:
+        return " ".join(shown(evaluations[0], locale, *evaluations[1:]).split())
+
+    assert "longer than the encoder reads, cut: 1,190; protocol" in note(short)
+    assert "cut: 1,190 (reads-14), 0 (reads-99); protocol" in note(short, long)
+    assert "cut: 1,190; protocol" in note(short, replace(short, encoder={**short.encoder, "name": "another"}))
+    unknown = replace(long, dataset={**long.dataset, "n_truncated": None})
+    assert "cortadas: 1.190 (reads-14), não se sabe (reads-99); protocolo" in note(short, unknown, locale="pt-BR")

@@ -14,7 +14,7 @@ import numpy as np
 
 from luneta.encoders.inputs import list_of_texts
 from luneta.errors import ConfigError, EncoderError, ShapeError, did_you_mean
-from luneta.types import Encoder, EncoderSpec, StagedEncoder, Vectors
+from luneta.types import CuttingEncoder, Encoder, EncoderSpec, StagedEncoder, Vectors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -142,6 +142,10 @@ class CheckedEncoder:
         """
         texts = list_of_texts(texts)
         return self._check("encode_texts", self._encoder.encode_texts(texts), len(texts))
+
+    def n_truncated(self, texts: Sequence[str]) -> int | None:
+        """See `luneta.types.CuttingEncoder`; None when the encoder itself cannot say."""
+        return self._encoder.n_truncated(texts) if isinstance(self._encoder, CuttingEncoder) else None
 
     def _check(self, method: str, vectors: Any, n: int) -> Vectors:
         return check_vectors(vectors, (n, self.spec.embedding_dim), source=f"{self.spec.name}: {method}")

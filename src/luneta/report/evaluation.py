@@ -27,6 +27,7 @@ from luneta.report.sections import (
     encoder_names,
 )  # fmt: skip
 from luneta.results import Evaluation, Metric
+from luneta.terminal import cut_captions
 from luneta.types import DIRECTIONS, Direction
 
 LOWER_IS_BETTER = frozenset({"median_rank", "mean_negative_similarity"})
@@ -101,7 +102,7 @@ class EvaluationSection:
             "folded": self.folded,
             "n_shown": N_SHOWN,
             "language": self.evaluations[0].dataset.get("language"),
-            "data": _data_facts(self.evaluations[0], page),
+            "data": _data_facts(self.evaluations, names, page),
             "rules": _rule_facts(self.evaluations[0], page),
             "hash": self.evaluations[0].protocol["hash"],
             "tables": [_metric_table(self.evaluations, direction, page) for direction in DIRECTIONS],
@@ -114,8 +115,8 @@ class EvaluationSection:
         }
 
 
-def _data_facts(evaluation: Evaluation, page: Page) -> list[tuple[str, str]]:
-    t, dataset, protocol = page.t, evaluation.dataset, evaluation.protocol
+def _data_facts(evaluations: Sequence[Evaluation], names: Sequence[str], page: Page) -> list[tuple[str, str]]:
+    t, dataset, protocol = page.t, evaluations[0].dataset, evaluations[0].protocol
     facts = [
         (t("data_set"), dataset["name"]),
         (t("split"), dataset.get("split")),
@@ -123,6 +124,7 @@ def _data_facts(evaluation: Evaluation, page: Page) -> list[tuple[str, str]]:
         (t("revision"), dataset.get("revision")),
         (t("images"), page.number(dataset["n_images"], 0)),
         (t("texts"), page.number(dataset["n_texts"], 0)),
+        (t("texts_cut"), cut_captions(evaluations, names, page.locale)),
     ]
     if sample := protocol.get("sample"):
         facts.append((t("sample"), t("sample_of", limit=page.number(sample["limit"], 0), seed=sample["seed"])))

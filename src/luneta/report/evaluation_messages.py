@@ -72,6 +72,7 @@ EVALUATION: dict[str, tuple[str, str]] = {
     "protocol_duplicates": ("Duplicates", "Duplicatas"),
     "protocol_ties": ("Equal scores", "Empates"),
     "protocol_interval": ("Intervals", "Intervalos"),
+    "texts_cut": ("Texts cut at what the encoder reads", "Textos cortados no limite do codificador"),
     "every_caption": ("every caption is a query", "cada legenda é uma consulta"),
     "duplicates_merge": (
         "merged: equal captions count as right for each other's images, equal images for each other's captions",

@@ -244,6 +244,15 @@ def test_the_protocol_is_written_out(weak: Evaluation, written: Callable[..., El
     assert facts["Sample"] == "random sample of 1,234 images, seed 7"
     assert facts["Equal scores"] == "a rule of tomorrow"
     assert facts["Images"] == "40"
+    assert facts["Texts cut at what the encoder reads"] == "not known"
+
+
+def test_texts_that_lost_their_end_are_said(weak: Evaluation, written: Callable[..., Element]) -> None:
+    two = [replace(weak, dataset={**weak.dataset, "n_truncated": n}) for n in (1234, 0)]
+    cells = {row.all("th")[0].text: row.all("td")[0].text for row in written(*two, locale="pt-BR").all("tr")
+             if len(row.all("td")) == 1}  # fmt: skip
+    names = encoder_names(two)
+    assert cells["Textos cortados no limite do codificador"] == f"1.234 ({names[0]}), 0 ({names[1]})"
 
 
 def test_galleries_show_the_query_what_was_found_and_what_is_right(weak: Evaluation, weak_page: Element) -> None:
