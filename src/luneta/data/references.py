@@ -1,4 +1,4 @@
-"""References to encoded pictures, in files, in memory, in tables, in archives: read and decoded when asked."""
+"""References to encoded pictures, in files, in tables, in archives: read and decoded when asked."""
 
 from __future__ import annotations
 
@@ -95,17 +95,6 @@ class FileImage(_Encoded):
 
     def read(self) -> bytes:
         return read_file(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryImage(_Encoded):
-    """A picture held as encoded bytes."""
-
-    data: bytes
-    label: str = "picture in memory"
-
-    def read(self) -> bytes:
-        return self.data
 
 
 @dataclass(frozen=True, slots=True)
