@@ -29,6 +29,7 @@ import numpy as np
 from luneta.artifacts import cache_dir
 from luneta.data.dataset import ImageTextDataset
 from luneta.decoding import Changed, content_keys, pictures
+from luneta.encoders.outputs import unit_vectors
 from luneta.errors import ConfigError, DatasetError, EncoderError, ImageError
 from luneta.progress import track
 from luneta.shards import Kind
@@ -73,6 +74,7 @@ class Embeddings:
         encoder: what made them.
         cost: time and counts.
         n_truncated: texts that are longer than the encoder can read and lost their end; None when it cannot say.
+        left_out: images that could not be decoded, by their indexes in the data set that was asked for.
     """
 
     dataset: ImageTextDataset
@@ -81,6 +83,7 @@ class Embeddings:
     encoder: EncoderSpec
     cost: EmbeddingCost
     n_truncated: int | None = None
+    left_out: tuple[int, ...] = ()
 
 
 _Sink = EmbeddingStore | MemoryStore
@@ -134,7 +137,8 @@ def embed(
     good, image_keys, text_keys = run.fill(dataset)
     images, texts = sink.vectors("image", image_keys), sink.vectors("text", text_keys)
     n_truncated = _n_truncated(encoder, good.texts)
-    return Embeddings(good, images, texts, encoder.spec, run.cost(time.perf_counter() - start), n_truncated)
+    cost = run.cost(time.perf_counter() - start)
+    return Embeddings(good, images, texts, encoder.spec, cost, n_truncated, run.left_out)
 
 
 def embed_to_store(
@@ -204,6 +208,7 @@ class _Run:
         self.n_computed: dict[Kind, int] = {"image": 0, "text": 0}
         self.n_total: dict[Kind, int] = {"image": 0, "text": 0}
         self.seconds: dict[Kind, float] = {"image": 0.0, "text": 0.0}
+        self.left_out: tuple[int, ...] = ()
 
     def fill(self, dataset: ImageTextDataset) -> tuple[ImageTextDataset, list[str], list[str]]:
         """Compute what the sink lacks; the data set less its bad images, and the keys of its images and texts."""
@@ -219,6 +224,7 @@ class _Run:
                 refs.setdefault(key, ref)
         failed = self._complete_images(refs, bad)
         reasons.update({i: failed[key] for i, key in enumerate(keys) if isinstance(key, str) and key in failed})
+        self.left_out = tuple(sorted(reasons))
         good = _without(dataset, reasons)
         image_keys = [key for i, key in enumerate(keys) if isinstance(key, str) and i not in reasons]
         object.__setattr__(good, "image_keys", tuple(image_keys))  # the cached property: nobody hashes them again
@@ -333,42 +339,6 @@ class _Run:
                     self.sink.append("text", shard, np.concatenate(blocks), {})
                     self.n_computed["text"] += len(shard)
             self.seconds["text"] += time.perf_counter() - start
-
-
-def unit_vectors(raw: Any, names: Sequence[str], spec: EncoderSpec, method: str) -> Vectors:
-    """What an encoder returned, checked and normalised: (n, embedding_dim) float32, every row of length 1.
-
-    Args:
-        raw: what the encoder returned; of any length but zero.
-        names: (n) labels of the pictures, or the texts, for the message.
-        spec: the encoder's.
-        method: what was called, for the message.
-
-    Raises:
-        EncoderError: not an array of floats, another shape, NaN, infinite or zero vectors.
-    """
-    who = f"{spec.name}: {method}"
-    expected = (len(names), spec.embedding_dim)
-    if not isinstance(raw, np.ndarray) or not np.issubdtype(raw.dtype, np.floating):
-        kind = f"an array of {raw.dtype}" if isinstance(raw, np.ndarray) else f"a {type(raw).__name__}"
-        raise EncoderError(f"{who} returned {kind}; expected a numpy array of float32, shape {expected}")
-    if raw.shape != expected:
-        raise EncoderError(
-            f"{who} returned shape {raw.shape} for {len(names)} items; expected {expected}, one row per item and "
-            "spec.embedding_dim columns"
-        )
-    wide = raw.astype(np.float64)
-    lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))
-    bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
-    if len(bad):
-        name = names[int(bad[0])]
-        what = "a vector of length 0" if lengths[bad[0]] == 0 else "a vector that is not finite (NaN or infinity)"
-        shown = repr(name if len(name) <= 80 else name[:77] + "...")
-        raise EncoderError(
-            f"{who} returned {what} for {shown}, {len(bad)} of {len(names)} in this batch. Scores would be "
-            "meaningless; look at the encoder's dtype and weights."
-        )
-    return (wide / lengths[:, None]).astype(np.float32)  # type: ignore[no-any-return]
 
 
 def _n_truncated(encoder: Encoder, texts: Sequence[str]) -> int | None:

@@ -18,8 +18,9 @@ from PIL import Image
 
 from luneta import embedding, store
 from luneta.data.dataset import ImageTextDataset
-from luneta.embedding import cached_store_path, embed, embed_to_store, unit_vectors
+from luneta.embedding import cached_store_path, embed, embed_to_store
 from luneta.encoders.custom import checked
+from luneta.encoders.outputs import unit_vectors
 from luneta.errors import ArtifactError, ConfigError, DatasetError, EncoderError, ImageError, IndexMismatchError
 from luneta.progress import watch
 from luneta.types import EncoderSpec, StagedEncoder, Vectors

@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luneta.encoders.inputs import list_of_texts
-from luneta.errors import ConfigError, EncoderError, ShapeError, did_you_mean
+from luneta.encoders.outputs import unit_vectors
+from luneta.errors import ConfigError, EncoderError, did_you_mean
 from luneta.types import CuttingEncoder, Encoder, EncoderSpec, StagedEncoder, Vectors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-LENGTH_TOLERANCE = 1e-3
-"""How far from 1 the length of a vector may be."""
 
 
 def load_object(path: str) -> Encoder:
@@ -111,7 +109,7 @@ def _checked_spec(name: str, encoder: Any) -> EncoderSpec:
 
 
 class CheckedEncoder:
-    """An encoder whose every answer is checked: shape, dtype, finite numbers, unit length."""
+    """An encoder whose every answer is checked, for its shape, kind and finite numbers, and brought to unit length."""
 
     def __init__(self, encoder: Encoder, spec: EncoderSpec) -> None:
         self._encoder: Any = encoder
@@ -130,25 +128,22 @@ class CheckedEncoder:
         return self._encoder
 
     def encode_images(self, images: Sequence[Image]) -> Vectors:
-        """See `luneta.types.Encoder`. Raises ShapeError when what comes back is no array of unit vectors."""
-        return self._check("encode_images", self._encoder.encode_images(images), len(images))
+        """See `luneta.types.Encoder`. Raises EncoderError when what comes back is no set of finite vectors."""
+        return unit_vectors(self._encoder.encode_images(images), _numbered(images), self.spec, "encode_images")
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """See `luneta.types.Encoder`.
 
         Raises:
             ConfigError: something that is not a list of strings.
-            ShapeError: what comes back is no array of unit vectors.
+            EncoderError: what comes back is no set of finite vectors.
         """
         texts = list_of_texts(texts)
-        return self._check("encode_texts", self._encoder.encode_texts(texts), len(texts))
+        return unit_vectors(self._encoder.encode_texts(texts), texts, self.spec, "encode_texts")
 
     def n_truncated(self, texts: Sequence[str]) -> int | None:
         """See `luneta.types.CuttingEncoder`; None when the encoder itself cannot say."""
         return self._encoder.n_truncated(texts) if isinstance(self._encoder, CuttingEncoder) else None
-
-    def _check(self, method: str, vectors: Any, n: int) -> Vectors:
-        return check_vectors(vectors, (n, self.spec.embedding_dim), source=f"{self.spec.name}: {method}")
 
 
 class CheckedStagedEncoder(CheckedEncoder):
@@ -159,31 +154,11 @@ class CheckedStagedEncoder(CheckedEncoder):
         return self._encoder.prepare_image(image)
 
     def encode_prepared(self, prepared: Sequence[Any]) -> Vectors:
-        """See `luneta.types.StagedEncoder`. Raises ShapeError when what comes back is no array of unit vectors."""
-        return self._check("encode_prepared", self._encoder.encode_prepared(prepared), len(prepared))
+        """See `luneta.types.StagedEncoder`. Raises EncoderError when what comes back is no set of finite vectors."""
+        vectors = self._encoder.encode_prepared(prepared)
+        return unit_vectors(vectors, _numbered(prepared), self.spec, "encode_prepared")
 
 
-def check_vectors(vectors: Any, shape: tuple[int, int], *, source: str) -> Vectors:
-    """`vectors` itself if it is a float32 array of that shape whose rows are finite and of length 1.
-
-    Raises:
-        ShapeError: it is not; the message says what arrived.
-    """
-    if not isinstance(vectors, np.ndarray):
-        raise ShapeError(f"{source} gave a {type(vectors).__name__}, expected a NumPy array of shape {shape}")
-    if vectors.shape != shape:
-        raise ShapeError(f"{source} gave shape {vectors.shape}, expected {shape}: one row per item, in their order")
-    if vectors.dtype != np.float32:
-        raise ShapeError(f"{source} gave {vectors.dtype}, expected float32; return vectors.astype(numpy.float32)")
-    if not np.isfinite(vectors).all():
-        row = int(np.argmin(np.isfinite(vectors).all(axis=1)))
-        raise ShapeError(f"{source} gave NaN or infinity, first in row {row}")
-    lengths = np.linalg.norm(vectors, axis=1)
-    off = np.abs(lengths - 1) > LENGTH_TOLERANCE
-    if off.any():
-        row = int(np.argmax(off))
-        raise ShapeError(
-            f"{source} gave {int(off.sum())} of {shape[0]} rows that are not of length 1 (row {row}: "
-            f"{lengths[row]:.4g}); divide each row by its length"
-        )
-    return vectors
+def _numbered(items: Sequence[Any]) -> list[str]:
+    """Names for what has none."""
+    return [f"picture {number} of {len(items)}" for number in range(1, len(items) + 1)]

@@ -17,7 +17,7 @@ from checkpoints import sentences
 from luneta import load_encoder
 from luneta.encoders import presets
 from luneta.encoders.registry import list_encoders
-from luneta.errors import ConfigError, EncoderError, ShapeError
+from luneta.errors import ConfigError, EncoderError
 from luneta.types import Encoder, StagedEncoder
 
 MakeCheckpoint = Callable[[str], Path]
@@ -87,7 +87,15 @@ class NotANumber(Colours):
 
 
 class Long(Colours):
-    damage = staticmethod(lambda vectors: vectors * np.float32(1.01))
+    damage = staticmethod(lambda vectors: vectors * np.float32(17))
+
+
+class LongAndStaged(Staged):
+    damage = staticmethod(Long.damage)
+
+
+class Nothing(Colours):
+    damage = staticmethod(lambda vectors: vectors * np.float32(0))
 
 
 class Whole(Colours):
@@ -202,19 +210,33 @@ def test_unknown_names(name: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("Shaped", r"gave shape \(1, 3\), expected \(2, 3\)"),
-        ("Double", "gave float64, expected float32"),
-        ("Listed", "gave a list, expected a NumPy array"),
-        ("NotANumber", "NaN or infinity, first in row 0"),
-        ("Long", r"2 of 2 rows that are not of length 1 \(row 0: 1.01\)"),
+        ("Shaped", r"returned shape \(1, 3\) for 2 items; expected \(2, 3\)"),
+        ("Listed", "returned a list; expected a numpy array"),
+        ("NotANumber", r"returned a vector that is not finite .* for '(a|picture 1 of 2)', 2 of 2"),
+        ("Nothing", "returned a vector of length 0 for '(a|picture 1 of 2)', 2 of 2"),
     ],
 )
 def test_an_encoder_of_ones_own_is_watched(name: str, message: str) -> None:
     encoder = load_encoder(f"own_encoders:{name}")
-    with pytest.raises(ShapeError, match=message):
+    with pytest.raises(EncoderError, match=f"encode_texts {message}"):
         encoder.encode_texts(["a", "b"])
-    with pytest.raises(ShapeError, match=message):
+    with pytest.raises(EncoderError, match=f"encode_images {message}"):
         encoder.encode_images([Image.new("RGB", (2, 2))] * 2)
+
+
+@pytest.mark.usefixtures("own_encoders")
+@pytest.mark.parametrize("name", ["Double", "Long", "LongAndStaged"])
+def test_vectors_of_another_length_or_precision_are_brought_to_ours(name: str) -> None:
+    proper, own = load_encoder("own_encoders:Colours"), load_encoder(f"own_encoders:{name}")
+    pictures, texts = [Image.new("RGB", (2, 2), (9, 5, colour)) for colour in (1, 200)], ["a", "bbb"]
+    found = [own.encode_texts(texts), own.encode_images(pictures)]
+    if isinstance(own, StagedEncoder):
+        found.append(own.encode_prepared([own.prepare_image(picture) for picture in pictures]))
+    for vectors, expected in zip(
+        found, [proper.encode_texts(texts), *[proper.encode_images(pictures)] * 2], strict=False
+    ):
+        assert vectors.dtype == np.float32
+        np.testing.assert_allclose(vectors, expected, atol=1e-7)
 
 
 @pytest.mark.usefixtures("own_encoders")
