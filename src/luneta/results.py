@@ -155,7 +155,8 @@ class Evaluation:
         """Write the JSON, and beside it the Parquet file of all queries; returns the latter's path.
 
         `result.json` has `queries.parquet` beside it; any other `NAME.json` has `NAME.queries.parquet`, so that
-        several results can share a folder. Neither file takes its place before both are written.
+        several results can share a folder; a name without `.json` has `NAME-queries.parquet`. Neither file takes its
+        place before both are written.
 
         Raises:
             ArtifactError: the files cannot be written, or `path` is a pipe or a device, which cannot hold two.
@@ -212,12 +213,15 @@ class Evaluation:
 def queries_path(path: str | os.PathLike[str]) -> Path:
     """Where the queries of a result at `path` are.
 
-    >>> [queries_path(name).name for name in ("result.json", "mine.json", "mine.v1")]
-    ['queries.parquet', 'mine.queries.parquet', 'mine.v1.queries.parquet']
+    >>> [queries_path(name).name for name in ("result.json", "mine.json", "mine", "mine.v1")]
+    ['queries.parquet', 'mine.queries.parquet', 'mine-queries.parquet', 'mine.v1-queries.parquet']
     """
     path = Path(path)
-    name = printable(path.name.removesuffix(".json"))  # it is written in the JSON
-    return path.with_name("queries.parquet" if path.name == "result.json" else f"{name}.queries.parquet")
+    name = printable(path.name)  # it is written in the JSON
+    if name == "result.json":
+        return path.with_name("queries.parquet")
+    stem = name.removesuffix(".json")  # "x" and "x.json" are two results, each with queries of its own
+    return path.with_name(f"{stem}{'-' if stem == name else '.'}queries.parquet")
 
 
 def check_savable(path: str | os.PathLike[str]) -> tuple[Path, Path]:

@@ -33,7 +33,14 @@ def other() -> Evaluation:
 
 
 @pytest.mark.parametrize(
-    ("one", "two"), [("x.v1", "x.v2"), ("out.luneta-mini", "out.luneta-mini-siglip"), ("result", "result.json")]
+    ("one", "two"),
+    [
+        ("x.v1", "x.v2"),
+        ("out.luneta-mini", "out.luneta-mini-siglip"),
+        ("result", "result.json"),
+        ("x", "x.json"),
+        ("x.json", "x.json.json"),
+    ],
 )
 def test_results_of_several_names_share_a_folder(
     tmp_path: Path, evaluation: Evaluation, other: Evaluation, one: str, two: str
