@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import duckdb
 import filelock
 import numpy as np
 import pandas as pd
@@ -103,6 +104,27 @@ def test_pandas_and_arrow_read_the_shards(made: EmbeddingStore) -> None:
     assert frame["key"].tolist() == keys_of(*range(8))
     good = frame[frame["failure"].isna()]
     np.testing.assert_array_equal(np.stack(good["vector"].to_list()), vectors_of(good["key"].tolist()))
+
+
+def test_duckdb_finds_the_vectors_that_the_store_gives(made: EmbeddingStore) -> None:
+    """A row per key, the lost one without a vector; and a search over the files alone, in its own words."""
+    with duckdb.connect() as database:
+        database.execute("SET threads = 1")
+        files = f"read_parquet('{made.path}/image-*.parquet')"
+        kinds = {name: kind for name, kind, *_ in database.sql(f"DESCRIBE SELECT * FROM {files}").fetchall()}
+        assert kinds["vector"] in ("FLOAT[]", "FLOAT[4]")
+        rows = database.sql(f"SELECT key, vector, failure FROM {files}").fetchall()
+        assert {key: reason for key, vector, reason in rows if vector is None} == made.failures("image")
+        found = {key: np.float32(vector) for key, vector, _ in rows if vector is not None}
+        assert list(found) == keys_of(0, 1, 2, 4, 5, 6, 7)
+        np.testing.assert_array_equal(np.stack(list(found.values())), vectors_of(list(found)))
+        query = made.vectors("text", [text_key("um barco")])[0]
+        score = "array_inner_product(vector::FLOAT[4], ?::FLOAT[4])"  # list_inner_product trips over lost rows
+        nearest = database.execute(
+            f"SELECT key FROM {files} WHERE failure IS NULL ORDER BY {score} DESC", [query.tolist()]
+        ).fetchall()
+    scores = made.vectors("image", list(found)) @ query
+    assert [key for (key,) in nearest] == [list(found)[row] for row in np.argsort(-scores)]
 
 
 def test_the_manifest_tells_nothing_of_the_machine(tmp_path: Path) -> None:
