@@ -14,7 +14,7 @@ FLOORS: dict[str, int] = {
     "artifacts": 1, "progress": 1, "threads": 1, "grids": 1, "losses": 1, "metrics": 1, "ranking": 1, "stats": 1,
     "data": 2, "encoders": 2, "index": 2,
     "embedding": 3, "decoding": 3, "store": 3, "shards": 3,
-    "evaluation": 3, "results": 3, "exhibits": 3, "terminal": 3,
+    "positives": 3, "evaluation": 3, "results": 3, "exhibits": 3, "terminal": 3,
     "comparison": 3, "leaderboard": 3, "exports": 3, "languages": 3,
     "profiling": 3, "auditing": 3, "leakage": 3, "doctor": 3, "finetuning": 3, "cost": 3,
     "advice": 4, "report": 4, "demo": 4,

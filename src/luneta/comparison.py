@@ -33,6 +33,8 @@ N_EXAMPLES = 8
 
 _REMEDIES = {
     "duplicates": "evaluate all with the same --duplicates rule",
+    "same_item": "evaluate all with the same --same-item column",
+    "relevant_pairs": "count the same things as equal in all: the same --duplicates and --same-item, or equal groups",
     "metric_definitions": "evaluate the older ones again: metrics have changed their meaning since",
     "ties": "evaluate the older ones again: the rule for equal scores has changed since",
     "captions": "evaluate all with the same rule for captions",
@@ -214,7 +216,7 @@ def check_protocols(evaluations: Sequence[Evaluation]) -> None:
     if len(set(hashes)) == 1:
         return
     names = distinct_names(evaluations)
-    ruled = sorted({key for e in evaluations for key in e.protocol} - {"hash", "bootstrap_seed", "interval"})
+    ruled = sorted({key for e in evaluations for key in e.protocol} - {"hash", "bootstrap_seed", "interval", "links"})
     recorded = ("name", "split", "language", "revision")
     lines, differing = [], []
     for key, values in [

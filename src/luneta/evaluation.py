@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,20 +15,19 @@ from numpy.typing import NDArray
 
 from luneta.artifacts import hash_json
 from luneta.data.dataset import ImageTextDataset, Indexes
-from luneta.data.relevance import equal_things, merged_pairs
+from luneta.data.relevance import Things
 from luneta.doctor import examine
 from luneta.embedding import Embeddings, cached_store_path, embed
-from luneta.errors import ArtifactError, ConfigError, DatasetError, EncoderError, did_you_mean
+from luneta.errors import ArtifactError, DatasetError, EncoderError
 from luneta.exhibits import exhibits
 from luneta.metrics import METRICS, best_rank, chance, normalized_recall_at
+from luneta.positives import Duplicates, Positives, check_duplicates, find_positives
 from luneta.ranking import Ranking, rank_both
 from luneta.results import Evaluation, Exhibits, Metric
-from luneta.stats import bootstrap, clusters
+from luneta.stats import bootstrap
 from luneta.types import DIRECTIONS, Direction, Encoder, EncoderSpec
 
 logger = logging.getLogger("luneta")
-
-Duplicates = Literal["merge", "strict"]
 
 METRIC_DEFINITIONS = 2
 """Raised whenever a metric or the tie rule changes its meaning: results of different numbers are not comparable."""
@@ -46,7 +45,7 @@ def evaluate(
     encoder: Encoder,
     dataset: ImageTextDataset,
     *,
-    duplicates: Duplicates = "merge",
+    duplicates: Duplicates | Things = "merge",
     cache: bool = True,
     batch_size: int | None = None,
     max_bad_share: float = 0.01,
@@ -58,17 +57,23 @@ def evaluate(
         encoder: what `load_encoder` returns, or any object with `spec`, `encode_images` and `encode_texts`.
         dataset: what `open_dataset` returns.
         duplicates: "merge" counts equal captions as relevant to each other's images, and equal pictures as relevant
-            to each other's captions; "strict" counts only the pairs of the source.
+            to each other's captions; "near" counts near-identical pictures as equal too, and decodes them all once
+            more to find them; "strict" counts only the pairs of the source. What else is the same thing, such as
+            pictures of one garment, is said by groups: `find_groups(dataset, item_column="sku").things()`.
         cache: keep the vectors between runs, and reuse those of the same encoder fingerprint and content.
         batch_size: items per forward pass; None lets the encoder and the device decide.
         max_bad_share: above this share of undecodable images the run stops.
         seed: of the bootstrap.
 
     Raises:
+        ConfigError: an unknown rule for duplicates, or groups of other data.
         DatasetError: too many images cannot be decoded, or nothing is left to evaluate.
         EncoderError: the encoder returns something that is not a set of finite vectors.
     """
-    _check_duplicates(duplicates)
+    if isinstance(duplicates, Things):
+        duplicates.remaining(dataset)  # now, and not after hours of embedding
+    else:
+        check_duplicates(duplicates)
     start = time.perf_counter()
     store = cached_store_path(encoder.spec) if cache and encoder.spec.fingerprint else None
     try:
@@ -87,17 +92,17 @@ def evaluate(
     )
 
 
-def evaluate_embeddings(embeddings: Embeddings, *, duplicates: Duplicates = "merge", seed: int = 0) -> Evaluation:
+def evaluate_embeddings(
+    embeddings: Embeddings, *, duplicates: Duplicates | Things = "merge", seed: int = 0
+) -> Evaluation:
     """The same from vectors that are already there; ranked on the GPU when the encoder is on one."""
-    _check_duplicates(duplicates)
     start = time.perf_counter()
     data = embeddings.dataset
     if not data.n_images:
         raise DatasetError(f"{data.name} holds no image and no text: there is nothing to evaluate")
-    pairs = merged_pairs(data) if duplicates == "merge" else data.pairs
+    positives = find_positives(data, duplicates, left_out=embeddings.left_out)
     device = embeddings.encoder.device if embeddings.encoder.device.startswith("cuda") else None
-    rankings = rank_both(embeddings.texts, embeddings.images, pairs, device=device)
-    cluster_of = _clusters(data)
+    rankings = rank_both(embeddings.texts, embeddings.images, positives.pairs, device=device)
     shown: dict[Direction, Exhibits] = {
         direction: exhibits(rankings[direction], *_sides(embeddings, direction)) for direction in DIRECTIONS
     }
@@ -105,11 +110,11 @@ def evaluate_embeddings(embeddings: Embeddings, *, duplicates: Duplicates = "mer
     return Evaluation(
         encoder=_encoder_record(embeddings.encoder),
         dataset={**_dataset_record(data), "n_truncated": embeddings.n_truncated},
-        protocol=_protocol(data, duplicates, seed),
-        metrics={d: _metrics(rankings[d], cluster_of[d], seed) for d in DIRECTIONS},
+        protocol=_protocol(data, positives, seed),
+        metrics={d: _metrics(rankings[d], positives.clusters[d], seed) for d in DIRECTIONS},
         rankings=rankings,
         query_names={"text_to_image": list(data.texts), "image_to_text": [image.label for image in data.images]},
-        clusters=cluster_of,
+        clusters=positives.clusters,
         slices=_slices(data),
         cost={
             "wall_s": cost.wall_s + time.perf_counter() - start,
@@ -144,22 +149,6 @@ def _examine(encoder: Encoder) -> list[dict[str, str]]:
                 check.name, check.verdict, check.measured, check.why, check.mend,
             )  # fmt: skip
     return [{"name": check.name, "verdict": check.verdict, "measured": check.measured} for check in checks]
-
-
-def _check_duplicates(duplicates: str) -> None:
-    if duplicates not in get_args(Duplicates):
-        raise ConfigError(f"unknown duplicates rule {duplicates!r}. {did_you_mean(duplicates, get_args(Duplicates))}")
-
-
-def _clusters(data: ImageTextDataset) -> dict[Direction, Indexes]:
-    """Queries that succeed and fail together: of one picture, of equal pictures or with equal captions.
-
-    Equal captions are one query asked several times, also where the rule of relevance tells them apart.
-    """
-    text_group, image_group = equal_things(data)
-    pairs = np.stack([text_group[data.pairs[:, 0]], image_group[data.pairs[:, 1]]], axis=1)
-    of_texts, of_images = clusters(pairs, int(text_group.max()) + 1, int(image_group.max()) + 1)
-    return {"text_to_image": of_texts[text_group], "image_to_text": of_images[image_group]}
 
 
 def _slices(data: ImageTextDataset) -> dict[Direction, dict[str, Sequence[str]]]:
@@ -245,7 +234,7 @@ def _dataset_record(data: ImageTextDataset) -> dict[str, Any]:
     }
 
 
-def _protocol(data: ImageTextDataset, duplicates: Duplicates, seed: int) -> dict[str, Any]:
+def _protocol(data: ImageTextDataset, positives: Positives, seed: int) -> dict[str, Any]:
     """What must be equal for two numbers to be comparable, and the hash of it.
 
     The data set enters by its content, not its name: the same files in another folder are comparable, other files
@@ -256,13 +245,14 @@ def _protocol(data: ImageTextDataset, duplicates: Duplicates, seed: int) -> dict
         "n_images": data.n_images,
         "n_texts": data.n_texts,
         "captions": "every caption is a query",
-        "duplicates": duplicates,
+        **positives.rules,
         "ties": "expectation over random orders",
         "metric_definitions": METRIC_DEFINITIONS,
     }
     return {
         "hash": hash_json(rules),
         **rules,
+        **positives.record,
         "sample": dict(data.sample) if data.sample else None,
         "sample_seed": data.sample["seed"] if data.sample else None,
         "interval": "95 % percentile bootstrap over clusters of related queries",

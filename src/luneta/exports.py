@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from luneta.artifacts import atomic_path, write_json
-from luneta.data.relevance import merged_pairs
+from luneta.data.relevance import Things
 from luneta.embedding import Embeddings
 from luneta.errors import ConfigError
-from luneta.evaluation import Duplicates
+from luneta.positives import Duplicates, find_positives
 from luneta.ranking import top_k
 from luneta.results import Evaluation
 from luneta.types import DIRECTIONS, Direction
@@ -21,7 +21,11 @@ PREFIX = {"text_to_image": ("t", "i"), "image_to_text": ("i", "t")}
 
 
 def export_trec(
-    embeddings: Embeddings, folder: str | os.PathLike[str], *, depth: int = 100, duplicates: Duplicates = "merge"
+    embeddings: Embeddings,
+    folder: str | os.PathLike[str],
+    *,
+    depth: int = 100,
+    duplicates: Duplicates | Things = "merge",
 ) -> list[Path]:
     """Write DIRECTION.run and DIRECTION.qrels for trec_eval, pytrec_eval, ranx and their kin.
 
@@ -44,7 +48,7 @@ def export_trec(
     if depth < 1:
         raise ConfigError(f"depth is {depth}; expected at least 1")
     data = embeddings.dataset
-    pairs = merged_pairs(data) if duplicates == "merge" else data.pairs
+    pairs = find_positives(data, duplicates, left_out=embeddings.left_out).pairs
     tag = "".join(c if c.isalnum() or c in "-._" else "-" for c in embeddings.encoder.name)
     sides = {
         "text_to_image": (embeddings.texts, embeddings.images),

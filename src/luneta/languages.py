@@ -15,9 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luneta.data.dataset import ImageTextDataset
+from luneta.data.groups import same_things
+from luneta.data.relevance import Things, equal_captions
 from luneta.errors import ConfigError, DatasetError
-from luneta.evaluation import Duplicates, evaluate
+from luneta.evaluation import evaluate
 from luneta.metrics import METRICS
+from luneta.positives import Duplicates, joined
 from luneta.results import Evaluation
 from luneta.stats import bootstrap, holm, randomisation_test
 from luneta.types import DIRECTIONS, Direction, Encoder
@@ -95,7 +98,7 @@ def language_gap(
     datasets: Mapping[str, ImageTextDataset],
     *,
     writings: bool = True,
-    duplicates: Duplicates = "merge",
+    duplicates: Duplicates | Mapping[str, Duplicates | Things] = "merge",
     cache: bool = True,
     batch_size: int | None = None,
     max_bad_share: float = 0.01,
@@ -107,26 +110,32 @@ def language_gap(
         encoder: what `load_encoder` returns, or any object with `spec`, `encode_images` and `encode_texts`.
         datasets: {language: the same pictures with captions in it}; the first is the reference.
         writings: also measure captions without accents and in other cases.
-        duplicates, cache, batch_size, max_bad_share, seed: as in `evaluate`.
+        duplicates: as in `evaluate`; groups for each language, as {language: groups.things()}.
+        cache, batch_size, max_bad_share, seed: as in `evaluate`.
 
     Raises:
-        ConfigError: fewer than two languages.
+        ConfigError: fewer than two languages, or groups that lack one.
         DatasetError: a language shares no picture with the first.
     """
     if len(datasets) < 2:
         raise ConfigError(f"{len(datasets)} language to compare; expected at least two, such as en,pt-BR")
 
-    def measure(data: ImageTextDataset) -> Evaluation:
-        return evaluate(encoder, data, duplicates=duplicates, cache=cache, batch_size=batch_size,
+    rules = _rules(datasets, duplicates)
+
+    def measure(data: ImageTextDataset, rule: Duplicates | Things) -> Evaluation:
+        return evaluate(encoder, data, duplicates=rule, cache=cache, batch_size=batch_size,
                         max_bad_share=max_bad_share, seed=seed)  # fmt: skip
 
-    evaluations = {language: measure(data) for language, data in datasets.items()}
+    evaluations = {language: measure(data, rules[language]) for language, data in datasets.items()}
     rewritten: dict[tuple[str, str], Evaluation] = {}
     for language, data in datasets.items() if writings else ():
         for name, write in WRITINGS.items():
             texts = [write(text) for text in data.texts]
             if texts != list(data.texts):
-                rewritten[language, name] = measure(replace(data, texts=texts))
+                other, rule = replace(data, texts=texts), rules[language]
+                if isinstance(rule, Things):
+                    rule = replace(rule, data=other, texts=joined(rule.texts, equal_captions(other)))
+                rewritten[language, name] = measure(other, rule)
     reference = next(iter(datasets))
     pairs = [(language, "", reference) for language in datasets if language != reference]
     pairs += [(language, name, language) for language, name in rewritten]
@@ -141,6 +150,17 @@ def language_gap(
             adjusted = holm([gap.p_holm for gap in found])
             gaps += [replace(gap, p_holm=float(p)) for gap, p in zip(found, adjusted, strict=True)]
     return LanguageGap(evaluations, rewritten, gaps)
+
+
+def _rules(
+    datasets: Mapping[str, ImageTextDataset], duplicates: Duplicates | Mapping[str, Duplicates | Things]
+) -> dict[str, Duplicates | Things]:
+    """What counts as equal in each language; near-identical pictures are looked for once, not in every writing."""
+    if isinstance(duplicates, Mapping):
+        if lacking := [language for language in datasets if language not in duplicates]:
+            raise ConfigError(f"duplicates lacks {', '.join(lacking)}; expected groups for every language")
+        return {language: duplicates[language] for language in datasets}
+    return {language: same_things(data) if duplicates == "near" else duplicates for language, data in datasets.items()}
 
 
 def _gap(reference: Evaluation, other: Evaluation, gap: Gap, seed: int) -> Gap:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from luneta.types import DIRECTIONS
 
@@ -74,7 +74,7 @@ def evaluation_table(evaluations: Sequence[Evaluation], locale: str = "en") -> R
         images=_written(f"{data['n_images']:,}", locale),
         texts=_written(f"{data['n_texts']:,}", locale),
         skipped=_written(f"{len(first.skipped):,}", locale),
-        duplicates=protocol["duplicates"],
+        duplicates=rule_of_duplicates(protocol),
         cut=cut_captions(evaluations, [str(e.encoder["name"]) for e in evaluations], locale),
         protocol=protocol["hash"][:12],
     )
@@ -85,6 +85,15 @@ def evaluation_table(evaluations: Sequence[Evaluation], locale: str = "en") -> R
         if check["verdict"] == "fail"
     ]
     return Group(*tables, Text(note, style="dim"), *(Text(line, style="bold red") for line in failed))
+
+
+def rule_of_duplicates(protocol: Mapping[str, Any]) -> str:
+    """What counts as equal, in a word or two.
+
+    >>> rule_of_duplicates({"duplicates": "merge"}), rule_of_duplicates({"duplicates": "near", "same_item": "sku"})
+    ('merge', 'near + sku')
+    """
+    return " + ".join(protocol[name] for name in ("duplicates", "same_item") if protocol.get(name))
 
 
 def cut_captions(evaluations: Sequence[Evaluation], names: Sequence[str], locale: str) -> str:

@@ -17,7 +17,7 @@ from luneta.encoders.registry import load_encoder
 from luneta.errors import LunetaError
 from luneta.evaluation import evaluate as evaluate_function
 
-PAGE = {"json", "report", "locale", "data", "encoder", "out"}  # what the command line adds: where things go
+PAGE = {"json", "report", "locale", "data", "encoder", "out", "same_item"}  # what the command line adds
 NOT_OFFERED = {"source", "dataset", "store", "n_threads"}  # named differently, or of no use in a shell
 
 
@@ -63,6 +63,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     [
         ({"locale": "fr"}, "pt-BR"),
         ({"duplicates": "merged"}, "merge"),
+        ({"duplicates": "strict", "same_item": "sku"}, "same-item"),
         ({"encoder": ["luneta-mini", "luneta-minni"]}, "luneta-mini"),
         ({"encoder": ["luneta-mini", "./nowhere"]}, "no such folder"),
         ({"encoder": ["luneta-mini", "folder"]}, "config.json"),

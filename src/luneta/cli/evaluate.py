@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from luneta.data.dataset import ImageTextDataset
-    from luneta.evaluation import Duplicates
+    from luneta.data.relevance import Things
+    from luneta.positives import Duplicates
     from luneta.report.messages import Locale
     from luneta.results import Evaluation
     from luneta.types import Encoder
@@ -45,8 +46,15 @@ def command(
     device: options.Device = "auto",
     batch_size: options.BatchSize = None,
     duplicates: Annotated[
-        str, typer.Option(help="merge: equal captions are relevant to each other's images; strict: they are not.")
+        str,
+        typer.Option(
+            help="merge: equal captions are relevant to each other's images, and equal pictures to each other's "
+            "captions; near: near-identical pictures too; strict: only the given pairs."
+        ),
     ] = "merge",
+    same_item: Annotated[
+        str | None, typer.Option(help="Column whose equal values mean the same thing, such as a product's number.")
+    ] = None,
     cache: Annotated[bool, typer.Option(help="Reuse vectors of an earlier run of the same encoder.")] = True,
     json: Annotated[
         Path | None,
@@ -65,10 +73,9 @@ def command(
         checks.check_encoder(name)
     task = _Task(
         open_encoder=lambda name: options.open_encoder(name, dtype, device),
-        settings={
-            "duplicates": _duplicates(duplicates), "cache": cache, "batch_size": batch_size,
-            "max_bad_share": max_bad_share,
-        },
+        duplicates=_duplicates(duplicates, same_item),
+        same_item=same_item,
+        settings={"cache": cache, "batch_size": batch_size, "max_bad_share": max_bad_share},
         paths=iter(checks.result_paths(json, names)) if json else None,
         report=report,
         locale=check_locale(locale),
@@ -92,11 +99,14 @@ class _Task:
     """What was asked for, and where its results go.
 
     Attributes:
-        settings: arguments of `evaluate`.
+        duplicates, same_item: what counts as equal.
+        settings: the other arguments of `evaluate`.
         paths: one path for each result, in order; None writes none.
     """
 
     open_encoder: Callable[[str], Encoder]
+    duplicates: Duplicates
+    same_item: str | None
     settings: dict[str, Any]
     paths: Iterator[Path] | None
     report: Path | None
@@ -108,9 +118,9 @@ class _Task:
         from luneta.evaluation import evaluate
         from luneta.terminal import evaluation_table
 
-        results = []
+        results, rule = [], self._rule(dataset)
         for name in encoders:
-            results.append(evaluate(self.open_encoder(name), dataset, **self.settings))
+            results.append(evaluate(self.open_encoder(name), dataset, duplicates=rule, **self.settings))
             self._save(results[-1])  # at once: what comes next may fail
         self.console.print(evaluation_table(results, self.locale))
         suggestions = advise(results)
@@ -121,13 +131,22 @@ class _Task:
         from luneta.languages import language_gap
 
         results: list[Evaluation] = []
+        rules = {language: self._rule(data) for language, data in datasets.items()}
         for name in encoders:
-            found = language_gap(self.open_encoder(name), datasets, **self.settings)
+            found = language_gap(self.open_encoder(name), datasets, duplicates=rules, **self.settings)
             for result in found.evaluations.values():
                 self._save(result)
                 results.append(result)
             self.console.print(found)
         self._write_report(results)
+
+    def _rule(self, dataset: ImageTextDataset) -> Duplicates | Things:
+        """What counts as equal; what is near is looked for once, not for every encoder."""
+        from luneta.data.groups import same_things
+
+        if self.duplicates != "near" and self.same_item is None:
+            return self.duplicates
+        return same_things(dataset, near=self.duplicates == "near", item_column=self.same_item)
 
     def _save(self, result: Evaluation) -> None:
         if self.paths is not None:
@@ -150,14 +169,13 @@ def _command_line() -> str:
     return shlex.join(["luneta", *sys.argv[1:]])
 
 
-def _duplicates(value: str) -> Duplicates:
-    from typing import get_args
+def _duplicates(value: str, same_item: str | None) -> Duplicates:
+    from luneta.errors import ConfigError
+    from luneta.positives import check_duplicates
 
-    from luneta.errors import ConfigError, did_you_mean
-    from luneta.evaluation import Duplicates
-
-    known: tuple[Duplicates, ...] = get_args(Duplicates)
-    for rule in known:
-        if value == rule:
-            return rule
-    raise ConfigError(f"unknown duplicates rule {value!r}. {did_you_mean(value, known)}")
+    rule = check_duplicates(value)
+    if rule == "strict" and same_item is not None:
+        raise ConfigError(
+            "--duplicates strict counts only the given pairs: leave out --same-item, or choose merge or near"
+        )
+    return rule

@@ -140,21 +140,27 @@ class ImageTextDataset:
 
     def without_images(self, unreadable: Iterable[int], skipped: Iterable[SkippedRow] = ()) -> ImageTextDataset:
         """The data set less some images; a text that has no other image leaves with its picture."""
-        keep_image = np.ones(self.n_images, dtype=bool)
-        keep_image[list(unreadable)] = False
-        pairs = self.pairs[keep_image[self.pairs[:, 1]]]
-        keep_text = np.zeros(self.n_texts, dtype=bool)
-        keep_text[pairs[:, 0]] = True
-        new_image, new_text = np.cumsum(keep_image) - 1, np.cumsum(keep_text) - 1
+        images, texts = self.remaining(unreadable)
+        new_image, new_text = (np.full(n, -1, dtype=np.int64) for n in (self.n_images, self.n_texts))
+        new_image[images], new_text[texts] = np.arange(len(images)), np.arange(len(texts))
+        pairs = np.stack([new_text[self.pairs[:, 0]], new_image[self.pairs[:, 1]]], axis=1)
         return replace(
             self,
-            images=[self.images[int(i)] for i in np.flatnonzero(keep_image)],
-            texts=[self.texts[int(i)] for i in np.flatnonzero(keep_text)],
-            pairs=np.stack([new_text[pairs[:, 0]], new_image[pairs[:, 1]]], axis=1),
-            image_rows=self.image_rows[keep_image],
-            text_rows=self.text_rows[keep_text],
+            images=[self.images[int(i)] for i in images],
+            texts=[self.texts[int(i)] for i in texts],
+            pairs=pairs[pairs[:, 1] >= 0],
+            image_rows=self.image_rows[images],
+            text_rows=self.text_rows[texts],
             skipped=(*self.skipped, *skipped),
         )
+
+    def remaining(self, unreadable: Iterable[int]) -> tuple[Indexes, Indexes]:
+        """Indexes of the images, and of the texts, that `without_images` keeps."""
+        keep_image = np.ones(self.n_images, dtype=bool)
+        keep_image[list(unreadable)] = False
+        keep_text = np.zeros(self.n_texts, dtype=bool)
+        keep_text[self.pairs[keep_image[self.pairs[:, 1]], 0]] = True
+        return np.flatnonzero(keep_image), np.flatnonzero(keep_text)
 
     def divide(
         self,

@@ -27,6 +27,12 @@ IMAGE_KINDS: tuple[Kind, ...] = ("file", "pixels", "near_image", "mirrored_image
 TEXT_KINDS: tuple[Kind, ...] = ("caption", "near_caption")
 """Links between two texts, the surest first."""
 
+EQUAL_KINDS: tuple[Kind, ...] = ("file", "pixels", "near_image", "vectors", "item", "caption")
+"""Links between items that count as equal in an evaluation, unless it is said otherwise.
+
+Not mirror images, since captions tell left from right, nor captions that differ in accents, which tell words apart.
+"""
+
 _THREADS = 4
 _PART = 64
 _NEAREST = 10  # images with near vectors that each is linked to

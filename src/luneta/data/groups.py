@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luneta.data.dataset import ImageTextDataset, Indexes
-from luneta.data.group_links import IMAGE_KINDS, KINDS, TEXT_KINDS, Kind, Links, find_links
+from luneta.data.group_links import EQUAL_KINDS, KINDS, TEXT_KINDS, Kind, Links, find_links
+from luneta.data.relevance import Things, equal_captions
 from luneta.errors import ConfigError
 from luneta.stats import clusters
 
@@ -131,19 +132,22 @@ class Groups:
             chain.append(self._link(edge))
         return chain[::-1]
 
-    def things(self, dataset: int = 0, kinds: Sequence[Kind] = IMAGE_KINDS) -> tuple[Indexes, Indexes]:
-        """(n_texts,) and (n_images,) numbers that equal captions share, and that copies of one picture share.
+    def things(self, dataset: int = 0, kinds: Sequence[Kind] = EQUAL_KINDS) -> Things:
+        """What counts as equal in an evaluation: `evaluate(encoder, data, duplicates=groups.things())`.
 
-        What `luneta.data.relevance.merged_pairs` takes for an evaluation in which near-identical images count as
-        equal. It neither chains through pairs, as groups do, nor takes captions that differ in accents as equal.
+        It does not chain through pairs, as groups do: captions of one image are not equal.
 
         Args:
             dataset: which of those grouped.
-            kinds: links of images that count. Where captions tell left from right or name colours, leave out
-                "mirrored_image" and "near_image": a red apple is a near-identical image of a green one.
+            kinds: links that count, of images and of texts. Where captions name colours, leave out "near_image": a red
+                apple is a near-identical image of a green one.
         """
-        images, texts = self.numbers(kinds)[dataset][0], self.numbers(["caption"])[dataset][1]
-        return np.unique(texts, return_inverse=True)[1], np.unique(images, return_inverse=True)[1]
+        images, texts = (np.unique(numbers, return_inverse=True)[1] for numbers in self.numbers(kinds)[dataset])
+        first, _, end = self._offsets[2 * dataset : 2 * dataset + 3]
+        within = ((first <= self.found.nodes) & (self.found.nodes < end)).all(axis=1)
+        n = np.bincount(self.found.kinds[within], minlength=len(KINDS))
+        links: dict[str, int] = {kind: int(n[KINDS.index(kind)]) for kind in kinds if n[KINDS.index(kind)]}
+        return Things(self.datasets[dataset], texts, images, {"duplicates": "groups"}, links)
 
     def numbers(self, kinds: Sequence[Kind]) -> list[tuple[Indexes, Indexes]]:
         """For each data set (n_images,) and (n_texts,) numbers, equal where links of some kinds join items.
@@ -273,6 +277,25 @@ def find_groups(
         logger.warning("%s", doubt)
     broken = {Item("image", index, number): reason for (number, index), reason in unreadable.items()}
     return Groups(several, tuple(parts[::2]), tuple(parts[1::2]), links, broken, doubts)
+
+
+def same_things(
+    dataset: ImageTextDataset, *, near: bool = True, item_column: str | None = None, seed: int = 0
+) -> Things:
+    """Equal captions, equal pictures, and further pictures that are the same thing, for an evaluation.
+
+    Args:
+        dataset: what is to be evaluated.
+        near: near-identical pictures are the same thing (mirror images are not); decodes every picture.
+        item_column: metadata column whose equal values mean the same thing.
+        seed: of the search for near-identical pictures.
+
+    Raises:
+        ConfigError: no such column.
+    """
+    groups = find_groups(dataset, near=near, item_column=item_column, captions=False, seed=seed)
+    rules = {"duplicates": "near" if near else "merge"} | ({"same_item": item_column} if item_column else {})
+    return replace(groups.things(), texts=equal_captions(dataset), rules=rules)
 
 
 def components(edges: Indexes, n: int) -> Indexes:

@@ -3,16 +3,60 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from luneta.data.dataset import ImageTextDataset, Indexes
-from luneta.errors import DatasetError
+from luneta.errors import ConfigError, DatasetError
 
 MAX_PAIRS = 10_000_000
 """More relevant pairs than this (1.6 GB while they are ranked) mean class labels rather than captions."""
+
+
+@dataclass(frozen=True, eq=False)
+class Things:
+    """Which texts of a data set count as equal to one another, and which images.
+
+    Attributes:
+        data: the data set.
+        texts, images: (n_texts,) and (n_images,) numbers from 0 that equal ones share.
+        rules: what makes them equal, by name, for the protocol of an evaluation.
+        links: how many links of each kind join them, for the record.
+    """
+
+    data: ImageTextDataset
+    texts: Indexes
+    images: Indexes
+    rules: Mapping[str, str]
+    links: Mapping[str, int] = field(default_factory=dict)
+
+    def remaining(self, data: ImageTextDataset, left_out: Iterable[int] = ()) -> Things:
+        """The same of what an evaluation measures.
+
+        Args:
+            data: their data set, or what is left of it.
+            left_out: images of their data set that it lacks.
+
+        Raises:
+            ConfigError: they are of other data.
+        """
+        images, texts = self.data.remaining(left_out)
+        left = self.data.without_images(left_out) if len(images) < self.data.n_images else self.data
+        alike = left is data or (
+            left.n_images == data.n_images
+            and np.array_equal(left.pairs, data.pairs)
+            and list(left.texts) == list(data.texts)
+        )
+        if not alike:
+            raise ConfigError(
+                f"these groups are of {self.data.name} ({self.data.n_images:,} images and {self.data.n_texts:,} "
+                f"texts), not of the data set evaluated ({data.name}, {data.n_images:,} and {data.n_texts:,}); make "
+                "them with find_groups of the very data set"
+            )
+        return Things(data, self.texts[texts], self.images[images], self.rules, self.links)
 
 
 def caption_key(text: str) -> str:
@@ -50,10 +94,15 @@ def loose_caption_key(text: str) -> str:
 
 def equal_things(dataset: ImageTextDataset) -> tuple[Indexes, Indexes]:
     """(n_texts,) and (n_images,) numbers that equal captions share, and that equal pictures share."""
-    return _groups([caption_key(text) for text in dataset.texts]), _groups(dataset.image_keys)
+    return equal_captions(dataset), _groups(dataset.image_keys)
 
 
-def merged_pairs(dataset: ImageTextDataset, things: tuple[Indexes, Indexes] | None = None) -> Indexes:
+def equal_captions(dataset: ImageTextDataset) -> Indexes:
+    """(n_texts,) numbers that equal captions share."""
+    return _groups([caption_key(text) for text in dataset.texts])
+
+
+def merged_pairs(dataset: ImageTextDataset, things: Things | None = None) -> Indexes:
     """Pairs in which equal captions are relevant to each other's images, and equal images to each other's texts.
 
     A text t is relevant to an image i when some pair (t', i') has a caption equal to t's and a picture of the same
@@ -61,15 +110,20 @@ def merged_pairs(dataset: ImageTextDataset, things: tuple[Indexes, Indexes] | No
 
     Args:
         dataset: texts, images and their pairs.
-        things: numbers as of `equal_things`, by another rule: `Groups.things` takes near-identical pictures as equal.
+        things: what counts as equal by another rule, as of `Groups.things`; None takes `equal_things`.
 
     Returns:
         (n_pairs, 2) int64 of (text index, image index), sorted.
 
     Raises:
+        ConfigError: the things are of other data.
         DatasetError: so many equal captions that the relevant pairs would not fit in memory.
     """
-    text_group, image_group = equal_things(dataset) if things is None else things
+    if things is None:
+        text_group, image_group = equal_things(dataset)
+    else:
+        left = things.remaining(dataset)
+        text_group, image_group = left.texts, left.images
     group_pairs = np.unique(np.stack([text_group[dataset.pairs[:, 0]], image_group[dataset.pairs[:, 1]]], 1), axis=0)
     texts, text_starts = _members(text_group)
     images, image_starts = _members(image_group)

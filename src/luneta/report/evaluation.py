@@ -39,7 +39,12 @@ N_SHOWN = 2
 
 _RULES = {
     "captions": {"every caption is a query": "every_caption"},
-    "duplicates": {"merge": "duplicates_merge", "strict": "duplicates_strict"},
+    "duplicates": {
+        "merge": "duplicates_merge",
+        "strict": "duplicates_strict",
+        "near": "duplicates_near",
+        "groups": "duplicates_groups",
+    },
     "ties": {"expectation over random orders": "ties_expected"},
     "interval": {"95 % percentile bootstrap over clusters of related queries": "interval_bootstrap"},
 }
@@ -132,10 +137,15 @@ def _data_facts(evaluations: Sequence[Evaluation], names: Sequence[str], page: P
 
 
 def _rule_facts(evaluation: Evaluation, page: Page) -> list[tuple[str, str]]:
-    facts = []
+    facts, protocol = [], evaluation.protocol
     for rule, known in _RULES.items():
-        value = str(evaluation.protocol.get(rule, ""))
+        value = str(protocol.get(rule, ""))
         facts.append((page.t(f"protocol_{rule}"), page.t(known[value]) if value in known else value))
+    if column := protocol.get("same_item"):
+        facts.append((page.t("protocol_same_item"), page.t("same_item_column", column=column)))
+    if links := protocol.get("links"):
+        said = (f"{page.t(f'leakage_kind_{kind}')}: {page.number(n, 0)}" for kind, n in links.items())
+        facts.append((page.t("protocol_links"), "; ".join(said)))
     return facts
 
 

@@ -83,6 +83,22 @@ EVALUATION: dict[str, tuple[str, str]] = {
         "strict: only the pairs of the source count as right",
         "estritas: só os pares da origem contam como certos",
     ),
+    "duplicates_near": (
+        "near: equal captions count as right for each other's images, and equal and near-identical images for each "
+        "other's captions",
+        "próximas: legendas iguais valem para as imagens umas das outras, e imagens iguais ou quase idênticas para as "
+        "legendas umas das outras",
+    ),
+    "duplicates_groups": (
+        "by groups: what was said to be the same thing counts as right for each other",
+        "por grupos: o que foi dito ser a mesma coisa vale uma pela outra",
+    ),
+    "protocol_same_item": ("Same item", "Mesmo item"),
+    "same_item_column": (
+        "images with an equal value of {column} are one thing",
+        "imagens com o mesmo valor de {column} são uma coisa só",
+    ),
+    "protocol_links": ("Links that make things equal", "Ligações que tornam coisas iguais"),
     "ties_expected": (
         "a query's credit is the mean over all orders of equal scores",
         "o crédito de uma consulta é a média sobre todas as ordens dos empates",
