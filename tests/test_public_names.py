@@ -10,13 +10,13 @@ import luneta
 
 def test_the_public_names() -> None:
     assert set(luneta.__all__) == {
-        "open_dataset", "load_encoder", "profile", "examine", "embed", "evaluate", "load_evaluation", "advise",
-        "audit", "compare",
+        "open_dataset", "load_encoder", "profile", "find_groups", "find_leakage", "examine", "embed", "evaluate",
+        "load_evaluation", "advise", "audit", "compare",
         "Evaluation", "ImageTextDataset", "Encoder", "EncoderSpec", "LunetaError", "__version__",
     }  # fmt: skip
     for name in luneta.__all__:
         assert getattr(luneta, name) is not None
-    for verb in ("open_dataset", "load_encoder", "profile", "embed", "evaluate", "advise", "audit", "compare"):
+    for verb in (name for name in luneta.__all__ if name.islower() and not name.startswith("_")):
         assert callable(getattr(luneta, verb))
 
 

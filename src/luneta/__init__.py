@@ -24,6 +24,8 @@ _HOMES = {
     "embed": "luneta.embedding",
     "evaluate": "luneta.evaluation",
     "examine": "luneta.doctor",
+    "find_groups": "luneta.data.groups",
+    "find_leakage": "luneta.leakage",
     "load_encoder": "luneta.encoders.registry",
     "load_evaluation": "luneta.results",
     "open_dataset": "luneta.data.sources",
@@ -34,6 +36,8 @@ __all__ = [  # noqa: RUF022 - the order of the work
     "open_dataset",
     "load_encoder",
     "profile",
+    "find_groups",
+    "find_leakage",
     "examine",
     "embed",
     "evaluate",
@@ -67,12 +71,14 @@ if TYPE_CHECKING:
     from luneta.auditing import audit
     from luneta.comparison import compare
     from luneta.data.dataset import ImageTextDataset
+    from luneta.data.groups import find_groups
     from luneta.data.sources import open_dataset
     from luneta.doctor import examine
     from luneta.embedding import embed
     from luneta.encoders.registry import load_encoder
     from luneta.errors import LunetaError
     from luneta.evaluation import Evaluation, evaluate
+    from luneta.leakage import find_leakage
     from luneta.profiling import profile
     from luneta.results import load_evaluation
     from luneta.types import Encoder, EncoderSpec
