@@ -19,6 +19,7 @@ from luneta.errors import ConfigError, ProtocolMismatchError, did_you_mean
 from luneta.grids import Grid
 from luneta.metrics import METRICS, best_rank, reciprocal_rank
 from luneta.results import Evaluation
+from luneta.slicing import SMALLEST_SLICE, natural, slices
 from luneta.stats import bootstrap, holm, randomisation_test
 from luneta.types import DIRECTIONS, Direction
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 COMPARED = ("recall@1", "recall@5", "recall@10", "mrr", "ndcg@10")
 SLICED = "recall@1"
 LEVEL = 0.05
-SMALLEST_SLICE = 30  # queries; of fewer nothing can be said
 N_EXAMPLES = 8
 
 _REMEDIES = {
@@ -78,7 +78,7 @@ class Slice:
     """The queries that share something, and how every encoder does on them.
 
     Attributes:
-        name, value: what they share: a metadata column and its value, or "words" and a range.
+        name, value: what they share: a metadata column and its value, or "words" and the like and a range.
         values: recall@1 of every evaluation.
         differences: (value, low, high) of every evaluation to the first one; the first's own is None.
     """
@@ -109,7 +109,7 @@ class Comparison:
     Attributes:
         evaluations: in the order given; the first is the one that the others are held against in slices.
         differences: for every direction, metric and pair of encoders.
-        slices: by metadata column, number of words and number of relevant items.
+        slices: by metadata column, caption length, number of relevant items and size of the group.
         contrasts: {(first, second): queries that the first finds and the second misses most, then the reverse}.
     """
 
@@ -319,7 +319,7 @@ def _slices(
 ) -> Iterator[Slice]:
     cluster = evaluations[0].clusters[direction]
     for name, labels in slices(evaluations[0], direction).items():
-        for label in sorted(set(labels), key=_natural):
+        for label in sorted(set(labels), key=natural):
             chosen = np.flatnonzero(np.array(labels, dtype=object) == label)
             if len(chosen) < SMALLEST_SLICE or len(chosen) == len(labels):
                 continue
@@ -331,32 +331,6 @@ def _slices(
                 tuple(float(v[chosen].mean()) for v in values),
                 (None, *((i.value, i.low, i.high) for i in found.values())),
             )  # fmt: skip
-
-
-def slices(evaluation: Evaluation, direction: Direction) -> dict[str, Sequence[str]]:
-    """{name: one label for each query}: metadata columns, words of the caption, number of relevant items."""
-    found: dict[str, Sequence[str]] = dict(evaluation.slices[direction])
-    if direction == "text_to_image":
-        found["words"] = _binned(np.array([len(text.split()) for text in evaluation.query_names[direction]]))
-    found["relevant items"] = _binned(evaluation.rankings[direction].n_relevant)
-    return {name: labels for name, labels in found.items() if len(set(labels)) > 1}
-
-
-def _binned(numbers: NDArray[np.int64]) -> list[str]:
-    """Labels of up to four ranges that hold about as many numbers each."""
-    edges = np.unique(np.quantile(numbers, [0, 0.25, 0.5, 0.75, 1], method="nearest"))
-    starts = edges[:-1] if len(edges) > 1 else edges
-    which = np.searchsorted(starts, numbers, side="right") - 1
-    labels = []
-    for i in range(len(starts)):
-        own = numbers[which == i]
-        labels.append(f"{own.min()}" if own.min() == own.max() else f"{own.min()}-{own.max()}")
-    return [labels[i] for i in which.tolist()]
-
-
-def _natural(label: str) -> tuple[float, str]:
-    head = label.split("-")[0]
-    return (float(head) if head.isdigit() else np.inf, label)
 
 
 def _contrasts(first: Evaluation, second: Evaluation) -> list[Contrast]:

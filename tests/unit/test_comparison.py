@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from luneta.cli import app
-from luneta.comparison import COMPARED, Comparison, compare, slices
+from luneta.comparison import COMPARED, Comparison, compare
 from luneta.data.dataset import ImageTextDataset
 from luneta.errors import ConfigError, ProtocolMismatchError
 from luneta.evaluation import evaluate
@@ -118,16 +118,6 @@ def test_slices_are_means_over_their_own_queries() -> None:
         assert part.differences[1] is not None
         assert part.differences[1][0] == pytest.approx(part.values[1] - part.values[0])
     assert "number" not in {s.name for s in found.slices}  # every value occurs once
-
-
-def test_slices_by_the_words_of_a_caption() -> None:
-    data = world(100)
-    data = dataclasses.replace(data, texts=[f"thing {i}, " + "very " * (i % 10) for i in range(100)])
-    labels = slices(measured(1.0, data), "text_to_image")["words"]
-    assert len(set(labels)) == 4
-    for text, label in zip(data.texts, labels, strict=True):
-        low, _, high = label.partition("-")
-        assert int(low) <= len(text.split()) <= int(high or low)
 
 
 def test_contrasts_are_queries_that_one_finds_and_the_other_misses(three: Comparison) -> None:
