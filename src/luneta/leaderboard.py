@@ -13,6 +13,8 @@ from luneta.grids import Grid
 from luneta.results import SCHEMA, Evaluation, Metric, load_evaluation
 from luneta.types import DIRECTIONS, Direction
 
+_OURS = SCHEMA.partition("/")[0] + "/"
+
 ARROWS: Mapping[Direction, str] = {"text_to_image": "t→i", "image_to_text": "i→t"}
 
 
@@ -85,10 +87,17 @@ def _results(folder: Path) -> tuple[list[Evaluation], dict[str, str]]:
     seen: set[str] = set()
     for path in sorted(folder.rglob("*.json")):
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue  # somebody else's file
-        if not isinstance(content, dict) or not str(content.get("schema", "")).startswith(SCHEMA.partition("/")[0]):
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            refused[str(path.relative_to(folder))] = f"cannot be read: {error}"
+            continue
+        try:
+            content = json.loads(text)
+        except ValueError as error:
+            if _OURS in text[:200]:  # otherwise it is somebody else's
+                refused[str(path.relative_to(folder))] = f"damaged or cut short: {error}"
+            continue
+        if not isinstance(content, dict) or not str(content.get("schema", "")).startswith(_OURS):
             continue
         try:
             evaluation = load_evaluation(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,34 @@ def test_the_terminal_shows_every_pair(three: Comparison) -> None:
         assert shown.count(pair) == 2
     assert "not sure" in shown
     assert "corrected for 3 comparisons" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (lambda text: text.replace("luneta.evaluation/1", "luneta.evaluation/0", 1), "evaluate again to compare"),
+        (lambda text: text[: len(text) // 2], "not readable JSON"),
+        (lambda text: text.replace('"value": 0.', '"value": 0.9', 1), "was edited or damaged"),
+        (lambda text: "", "not readable JSON"),
+        (lambda text: "[]", "has schema None"),
+    ],
+)
+def test_damaged_results_are_refused_with_the_reason(
+    tmp_path: Path, three: Comparison, harm: Callable[[str], str], reason: str
+) -> None:
+    paths = [tmp_path / "good.json", tmp_path / "bad.json"]
+    for evaluation, path in zip(three.evaluations[:2], paths, strict=True):
+        evaluation.save(path)
+    paths[1].write_text(harm(paths[1].read_text()))
+    refused = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["compare", *map(str, paths)])
+    assert refused.exit_code == 2
+    assert reason in refused.output
+    assert "bad.json" in refused.output
+    queries = tmp_path / "good.queries.parquet"
+    queries.write_bytes(queries.read_bytes()[:-20])
+    cut = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["compare", str(paths[0]), str(paths[0])])
+    assert cut.exit_code == 2
+    assert "is not the file that was written with" in cut.output
 
 
 def test_the_command_line(tmp_path: Path, three: Comparison) -> None:

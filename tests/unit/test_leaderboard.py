@@ -56,6 +56,22 @@ def test_every_protocol_is_ranked_by_itself(results: Path) -> None:
     assert "edited" in found.refused["60/edited.json"]
 
 
+def test_what_is_damaged_is_named_and_what_is_others_is_not(results: Path) -> None:
+    whole = (results / "60" / "1.6.json").read_text()
+    (results / "60" / "cut.json").write_text(whole[: len(whole) // 2])
+    (results / "60" / "old.json").write_text(whole.replace("luneta.evaluation/1", "luneta.evaluation/0", 1))
+    (results / "60" / "moved.json").write_text(whole.replace("1.6.queries.parquet", "gone.queries.parquet", 1))
+    (results / "notes.json").write_text("{ no JSON")
+    (results / "folder.json").mkdir()
+    refused = leaderboard(results).refused
+    assert {name: reason for name, reason in refused.items() if "edited.json" not in name} == {
+        "60/cut.json": refused["60/cut.json"], "60/old.json": refused["60/old.json"],
+        "60/moved.json": refused["60/moved.json"], "folder.json": refused["folder.json"],
+    }  # fmt: skip
+    for name, said in (("cut", "cut short"), ("old", "luneta.evaluation/0"), ("moved", "seal does not fit")):
+        assert said in refused[f"60/{name}.json"]
+
+
 def test_bad_requests(results: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="holds no result"):
         leaderboard(tmp_path / "nothing")

@@ -9,7 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from luneta.auditing.findings import Finding
-from luneta.auditing.printed import Printed, parse, parse_count
+from luneta.auditing.printed import Printed, parse, parse_count, parse_rank
 from luneta.auditing.tables import Table
 from luneta.errors import ConfigError, did_you_mean
 
@@ -185,6 +185,13 @@ def _count(cell: str, column: str, row: int) -> int | None:
         raise ConfigError(f"row {row}, column {column!r}: {cell!r} is not a number of queries") from None
 
 
+def _decimal_mark(table: Table, columns: Sequence[_Column]) -> str | None:
+    """What stands before the decimals of shares; None where there are none, or both marks."""
+    cells = "".join(row[c.index] + " " for row in table.rows for c in columns if c.metric != "median_rank")
+    marks = set(re.findall(r"\d([.,])\d", cells))
+    return marks.pop() if len(marks) == 1 else None
+
+
 def _is_number_column(table: Table, column: int) -> bool:
     cells = [row[column] for row in table.rows if row[column].strip()]
     return bool(cells) and all(re.fullmatch(r"[-−+]?[\d.,\s]+%?", cell) for cell in cells)
@@ -197,17 +204,21 @@ def _numbers(
     raw: dict[tuple[int, int], tuple[Decimal, int, bool]] = {}
     remarks: list[Finding] = []
     unreadable = []
+    mark = _decimal_mark(table, columns)
     for r, cells in enumerate(table.rows):
         for column in columns:
+            cell = cells[column.index]
             try:
-                if (found := parse(cells[column.index])) is not None:
-                    raw[r, column.index] = found
-            except ValueError:
-                unreadable.append((r, column))
+                found = parse_rank(cell, mark) if column.metric == "median_rank" else parse(cell)
+            except ValueError as error:
+                unreadable.append((r, column, "is no number" if str(error) == cell else str(error)))
+                continue
+            if found is not None:
+                raw[r, column.index] = found
     if not raw:
         raise ConfigError(f"the columns {', '.join(c.name for c in columns)} hold no number")
-    for r, column in unreadable:
-        why = f"{table.rows[r][column.index]!r} is no number and was left out"
+    for r, column, reason in unreadable:
+        why = f"{table.rows[r][column.index]!r} {reason} and was left out"
         remarks.append(Finding(first_row + r, column.name, "unreadable", "suspicious", why))
     printed: dict[tuple[int, int], Printed] = {}
     for column in columns:

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 _NUMBER = re.compile(r"^[^\w+\-−.,]*(?P<number>[-−]?(?:\d+(?:[.,]\d+)?|[.,]\d+))\s*(?P<percent>%)?(?P<rest>.*)$")
 _REST = re.compile(r"^\s*($|±|\+/-|\+-|\(|\[|[*†‡§¶↑↓\u00b9\u00b2\u00b3])")
+_THOUSANDS = re.compile(
+    r"(?P<whole>\d{1,3}(?P<mark>[., '\u2019\u00a0\u202f])\d{3}(?:(?P=mark)\d{3})*)(?P<rest>(?!(?P=mark))[.,]\d+)?"
+)
 _MISSING = frozenset({"", "-", "–", "—", "n/a", "na", "nan", "none", "null", "?", "x", "..."})
 
 
@@ -86,6 +89,31 @@ def parse(cell: str) -> tuple[Decimal, int, bool] | None:
         raise ValueError(cell)
     number = found["number"].replace("−", "-").replace(",", ".")
     return Decimal(number), len(number.partition(".")[2]), bool(found["percent"])
+
+
+def parse_rank(cell: str, decimal_mark: str | None) -> tuple[Decimal, int, bool] | None:
+    """The same of a median rank, which may have thousands separators.
+
+    Args:
+        cell: as printed.
+        decimal_mark: what stands before the decimals elsewhere in the table, "." or ","; None where nobody can say.
+
+    Raises:
+        ValueError: the cell says something else, or could say two things.
+
+    >>> parse_rank("1.234", ","), parse_rank("1.234", "."), parse_rank("1.100,5", None)
+    ((Decimal('1234'), 0, False), (Decimal('1.234'), 3, False), (Decimal('1100.5'), 1, False))
+    """
+    found = _THOUSANDS.fullmatch(cell.strip())
+    if found is None:
+        return parse(cell)
+    whole, mark, rest = found["whole"], found["mark"], found["rest"] or ""
+    if not rest and whole.count(mark) == 1 and mark in ".,":
+        if decimal_mark is None:
+            raise ValueError(f"could be {whole.replace(mark, '')} or {whole.replace(mark, '.')}")
+        if mark == decimal_mark:
+            return parse(cell)
+    return parse(re.sub(r"\D", "", whole) + rest)
 
 
 def parse_count(cell: str) -> int | None:

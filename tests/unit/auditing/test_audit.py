@@ -217,6 +217,39 @@ def test_brazilian_numbers_and_percent(tmp_path: Path) -> None:
     assert "39,00" in found.findings[0].explanation
 
 
+@pytest.mark.parametrize(
+    ("recall", "rank", "verdict"),
+    [("4,65", "1.234", None), ("4.65", "1,234", None), ("4,65", "1.234.567", None), ("4,65", "1.100,5", None),
+     ("4.65", "1 234", None), ("4.65", "2.000", "proved"), ("4,65", "2,000", "proved"), ("4", "1.234", "unreadable"),
+     ("4,65", "7", "proved"), ("4,65", "1.2.3", "unreadable")],
+)  # fmt: skip
+def test_ranks_in_thousands(tmp_path: Path, recall: str, rank: str, verdict: str | None) -> None:
+    """Where 4.65 % are found by rank 10, a median of 1.234 is impossible, and one of 1 234 is not."""
+    path = tmp_path / "t.csv"
+    path.write_text(f"modelo;consultas;R@10 (%);MedR\na;8.279;{recall};{rank}\n")
+    found = [(f.verdict, f.kind) for f in audit(path).findings if f.kind != "count"]
+    assert found == {"proved": [("proved", "bounds")], "unreadable": [("suspicious", "unreadable")], None: []}[verdict]
+
+
+def test_rows_without_a_count_are_judged_by_their_digits(tmp_path: Path) -> None:
+    """A column of counts with gaps: some empty, some with a dash; stated counts bind their own rows only."""
+    rng = np.random.default_rng(2)
+    rows: list[Row] = []
+    for model in range(6):
+        found = truthful(rng, 4973, 0.3 + model / 20)
+        del found["median_rank"]
+        rows.append({"model": f"m{model}", "dataset": "d", **{k: show(v, 5) for k, v in found.items()}})
+        rows[-1]["n_queries"] = ["4973", "", "–", "n/a", "4973", ""][model]
+    found = audit(write(tmp_path / "t.csv", rows))
+    assert kinds(found) == set()
+    assert found.counts == {"d": 4973}
+    rows[1]["recall@1"] = show(float(rows[1]["recall@1"]) + 0.0001, 5)
+    rows[4]["recall@1"] = show(float(rows[4]["recall@1"]) + 0.0001, 5)
+    proved = kinds(audit(write(tmp_path / "t.csv", rows)))
+    assert (4, "count") in proved
+    assert {row for row, _ in proved} <= {1, 4}
+
+
 def test_mixed_percent_and_fractions_are_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("model,r@1,r@5\na,39.8,64.6\nb,0.412,0.655\nc,41.0,66.0\nd,oops,70.0\n")
