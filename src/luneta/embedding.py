@@ -85,6 +85,13 @@ class Embeddings:
     n_truncated: int | None = None
     left_out: tuple[int, ...] = ()
 
+    @property
+    def all_images(self) -> Vectors:
+        """(n_images, embedding_dim) of the data set that was asked for: zeros where an image could not be decoded."""
+        rows = np.zeros((len(self.images) + len(self.left_out), self.images.shape[1]), dtype=np.float32)
+        rows[np.setdiff1d(np.arange(len(rows)), self.left_out)] = self.images
+        return rows
+
 
 _Sink = EmbeddingStore | MemoryStore
 

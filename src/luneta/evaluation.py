@@ -38,7 +38,7 @@ MOST_SLICES = 30
 NORMALIZED_AT = (1, 5, 10)
 NORMALIZED_SIZE = 1000
 
-__all__ = ["Duplicates", "Evaluation", "evaluate", "evaluate_embeddings"]
+__all__ = ["Duplicates", "Evaluation", "embed_cached", "evaluate", "evaluate_embeddings", "measure"]
 
 
 def evaluate(
@@ -70,14 +70,55 @@ def evaluate(
         DatasetError: too many images cannot be decoded, or nothing is left to evaluate.
         EncoderError: the encoder returns something that is not a set of finite vectors.
     """
+    return measure(
+        encoder,
+        dataset,
+        duplicates=duplicates,
+        cache=cache,
+        batch_size=batch_size,
+        max_bad_share=max_bad_share,
+        seed=seed,
+    )[0]
+
+
+def measure(
+    encoder: Encoder,
+    dataset: ImageTextDataset,
+    *,
+    duplicates: Duplicates | Things = "merge",
+    cache: bool = True,
+    batch_size: int | None = None,
+    max_bad_share: float = 0.01,
+    seed: int = 0,
+) -> tuple[Evaluation, Embeddings]:
+    """What `evaluate` returns, and the vectors it stands on; arguments and errors are its own."""
     if isinstance(duplicates, Things):
         duplicates.remaining(dataset)  # now, and not after hours of embedding
     else:
         check_duplicates(duplicates)
     start = time.perf_counter()
+    embeddings = embed_cached(encoder, dataset, cache=cache, batch_size=batch_size, max_bad_share=max_bad_share)
+    evaluation = evaluate_embeddings(embeddings, duplicates=duplicates, seed=seed)
+    checks = _examine(encoder)
+    cost = {**evaluation.cost, "wall_s": time.perf_counter() - start}
+    return replace(evaluation, checks=checks, cost=cost), embeddings
+
+
+def embed_cached(
+    encoder: Encoder,
+    dataset: ImageTextDataset,
+    *,
+    cache: bool = True,
+    batch_size: int | None = None,
+    max_bad_share: float = 0.01,
+) -> Embeddings:
+    """The vectors of a data set, kept between runs for as long as the encoder's fingerprint stays.
+
+    Arguments and errors are those of `evaluate`. A cache that cannot be used costs time, not the result.
+    """
     store = cached_store_path(encoder.spec) if cache and encoder.spec.fingerprint else None
     try:
-        embeddings = embed(encoder, dataset, store=store, batch_size=batch_size, max_bad_share=max_bad_share)
+        return embed(encoder, dataset, store=store, batch_size=batch_size, max_bad_share=max_bad_share)
     except ArtifactError as error:
         if store is None:
             raise
@@ -85,11 +126,7 @@ def evaluate(
             "the vectors are not kept between runs: %s (the cache is %s; LUNETA_CACHE names another folder, --no-cache "
             "or cache=False does without)", error, store.parent,
         )  # fmt: skip
-        embeddings = embed(encoder, dataset, batch_size=batch_size, max_bad_share=max_bad_share)
-    evaluation = evaluate_embeddings(embeddings, duplicates=duplicates, seed=seed)
-    return replace(
-        evaluation, checks=_examine(encoder), cost={**evaluation.cost, "wall_s": time.perf_counter() - start}
-    )
+    return embed(encoder, dataset, batch_size=batch_size, max_bad_share=max_bad_share)
 
 
 def evaluate_embeddings(

@@ -187,7 +187,8 @@ def _checked_vectors(datasets: Sequence[ImageTextDataset], vectors: Sequence[Vec
         if part.shape != (data.n_images, arrays[0].shape[1]):
             raise ShapeError(f"{data.name} has {data.n_images} images, but its vectors have the shape {part.shape}")
     rows = np.concatenate(arrays)
-    if not np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-3):  # false for NaN too
+    lengths = np.linalg.norm(rows, axis=1)
+    if not np.allclose(lengths[lengths != 0], 1, atol=1e-3):  # false for NaN too
         raise ShapeError("image_vectors are not all finite and of length 1; divide every row by its length")
     return rows
 

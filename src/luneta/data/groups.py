@@ -252,7 +252,8 @@ def find_groups(
         captions: join equal captions, and those equal but for punctuation and accents. Where captions are class
             labels this joins everything.
         image_vectors: (n_images, d) unit vectors of the images (for each data set); those with a cosine of at least
-            `least_cosine` are joined. What is near depends on the encoder: look at the links.
+            `least_cosine` are joined. A row of zeros, for an image that has no vector, joins nothing. What is near
+            depends on the encoder: look at the links.
         least_cosine: for `image_vectors`.
         seed: of the search for near neighbours among many images.
 

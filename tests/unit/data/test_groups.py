@@ -109,6 +109,13 @@ def test_near_vectors_join() -> None:
         find_groups(world(3), image_vectors=vectors, least_cosine=1.5)
 
 
+def test_an_image_without_a_vector_joins_nothing() -> None:
+    """Not even another one without."""
+    vectors = np.array([[0, 0], [1, 0], [0, 0], [1, 0]], dtype=np.float32)
+    (link,) = find_groups(world(4), image_vectors=vectors).links("vectors")
+    assert (link.first.index, link.second.index) == (1, 3)
+
+
 def test_the_same_photo_under_two_languages() -> None:
     images = [Held(str(seed), painting(seed)) for seed in range(3)]
     english = gallery(images, [["a dog"], ["a cat"], ["a hat"]], name="en")
