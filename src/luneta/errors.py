@@ -6,6 +6,7 @@
      |    |-- ImageError         one picture that cannot be decoded
      |    `-- UnreachableError   the hub cannot be reached, for now
      |-- EncoderError            a checkpoint that cannot be loaded, or is not what it claims
+     |-- TrainingError           a training that cannot come to anything
      |-- ShapeError              an array of the wrong shape, dtype or content (NaN, not normalised)
      |-- ArtifactError           a file of ours that is missing, damaged, foreign or cannot be written
      |-- IndexMismatchError      vectors made by another encoder than the one that asks
@@ -47,6 +48,10 @@ class UnreachableError(DatasetError):
 
 class EncoderError(LunetaError):
     """A checkpoint that cannot be loaded, or is not what it claims to be."""
+
+
+class TrainingError(LunetaError):
+    """A training that cannot come to anything, stopped; what it had reached is kept."""
 
 
 class ShapeError(LunetaError):

@@ -11,7 +11,20 @@ import typer
 from typer.core import TyperGroup
 
 from luneta import __version__
-from luneta.cli import audit, compare, demo, doctor, embed, encoders, evaluate, leaderboard, leakage, profile
+from luneta.cli import (
+    audit,
+    compare,
+    demo,
+    doctor,
+    embed,
+    encoders,
+    evaluate,
+    finetune,
+    leaderboard,
+    leakage,
+    profile,
+    speech,
+)
 from luneta.errors import LunetaError
 from luneta.progress import watch
 
@@ -39,7 +52,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (demo, profile, encoders, doctor, embed, evaluate, compare, leaderboard, leakage, audit):
+for verb in (demo, profile, encoders, doctor, embed, evaluate, compare, leaderboard, leakage, audit, finetune):
     app.command(name=verb.__name__.rpartition(".")[2], help=verb.HELP)(verb.command)
 
 
@@ -57,6 +70,7 @@ def _root(
 ) -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("luneta").setLevel(logging.WARNING if quiet else logging.INFO)
+    context.with_resource(speech.spoken())
     if quiet:
         context.with_resource(watch(lambda stage, done, total: None))
 

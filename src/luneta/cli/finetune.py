@@ -1,0 +1,158 @@
+"""luneta finetune"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from luneta.cli import checks, options
+
+if TYPE_CHECKING:
+    from luneta.data.dataset import ImageTextDataset
+
+HOW = "How"
+MEMORY = "Speed and memory"
+PROOF = "Proof"
+COST = "Cost"
+
+HELP = options.examples(
+    "luneta finetune my_photos/ --encoder clip-b32 --out tuned",
+    "luneta finetune my_photos/ --encoder siglip2-b16 --method lora --language pt-BR --keep-language en --out tuned",
+    "luneta finetune cenas --language pt-BR --method lit --learning-rate 1e-3 --steps 300 --out tuned",
+    "luneta evaluate my_photos/ --encoder tuned/model",
+)(
+    "Fine-tune an encoder on pairs of images and texts, and prove on a test part that shares nothing with them what "
+    "that changed. The same command goes on where a run was stopped."
+)
+
+
+def command(
+    data: options.Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the result; model/ in it is the new checkpoint.")],
+    encoder: options.OneEncoder = "luneta-mini",
+    image: options.Image = None,
+    text: options.Text = None,
+    split: options.Split = None,
+    language: options.Language = None,
+    limit: options.Limit = None,
+    revision: options.Revision = None,
+    max_bad_share: options.MaxBadShare = 0.01,
+    device: options.Device = "auto",
+    method: Annotated[
+        str,
+        typer.Option(
+            help="full: everything; lora: low-rank additions to both towers; lit: one tower, the other locked; head: "
+            "the projections only, in seconds.",
+            rich_help_panel=HOW,
+        ),
+    ] = "full",
+    loss: Annotated[str, typer.Option(help="auto (as pretrained), infonce or sigmoid.", rich_help_panel=HOW)] = "auto",
+    lock: Annotated[str, typer.Option(help="The tower that lit locks: image or text.", rich_help_panel=HOW)] = "image",
+    epochs: Annotated[
+        float | None, typer.Option(help="Times every image is shown.", rich_help_panel=HOW, show_default="by method")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps, instead of epochs.", rich_help_panel=HOW)] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(help="Pairs told apart in a step.", rich_help_panel=HOW, show_default="by method"),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="At its peak.", rich_help_panel=HOW, show_default="by method")
+    ] = None,
+    layer_decay: Annotated[
+        float, typer.Option(help="Factor of the learning rate from block to block downwards.", rich_help_panel=HOW)
+    ] = 1.0,
+    ema: Annotated[
+        float | None, typer.Option(help="Keep a running average of the weights, such as 0.999.", rich_help_panel=HOW)
+    ] = None,
+    rank: Annotated[int, typer.Option(help="Of lora's additions.", rich_help_panel=HOW)] = 8,
+    margin: Annotated[
+        float | None, typer.Option(help="Push each hardest negative so far away too.", rich_help_panel=HOW)
+    ] = None,
+    text_negatives: Annotated[
+        bool, typer.Option(help="Captions with words swapped are negatives too.", rich_help_panel=HOW)
+    ] = False,
+    augment: Annotated[
+        bool, typer.Option(help="Crop, recolour and (where no caption names a side) mirror.", rich_help_panel=HOW)
+    ] = False,
+    patience: Annotated[
+        int | None, typer.Option(help="End after so many validations without a better recall.", rich_help_panel=HOW)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=HOW)] = 0,
+    micro_batch: Annotated[
+        int | None,
+        typer.Option(
+            help="Pairs in memory at once; the gradients stay those of the whole batch.",
+            rich_help_panel=MEMORY,
+            show_default="the batch",
+        ),
+    ] = None,
+    precision: Annotated[
+        str, typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=MEMORY)
+    ] = "auto",
+    checkpointing: Annotated[
+        bool, typer.Option(help="Less memory, a third more time.", rich_help_panel=MEMORY)
+    ] = False,
+    drop_patches: Annotated[
+        float, typer.Option(help="Share of the patches that are not read in training.", rich_help_panel=MEMORY)
+    ] = 0.0,
+    test_split: Annotated[
+        str | None, typer.Option(help="Split of DATA that is the test part.", rich_help_panel=PROOF)
+    ] = None,
+    test: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share taken out for the proof, by groups.", rich_help_panel=PROOF)
+    ] = 0.2,
+    keep_language: Annotated[
+        list[str] | None,
+        typer.Option(help="Language of DATA whose recall should not fall.", rich_help_panel=PROOF),
+    ] = None,
+    allowed_loss: Annotated[float, typer.Option(help="How much it may fall.", rich_help_panel=PROOF)] = 0.03,
+    near: Annotated[
+        bool, typer.Option(help="Keep near-identical pictures in one part too; decodes all.", rich_help_panel=PROOF)
+    ] = True,
+    usd_per_hour: Annotated[float | None, typer.Option(help="Price of the machine.", rich_help_panel=COST)] = None,
+    brl_per_usd: Annotated[float | None, typer.Option(help="Exchange rate.", rich_help_panel=COST)] = None,
+) -> None:
+    from rich.console import Console
+
+    from luneta.cost import Prices
+    from luneta.finetuning import Recipe, finetune
+
+    checks.check_encoder(encoder)
+    choices: dict[str, Any] = {  # words are checked by the recipe
+        "method": method, "loss": loss, "locked": lock, "epochs": epochs, "steps": steps, "batch_size": batch_size,
+        "micro_batch": micro_batch, "learning_rate": learning_rate, "layer_decay": layer_decay, "ema": ema,
+        "rank": rank, "margin": margin, "text_negatives": text_negatives, "augment": augment,
+        "drop_patches": drop_patches, "checkpointing": checkpointing, "patience": patience, "precision": precision, "seed": seed,
+    }  # fmt: skip
+    recipe = Recipe(**choices)
+    shared = {"image": image, "text": text, "limit": limit, "revision": revision}
+    whole = options.open_data(data, max_bad_share, split=split, language=language, **shared)
+    kept = [options.open_data(data, max_bad_share, split=test_split or split, language=spoken, **shared)
+            for spoken in keep_language or []]  # fmt: skip
+    if test_split:
+        train: ImageTextDataset = whole
+        proof: ImageTextDataset | None = options.open_data(
+            data, max_bad_share, split=test_split, language=language, **shared
+        )
+    else:
+        train, proof = _divided(whole, test, seed, near)
+    found = finetune(
+        options.open_encoder(encoder, "float32", device), train, out=out, recipe=recipe, test=proof, keep=kept,
+        allowed_loss=allowed_loss, near=near, prices=Prices(usd_per_hour, brl_per_usd),
+    )  # fmt: skip
+    Console().print(found)
+
+
+def _divided(
+    data: ImageTextDataset, share: float, seed: int, near: bool
+) -> tuple[ImageTextDataset, ImageTextDataset | None]:
+    """Training and test parts that share nothing."""
+    from luneta.data.groups import find_groups
+
+    if not share:
+        return data, None
+    splits = data.divide(val=0, test=share, seed=seed, groups=find_groups(data, near=near, seed=seed))
+    return splits.train, splits.test

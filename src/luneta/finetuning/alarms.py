@@ -1,0 +1,117 @@
+"""What goes wrong in contrastive training, noticed while it happens, with what to do."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from transformers import TrainerCallback
+
+from luneta.data.dataset import ImageTextDataset
+from luneta.errors import TrainingError
+from luneta.finetuning.recipe import LARGEST_SCALE
+
+if TYPE_CHECKING:
+    from luneta.finetuning.trainer import ContrastiveTrainer
+
+WINDOW = 50
+"""Steps over which a loss is watched."""
+
+STUCK = 0.02
+"""A loss that stays within this share of what guessing gives has learnt nothing."""
+
+COLLAPSED = 0.98
+"""Mean cosine of different things above which their vectors are all the same."""
+
+logger = logging.getLogger("luneta")
+
+
+def loss_of_guessing(sigmoid: bool, n_pairs: int) -> float:
+    """The best loss of a model to which everything looks alike.
+
+    Softmax over n: ln n. Sigmoid, summed over pairs and divided by n: every pair is true with probability 1 / n, so n
+    times the entropy of that.
+    """
+    if not sigmoid:
+        return math.log(n_pairs)
+    p = 1 / n_pairs
+    return n_pairs * -(p * math.log(p) + (1 - p) * math.log1p(-p)) if n_pairs > 1 else 0.0
+
+
+class Alarms(TrainerCallback):  # type: ignore[misc]
+    """Stops a training that cannot come to anything, and warns of one that may not."""
+
+    def __init__(self, dataset: ImageTextDataset, sigmoid: bool) -> None:
+        self._dataset, self._sigmoid = dataset, sigmoid
+        self._losses: deque[float] = deque(maxlen=WINDOW)
+        self._said: set[str] = set()
+        self._at_limit = 0
+        self.trainer: ContrastiveTrainer | None = None
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        facts = self.trainer.facts if self.trainer is not None else None
+        if facts is None:
+            return
+        if not math.isfinite(facts.loss):
+            captions = [self._dataset.texts[text] for text in facts.pairs[:3, 0].tolist()]
+            pictures = [self._dataset.images[image].label for image in facts.pairs[:3, 1].tolist()]
+            raise TrainingError(
+                f"the loss is {facts.loss} at step {state.global_step}, in the batch that begins with {captions} "
+                f"({', '.join(pictures)}). The last good checkpoint is kept. Lower the learning rate"
+                + (", or take precision='bfloat16' or 'float32' instead of float16" if args.fp16 else "")
+                + ", and look at these pairs."
+            )
+        self._losses.append(facts.loss)
+        self._look_for_collapse(facts.mean_cosine, state.global_step)
+        self._look_at_scale(facts.scale)
+        if len(self._losses) == WINDOW:
+            self._look_for_standstill(facts.n_pairs)
+
+    def _look_for_collapse(self, mean_cosine: float, step: int) -> None:
+        if mean_cosine > COLLAPSED and step > WINDOW:
+            raise TrainingError(
+                f"the vectors have collapsed at step {step}: different things have a mean cosine of {mean_cosine:.3f}. "
+                "The last good checkpoint is kept. Lower the learning rate, make batches larger, or leave out the "
+                "margin."
+            )
+
+    def _look_at_scale(self, scale: float) -> None:
+        self._at_limit = self._at_limit + 1 if scale > 0.999 * LARGEST_SCALE else 0
+        if self._at_limit == WINDOW and self._rising():
+            self._warn(
+                "scale",
+                f"the scale of the scores has stood at its limit of {LARGEST_SCALE:g} for {WINDOW} steps while the "
+                "loss rises: the learning rate is too high",
+            )
+        if scale < 1:
+            self._warn(
+                "small scale",
+                f"the scale of the scores has fallen to {scale:.2g}: they no longer tell anything apart. Lower the "
+                "learning rate, and look whether captions and pictures belong together",
+            )
+
+    def _rising(self) -> bool:
+        losses = list(self._losses)
+        half = len(losses) // 2
+        return half > 0 and sum(losses[half:]) / (len(losses) - half) > sum(losses[:half]) / half
+
+    def _look_for_standstill(self, n_pairs: int) -> None:
+        mean = sum(self._losses) / len(self._losses)
+        guesses = {"guessing among the batch": loss_of_guessing(self._sigmoid, n_pairs)}
+        if self._sigmoid:
+            guesses["answering 'perhaps' to every pair, as when it is divided by all pairs"] = math.log(2)
+        for name, guess in guesses.items():
+            if guess and abs(mean - guess) < STUCK * guess:
+                self._warn(
+                    "standstill",
+                    f"for {WINDOW} steps the loss has been {mean:.3f}, which is that of {name} ({guess:.3f}): nothing "
+                    "is learnt. Raise the learning rate, look whether captions and pictures belong together, and "
+                    "whether the part that should learn is locked",
+                )
+
+    def _warn(self, key: str, sentence: str) -> None:
+        if key not in self._said:
+            self._said.add(key)
+            logger.warning("%s", sentence)

@@ -1,0 +1,122 @@
+"""What a training keeps on disk as it goes: running averages, whole checkpoints, the best weights so far."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import TrainerCallback
+
+from luneta.artifacts import atomic_path, read_json, write_json
+
+BEST = "best.safetensors"
+_AVERAGE = "average.safetensors"
+_WHOLE = "whole.json"
+
+
+def trained(model: nn.Module) -> dict[str, Tensor]:
+    """The parameters that are trained, by name."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+class RunningAverage:
+    """An exponential average of the trained weights over the steps; what is validated and kept in the end.
+
+    The first steps count less of the old, so that the start does not linger: decay = min(ema, (1 + t) / (10 + t)).
+    """
+
+    def __init__(self, model: nn.Module, decay: float | None) -> None:
+        self._model, self._decay = model, decay
+        self._average = {} if decay is None else {name: p.detach().clone() for name, p in trained(model).items()}
+        self._n_steps = 0
+
+    @torch.no_grad()
+    def update(self) -> None:
+        if self._decay is None:
+            return
+        self._n_steps += 1
+        decay = min(self._decay, (1 + self._n_steps) / (10 + self._n_steps))
+        for name, parameter in trained(self._model).items():
+            self._average[name].lerp_(parameter.detach(), 1 - decay)
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        """While it lasts the model has the averaged weights."""
+        before = {name: parameter.detach().clone() for name, parameter in trained(self._model).items()}
+        if self._decay is not None:
+            set_weights(self._model, self._average)
+        try:
+            yield
+        finally:
+            if self._decay is not None:
+                set_weights(self._model, before)
+
+    def save(self, folder: Path) -> None:
+        if self._decay is not None:
+            save_file(self._average, folder / _AVERAGE)
+            write_json(folder / "average.json", {"n_steps": self._n_steps})
+
+    def load(self, folder: Path) -> None:
+        if self._decay is not None:
+            self._average = load_file(folder / _AVERAGE)
+            self._n_steps = read_json(folder / "average.json")["n_steps"]
+
+
+@torch.no_grad()
+def set_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copy weights into the parameters of the same names."""
+    parameters = dict(model.named_parameters())
+    for name, value in weights.items():
+        parameters[name].copy_(value)
+
+
+class Keeper(TrainerCallback):  # type: ignore[misc]
+    """Keeps the average up to date, marks checkpoints that are whole, and writes the best weights so far.
+
+    What is best is read from the log of validations, which a checkpoint carries: so a training that was killed and
+    goes on decides as if nothing had happened.
+    """
+
+    def __init__(self, model: nn.Module, folder: Path, average: RunningAverage, patience: int | None) -> None:
+        self._model, self._folder, self._average, self._patience = model, folder, average, patience
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._average.update()
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        recalls = [entry["eval_recall"] for entry in state.log_history if "eval_recall" in entry]
+        best = recalls.index(max(recalls))
+        if best == len(recalls) - 1:
+            with self._average.applied(), atomic_path(self._folder / BEST) as path:
+                save_file({name: p.detach().clone() for name, p in trained(self._model).items()}, path)
+        if self._patience is not None and len(recalls) - 1 - best >= self._patience:
+            control.should_training_stop = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        checkpoint = self._folder / f"checkpoint-{state.global_step}"
+        self._average.save(checkpoint)
+        write_json(checkpoint / _WHOLE, {"step": state.global_step})
+
+    def load(self, checkpoint: Path) -> None:
+        """Go on from a checkpoint of this training."""
+        self._average.load(checkpoint)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The latest checkpoint that was written whole; half ones, of a training that was killed, are taken away."""
+    found: list[tuple[int, Path]] = []
+    for path in folder.glob("checkpoint-*"):
+        if (path / _WHOLE).is_file():
+            found.append((int(path.name.rsplit("-", 1)[1]), path))
+        else:
+            shutil.rmtree(path)
+    return max(found)[1] if found else None
+
+
+Validate = Callable[[], Mapping[str, float]]

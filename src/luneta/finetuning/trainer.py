@@ -1,0 +1,328 @@
+"""The training loop: transformers' Trainer with contrastive batches, exact for any micro-batch."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainingArguments
+from transformers.trainer_utils import SaveStrategy
+
+from luneta.finetuning.batches import BatchPlan
+from luneta.finetuning.material import Batch, Material, collate
+from luneta.finetuning.objective import Objective, Vectors
+from luneta.finetuning.recipe import LARGEST_SCALE, Recipe
+from luneta.losses import Relations
+from luneta.types import Towers
+
+logger = logging.getLogger("luneta")
+
+Outputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]
+"""Vectors of images, texts and negative texts, scale, bias."""
+
+
+class Student(nn.Module):
+    """What is trained, as one module: a batch in, vectors out."""
+
+    def __init__(self, model: nn.Module, towers: Towers) -> None:
+        super().__init__()
+        self.model = model
+        self.towers = towers
+
+    def forward(self, images: Mapping[str, Tensor], texts: Mapping[str, Tensor], negatives: Any = None) -> Outputs:
+        towers = self.towers
+        image_features = images["features"] if "features" in images else towers.image_features(images)
+        text_features = texts["features"] if "features" in texts else towers.text_features(texts)
+        image_vectors, text_vectors = towers.image_vectors(image_features), towers.text_vectors(text_features)
+        wrong = text_vectors[:0] if negatives is None else towers.text_vectors(towers.text_features(negatives))
+        return image_vectors, text_vectors, wrong, towers.scale, towers.bias
+
+
+@dataclass
+class StepFacts:
+    """What the last step saw, for whoever watches the training.
+
+    Attributes:
+        loss: of the batch.
+        n_pairs: that were told apart.
+        scale: of the scores.
+        mean_cosine: of different images, and of different texts: near 1 when all vectors are alike.
+        pairs: (n, 2) of (text, image) of the batch.
+    """
+
+    loss: float
+    n_pairs: int
+    scale: float
+    mean_cosine: float
+    pairs: Tensor
+
+
+class ContrastiveTrainer(Trainer):  # type: ignore[misc]
+    """Trainer whose loss is of the whole batch, over all processes, whatever fits into memory at once.
+
+    A batch larger than `micro_batch` goes through the towers twice: without gradients for the vectors, which give the
+    loss and its gradient for every vector; then part by part with gradients, which continue from these (GradCache, Gao
+    et al., 2021). The gradient is that of the whole batch, dropout included.
+
+    Attributes:
+        facts: of the last step.
+    """
+
+    def __init__(
+        self,
+        student: Student,
+        arguments: TrainingArguments,
+        material: Material,
+        plan: BatchPlan,
+        *,
+        objective: Objective,
+        recipe: Recipe,
+        validate: Callable[[], Mapping[str, float]],
+        callbacks: Sequence[TrainerCallback] = (),
+    ) -> None:
+        self.plan, self.objective, self.recipe, self.validate = plan, objective, recipe, validate
+        self.micro_batch = recipe.micro_batch or plan.batch_size
+        self.facts: StepFacts | None = None
+        super().__init__(
+            model=student,
+            args=arguments,
+            train_dataset=material,
+            eval_dataset=material,  # never read: `evaluate` asks `validate`, but the Trainer wants to see one
+            data_collator=collate,
+            callbacks=list(callbacks),
+        )
+        self.model_accepts_loss_kwargs = False
+
+    # -- data ----------------------------------------------------------------------------------------------------
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Batches as the plan has them."""
+        loader: DataLoader[Any] = DataLoader(
+            self.train_dataset,
+            batch_sampler=self.plan,
+            collate_fn=collate,  # type: ignore[arg-type]
+            num_workers=self.args.dataloader_num_workers,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
+        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
+        return prepared
+
+    # -- learning ------------------------------------------------------------------------------------------------
+
+    optimizer: torch.optim.Optimizer | None
+    control: TrainerControl
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW; blocks further down learn slower by `layer_decay` each, only matrices are pulled to zero."""
+        if self.optimizer is None:
+            towers = self.model.towers
+            groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+            for name, parameter in self.model.model.named_parameters():
+                if not parameter.requires_grad:
+                    continue
+                rate = self.args.learning_rate * self.recipe.layer_decay ** towers.depth(name)
+                decay = self.recipe.weight_decay if parameter.ndim >= 2 else 0.0
+                groups.setdefault((rate, decay), []).append(parameter)
+            self.optimizer = torch.optim.AdamW(
+                [{"params": own, "lr": rate, "weight_decay": decay} for (rate, decay), own in groups.items()],
+                betas=(0.9, 0.98),
+                eps=1e-6,
+            )
+        return self.optimizer
+
+    def training_step(self, model: nn.Module, inputs: Batch, num_items_in_batch: Tensor | int | None = None) -> Tensor:
+        """The loss of a batch, its gradients left on the parameters."""
+        model.train()
+        inputs = self._prepare_inputs(inputs)
+        while True:
+            try:
+                return self._step(model, inputs)
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                n = len(inputs["pairs"])
+                if not _is_out_of_memory(error) or min(self.micro_batch, n) == 1:
+                    raise
+                self.micro_batch = max(1, min(self.micro_batch, n) // 2)
+                model.zero_grad(set_to_none=True)
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+                logger.warning(
+                    "out of memory: going on with micro_batch=%d (the gradients stay those of the whole batch)",
+                    self.micro_batch,
+                )
+
+    def _step(self, model: nn.Module, inputs: Batch) -> Tensor:
+        relations = self._relations(inputs["relations"])
+        parts = split(inputs, self.micro_batch)
+        if len(parts) == 1:
+            with self.compute_loss_context_manager():
+                outputs = model(**parts[0])
+            loss = self._loss(outputs, relations)
+            self._watch(outputs, loss, inputs)
+            self.accelerator.backward(loss)
+        else:
+            loss = self._step_in_parts(model, parts, relations, inputs)
+        return loss.detach()
+
+    def _step_in_parts(self, model: nn.Module, parts: list[Batch], relations: Relations, inputs: Batch) -> Tensor:
+        states, outputs = [], []
+        for part in parts:
+            states.append(RandomState())
+            with torch.no_grad(), self.compute_loss_context_manager():
+                outputs.append(model(**part))
+        whole = [torch.cat([output[i] for output in outputs]).detach().requires_grad_() for i in range(3)]
+        towers = self.accelerator.unwrap_model(model).towers
+        loss = self._loss((whole[0], whole[1], whole[2], towers.scale, towers.bias), relations)
+        self._watch((whole[0], whole[1], whole[2], towers.scale, towers.bias), loss, inputs)
+        # Gradients of the vectors and of scale and bias; the former are scaled for 16 bits with the loss.
+        self.accelerator.backward(loss)
+        after = RandomState()
+        starts = [0, 0, 0]
+        for number, (part, state) in enumerate(zip(parts, states, strict=True)):
+            state.restore()
+            with self._without_sync(model, last=number == len(parts) - 1):
+                with self.compute_loss_context_manager():
+                    output = model(**part)
+                total = output[0].new_zeros(())
+                for i in range(3):
+                    n = len(output[i])
+                    gradient = whole[i].grad
+                    if gradient is not None and n:
+                        total = total + (output[i] * gradient[starts[i] : starts[i] + n]).sum()
+                    starts[i] += n
+                total.backward()
+        after.restore()
+        return loss
+
+    def _without_sync(self, model: nn.Module, *, last: bool) -> Any:
+        """Gradients are averaged over processes once, with the last part."""
+        return self.accelerator.no_sync(model) if not last else _Nothing()
+
+    def _loss(self, outputs: Outputs, relations: Relations) -> Tensor:
+        images, texts, negatives, scale, bias = outputs
+        gathered = [_gather(vectors) for vectors in (images, texts, negatives)]
+        return self.objective(Vectors(gathered[0], gathered[1], gathered[2], scale, bias), relations)
+
+    def _relations(self, own: Mapping[str, Tensor]) -> Relations:
+        whole = {name: _gather(values) for name, values in own.items()}
+        return Relations(whole["texts"], whole["images"], whole["groups"], whole.get("weights"))
+
+    @torch.no_grad()
+    def _watch(self, outputs: Outputs, loss: Tensor, inputs: Batch) -> None:
+        images, texts = outputs[0].float(), outputs[1].float()
+        n = max(2, len(images))
+        cosine = max(float((v.sum(dim=0).square().sum() - len(v)) / (n * (n - 1))) for v in (images, texts))
+        self.facts = StepFacts(float(loss), len(images), float(outputs[3]), cosine, inputs["pairs"])
+
+    # -- measuring -----------------------------------------------------------------------------------------------
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Recall on the validation part instead of a loss."""
+        self.model.eval()
+        metrics = {f"eval_{name}": value for name, value in self.validate().items()}
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+class TemperatureLimit(TrainerCallback):  # type: ignore[misc]
+    """Keeps the scale of the scores below its limit."""
+
+    def __init__(self, towers: Towers) -> None:
+        self._towers = towers
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._towers.clamp_scale(LARGEST_SCALE)
+
+
+class RandomState:
+    """The state of the random generators that dropout draws from."""
+
+    def __init__(self) -> None:
+        self._cpu = torch.get_rng_state()
+        self._gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+
+    def restore(self) -> None:
+        torch.set_rng_state(self._cpu)
+        if self._gpus:
+            torch.cuda.set_rng_state_all(self._gpus)
+
+
+class _Nothing:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def split(batch: Batch, size: int) -> list[Batch]:
+    """A batch in parts of at most `size` pairs, for `Student.forward`; negatives go along in equal shares."""
+    n = len(batch["pairs"])
+    n_parts = -(-n // size)
+    parts = []
+    for number in range(n_parts):
+        part: Batch = {}
+        for name in ("images", "texts", "negatives"):
+            if name in batch:
+                m = len(next(iter(batch[name].values())))
+                rows = slice(m * number // n_parts, m * (number + 1) // n_parts)
+                part[name] = {key: values[rows] for key, values in batch[name].items()}
+        if "negatives" in part and not len(next(iter(part["negatives"].values()))):
+            del part["negatives"]
+        parts.append(part)
+    return parts
+
+
+def _gather(values: Tensor) -> Tensor:
+    """The rows of all processes, with gradients to each; the values themselves where there is one process."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return values
+    if torch.distributed.get_world_size() == 1:
+        return values
+    from torch.distributed.nn.functional import all_gather
+
+    if values.requires_grad:
+        return torch.cat(list(all_gather(values)))  # type: ignore[no-untyped-call]
+    parts = [torch.empty_like(values) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(parts, values.contiguous())
+    return torch.cat(parts)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """PyTorch says it by an error of its own on a GPU and by words on a CPU."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(part in str(error).lower() for part in words)
+
+
+def training_arguments(recipe: Recipe, folder: str | os.PathLike[str], n_steps: int, device: str) -> TrainingArguments:
+    """Of transformers, for a recipe."""
+    every = max(1, n_steps // recipe.validations)
+    precision = recipe.precision
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=n_steps,
+        learning_rate=recipe.peak_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=max(1, round(recipe.warmup * n_steps)) if recipe.warmup else 0,
+        max_grad_norm=recipe.max_grad_norm,
+        bf16=precision == "bfloat16",
+        fp16=precision == "float16",
+        seed=recipe.seed,
+        eval_strategy="steps",
+        eval_steps=every,
+        save_strategy=SaveStrategy.STEPS,
+        save_steps=every,
+        save_total_limit=2,
+        logging_steps=max(1, min(10, n_steps)),
+        logging_nan_inf_filter=False,
+        report_to="none",
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        use_cpu=device == "cpu",
+        dataloader_pin_memory=device.startswith("cuda"),
+    )

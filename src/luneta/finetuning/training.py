@@ -1,0 +1,242 @@
+"""From an encoder and pairs to better weights: the steps of a fine-tuning, each of which can be interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import PrinterCallback, TrainerCallback
+
+from luneta.artifacts import atomic_path, hash_json, read_json, write_json
+from luneta.data.dataset import ImageTextDataset, Indexes
+from luneta.errors import ConfigError, DatasetError, MissingExtraError
+from luneta.finetuning.alarms import Alarms
+from luneta.finetuning.augmentation import Augmentation
+from luneta.finetuning.batches import BatchPlan
+from luneta.finetuning.keeping import BEST, Keeper, RunningAverage, last_checkpoint, set_weights
+from luneta.finetuning.material import Material, features
+from luneta.finetuning.objective import Objective
+from luneta.finetuning.recipe import Recipe
+from luneta.finetuning.trainer import ContrastiveTrainer, Student, TemperatureLimit, training_arguments
+from luneta.finetuning.validation import Validation
+from luneta.progress import Advance, track
+from luneta.types import Part, Side, Trainable
+
+logger = logging.getLogger("luneta")
+
+FEWEST = 2
+"""Images without which there is nothing to tell apart."""
+
+
+@dataclass
+class Training:
+    """One fine-tuning, from its start to the best weights it found.
+
+    Attributes:
+        trainable: the encoder opened up; its model changes.
+        dataset: what is learnt from.
+        groups: (n_images,) images of it that are the same thing have one number.
+        validation: what recall is measured on as it goes.
+        recipe: how.
+        folder: of checkpoints; what is killed goes on from there.
+        neighbours: (n_images, k) images that are hard to tell apart, for batches of related ones.
+        weights: (n_images,) how relevant the pairs of an image are.
+    """
+
+    trainable: Trainable
+    dataset: ImageTextDataset
+    groups: Indexes
+    validation: Validation
+    recipe: Recipe
+    folder: Path
+    neighbours: Indexes | None = None
+    weights: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        if self.dataset.n_images < FEWEST:
+            raise DatasetError(f"{self.dataset.name} has {self.dataset.n_images} image: there is nothing to tell apart")
+        self.objective = Objective.of(self.recipe, self.trainable.sigmoid)
+        if self.objective.sigmoid and not self.trainable.sigmoid:
+            raise ConfigError("the sigmoid loss needs a bias beside the scale, and this checkpoint has none; take "
+                              "loss='infonce', which it was trained with")  # fmt: skip
+        self.plan = BatchPlan(
+            self.dataset, self.groups, self.recipe.pairs_per_step, self.recipe.seed, neighbours=self.neighbours
+        )
+        self.n_steps = self.recipe.n_steps(len(self.plan))
+
+    def run(self) -> dict[str, Tensor]:
+        """Train, or go on training, and leave the best weights in the model.
+
+        Returns:
+            All weights of the model, low-rank additions merged in, by the names of the checkpoint.
+
+        Raises:
+            TrainingError: the loss is no number, or the vectors have collapsed.
+            ConfigError: the method does not fit the model.
+        """
+        torch.manual_seed(self.recipe.seed)
+        material = self._material()
+        adapters = self._open()
+        trainer = self._trainer(material)
+        checkpoint = last_checkpoint(self.folder)
+        patches = self.trainable.dropped_patches(self.recipe.drop_patches)
+        with patches if self.recipe.drop_patches else contextlib.nullcontext(), _quiet():
+            if checkpoint is not None:
+                logger.info("going on from %s", checkpoint)
+                self._keeper.load(checkpoint)
+            with track("steps", self.n_steps) as advance:
+                trainer.add_callback(_Progress(advance))
+                trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        self.history = trainer.state.log_history
+        self.n_done = trainer.state.global_step
+        set_weights(self.trainable.model, load_file(self.folder / BEST))
+        if adapters is not None:
+            adapters.save_pretrained(self.folder.parent / "adapter")
+            adapters.merge_and_unload()
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.trainable.model.state_dict().items()}
+
+    # -- parts -------------------------------------------------------------------------------------------------
+
+    def _material(self) -> Material:
+        recipe = self.recipe
+        found = {side: self._features(side) for side in recipe.cached}
+        return Material(
+            self.dataset,
+            self.trainable,
+            self.groups,
+            features=found,
+            augmentation=Augmentation() if recipe.augment else None,
+            text_negatives=recipe.text_negatives,
+            weights=self.weights,
+            seed=recipe.seed,
+        )
+
+    def _features(self, side: Side) -> NDArray[np.float32]:
+        """Of a locked trunk; kept, so that a training that goes on reads the very same."""
+        path = self.folder / f"features-{side}.npy"
+        if not path.is_file():
+            found = features(self.trainable, self.dataset, side)
+            with atomic_path(path) as new:
+                np.save(new, found)
+        loaded: NDArray[np.float32] = np.load(path, mmap_mode="r" if path.stat().st_size > 2**30 else None)
+        return loaded
+
+    def _open(self) -> Any:
+        """Mark what is trained; returns peft's model where there are low-rank additions."""
+        model, towers = self.trainable.model, self.trainable.towers
+        adapters = None
+        if self.recipe.method == "lora":
+            adapters = _with_adapters(self.trainable, self.recipe.rank)
+            for name, parameter in model.named_parameters():
+                if towers.part_of(name) == "temperature":
+                    parameter.requires_grad_(True)
+        else:
+            parts = trained_parts(self.recipe)
+            for name, parameter in model.named_parameters():
+                parameter.requires_grad_(towers.part_of(name) in parts)
+        if self.recipe.checkpointing:
+            model.gradient_checkpointing_enable()  # type: ignore[operator]
+        n_trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        logger.info("training %d of %d parameters", n_trained, sum(p.numel() for p in model.parameters()))
+        return adapters
+
+    def _trainer(self, material: Material) -> ContrastiveTrainer:
+        model = self.trainable.model
+        average = RunningAverage(model, self.recipe.ema)
+        self._keeper = Keeper(model, self.folder, average, self.recipe.patience)
+        alarms = Alarms(self.dataset, self.objective.sigmoid)
+
+        def validate() -> Mapping[str, float]:
+            with average.applied():
+                return self.validation()
+
+        trainer = ContrastiveTrainer(
+            Student(model, self.trainable.towers),
+            training_arguments(self.recipe, self.folder, self.n_steps, str(next(model.parameters()).device)),
+            material,
+            self.plan,
+            objective=self.objective,
+            recipe=self.recipe,
+            validate=validate,
+            callbacks=[TemperatureLimit(self.trainable.towers), self._keeper, alarms],
+        )
+        alarms.trainer = trainer
+        trainer.remove_callback(PrinterCallback)
+        return trainer
+
+
+def trained_parts(recipe: Recipe) -> set[Part]:
+    """The parts of the towers that a method trains."""
+    if recipe.method == "head":
+        return {"image_head", "text_head", "temperature"}
+    if recipe.method == "lit":
+        free: Side = "text" if recipe.locked == "image" else "image"
+        heads: dict[Side, set[Part]] = {"text": {"text", "text_head"}, "image": {"image", "image_head"}}
+        return heads[free] | {"temperature"}
+    return {"image", "text", "image_head", "text_head", "temperature"}
+
+
+def _with_adapters(trainable: Trainable, rank: int) -> Any:
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError:
+        raise MissingExtraError("finetune", "training low-rank additions (peft)") from None
+    layers = trainable.towers.attention_layers(("image", "text"))
+    return get_peft_model(trainable.model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=layers))
+
+
+class _Progress(TrainerCallback):  # type: ignore[misc]
+    """Tells whoever watches how many steps are done."""
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+        self._seen = 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.on_step_end(args, state, control)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._advance(state.global_step - self._seen)
+        self._seen = state.global_step
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """None of the library's own logging of every step; progress is ours to show."""
+    from transformers.utils import logging as library
+
+    verbosity = library.get_verbosity()
+    library.set_verbosity_error()
+    try:
+        yield
+    finally:
+        library.set_verbosity(verbosity)
+
+
+def claim(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Make a folder that of one training, or find that it is.
+
+    Raises:
+        ConfigError: it holds another training, a finished one, or files of somebody else.
+    """
+    mine = hash_json(identity)
+    record = folder / "training.json"
+    if record.is_file():
+        if read_json(record).get("hash") != mine:
+            raise ConfigError(
+                f"{folder} holds a training of other data, another encoder or another recipe; choose another folder, "
+                "or remove it"
+            )
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise ConfigError(f"{folder} is not empty and no training of ours; choose a folder that does not exist yet")
+    write_json(record, {"hash": mine, **identity})
