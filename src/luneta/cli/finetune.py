@@ -124,8 +124,8 @@ def command(
     choices: dict[str, Any] = {  # words are checked by the recipe
         "method": method, "loss": loss, "locked": lock, "epochs": epochs, "steps": steps, "batch_size": batch_size,
         "micro_batch": micro_batch, "learning_rate": learning_rate, "layer_decay": layer_decay, "ema": ema,
-        "rank": rank, "margin": margin, "text_negatives": text_negatives, "augment": augment,
-        "drop_patches": drop_patches, "checkpointing": checkpointing, "patience": patience, "precision": precision, "seed": seed,
+        "rank": rank, "margin": margin, "text_negatives": text_negatives, "augment": augment, "seed": seed,
+        "drop_patches": drop_patches, "checkpointing": checkpointing, "patience": patience, "precision": precision,
     }  # fmt: skip
     recipe = Recipe(**choices)
     shared = {"image": image, "text": text, "limit": limit, "revision": revision}
