@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -109,3 +110,8 @@ class ForgetfulEncoder(ConceptEncoder):
 
     def n_truncated(self, texts: Sequence[str]) -> int:
         return sum(len(text) > self.reads for text in texts)
+
+
+def words_of(text: str) -> set[str]:
+    """The words of letters in a text, to see what two languages have in common."""
+    return set(re.findall(r"[^\W\d_]{2,}", text.lower()))

@@ -23,6 +23,7 @@ class Watcher(Protocol):
 
 
 _watcher: ContextVar[Watcher | None] = ContextVar("luneta_progress_watcher", default=None)
+_words: ContextVar[Callable[[str], str]] = ContextVar("luneta_progress_words", default=str)
 
 
 @contextlib.contextmanager
@@ -36,13 +37,23 @@ def watch(watcher: Watcher) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def worded(words: Callable[[str], str]) -> Iterator[None]:
+    """Inside the block the terminal shows `words(stage)` for every stage."""
+    token = _words.set(words)
+    try:
+        yield
+    finally:
+        _words.reset(token)
+
+
+@contextlib.contextmanager
 def track(stage: str, total: int | None) -> Iterator[Advance]:
     """Report a stage of `total` steps (None: unknown); yields `advance(n)`."""
     watcher = _watcher.get()
     if watcher is not None:
         yield from _to_watcher(watcher, stage, total)
     elif sys.stderr.isatty():
-        yield from _to_terminal(stage, total)
+        yield from _to_terminal(_words.get()(stage), total)
     else:
         yield _ignore
 

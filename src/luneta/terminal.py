@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from luneta.types import DIRECTIONS
+from luneta.wording import Messages, translator_of, written
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 SHOWN = ("recall@1", "recall@5", "recall@10", "mrr", "ndcg@10", "median_rank")
 
-WORDS: dict[str, tuple[str, str]] = {
+WORDS: Messages = {
     "text_to_image": ("text → image", "texto → imagem"),
     "image_to_text": ("image → text", "imagem → texto"),
     "table_encoder": ("encoder", "codificador"),
@@ -35,6 +36,49 @@ WORDS: dict[str, tuple[str, str]] = {
         "de 95 %",
     ),
     "table_not_known": ("not known", "não se sabe"),
+    "table_from_to": ("{low} to {high}", "{low} a {high}"),
+    "table_interval": ("95 % interval", "intervalo de 95 %"),
+    "table_p": ("p (Holm)", "p (Holm)"),
+    "table_pair": ("first - second", "primeiro - segundo"),
+    "table_difference": ("difference", "diferença"),
+    "table_wins": ("better on", "melhor em"),
+    "table_losses": ("worse on", "pior em"),
+    "table_sure": ("sure", "certa"),
+    "table_unsure": ("not sure", "incerta"),
+    "table_one_comparison": (
+        "Paired by query; intervals by bootstrap over clusters of related queries, p by a randomisation test, "
+        "corrected for {n} comparison (Holm).",
+        "Pareado por consulta; intervalos por bootstrap sobre grupos de consultas aparentadas, p por um teste de "
+        "aleatorização, corrigido para {n} comparação (Holm).",
+    ),
+    "table_comparisons": (
+        "Paired by query; intervals by bootstrap over clusters of related queries, p by a randomisation test, "
+        "corrected for {n} comparisons (Holm).",
+        "Pareado por consulta; intervalos por bootstrap sobre grupos de consultas aparentadas, p por um teste de "
+        "aleatorização, corrigido para {n} comparações (Holm).",
+    ),
+    "table_slices": ("recall@1 by slices", "recall@1 por partes"),
+    "table_direction": ("direction", "direção"),
+    "table_slice": ("slice", "parte"),
+    "table_queries": ("queries", "consultas"),
+    "table_no_value": ("(none)", "(nenhum)"),
+    "table_arrows": (
+        "▲ ▼ the 95 % interval of the paired difference to the first encoder excludes 0 (not corrected)",
+        "▲ ▼ o intervalo de 95 % da diferença pareada ao primeiro codificador exclui 0 (sem correção)",
+    ),
+    "table_language": ("language", "idioma"),
+    "table_images": ("images", "imagens"),
+    "table_gap": ("gap", "lacuna"),
+    "table_writing_without accents": ("without accents", "sem acentos"),
+    "table_writing_UPPER CASE": ("UPPER CASE", "MAIÚSCULAS"),
+    "table_writing_lower case": ("lower case", "minúsculas"),
+    "table_reference": ("reference", "referência"),
+    "table_gaps_note": (
+        "Gaps are paired by picture: a language to the first one, a way of writing to the usual one; p by a "
+        "randomisation test, corrected for all gaps of the table (Holm).",
+        "As lacunas são pareadas por imagem: um idioma com o primeiro, um modo de escrever com o usual; p por um teste "
+        "de aleatorização, corrigido para todas as lacunas da tabela (Holm).",
+    ),
 }
 """Message name -> (English, Brazilian Portuguese); the pages use them too."""
 
@@ -46,18 +90,18 @@ def evaluation_table(evaluations: Sequence[Evaluation], locale: str = "en") -> R
     from rich.table import Table
     from rich.text import Text
 
-    first, language = evaluations[0], int(locale == "pt-BR")
+    first, t = evaluations[0], translator_of(locale, WORDS)
     tables: list[RenderableType] = []
     for direction in DIRECTIONS:
         table = Table(
-            title=WORDS[direction][language],
+            title=t(direction),
             title_justify="left",
             title_style="bold",
             box=SIMPLE_HEAD,
             header_style="",
             padding=0,
         )
-        table.add_column(WORDS["table_encoder"][language], overflow="fold")
+        table.add_column(t("table_encoder"), overflow="fold")
         for name in SHOWN:
             table.add_column(name.replace("_", "\n"), justify="right", no_wrap=True, vertical="bottom")
         for evaluation in evaluations:
@@ -65,21 +109,22 @@ def evaluation_table(evaluations: Sequence[Evaluation], locale: str = "en") -> R
             cells = [_cell(name, metrics[name], locale) for name in SHOWN]
             table.add_row(Text(str(evaluation.encoder["name"])), *cells)  # Text: brackets in a name are no markup
         chance = first.metrics[direction]
-        numbers = [_written(_number(name, chance[name].chance), locale) for name in SHOWN]
-        table.add_row(WORDS["table_chance"][language], *numbers, style="dim")
+        numbers = [written(_number(name, chance[name].chance), locale) for name in SHOWN]
+        table.add_row(t("table_chance"), *numbers, style="dim")
         tables.append(table)
     data, protocol = first.dataset, first.protocol
-    note = WORDS["table_note"][language].format(
+    note = t(
+        "table_note",
         data=", ".join(str(data[key]) for key in ("name", "split", "language") if data[key]),
-        images=_written(f"{data['n_images']:,}", locale),
-        texts=_written(f"{data['n_texts']:,}", locale),
-        skipped=_written(f"{len(first.skipped):,}", locale),
+        images=written(f"{data['n_images']:,}", locale),
+        texts=written(f"{data['n_texts']:,}", locale),
+        skipped=written(f"{len(first.skipped):,}", locale),
         duplicates=rule_of_duplicates(protocol),
         cut=cut_captions(evaluations, [str(e.encoder["name"]) for e in evaluations], locale),
         protocol=protocol["hash"][:12],
     )
     failed = [
-        WORDS["table_doctor"][language].format(encoder=e.encoder["name"], check=check["name"], found=check["measured"])
+        t("table_doctor", encoder=e.encoder["name"], check=check["name"], found=check["measured"])
         for e in evaluations
         for check in e.checks
         if check["verdict"] == "fail"
@@ -99,56 +144,56 @@ def rule_of_duplicates(protocol: Mapping[str, Any]) -> str:
 def cut_captions(evaluations: Sequence[Evaluation], names: Sequence[str], locale: str) -> str:
     """How many captions lost their end: one number where all encoders agree, else one for each of the names."""
     counts = [evaluation.dataset.get("n_truncated") for evaluation in evaluations]
-    unknown = WORDS["table_not_known"][int(locale == "pt-BR")]
-    said = [unknown if count is None else _written(f"{count:,}", locale) for count in counts]
+    unknown = translator_of(locale, WORDS)("table_not_known")
+    said = [unknown if count is None else written(f"{count:,}", locale) for count in counts]
     if len(set(said)) == 1:
         return said[0]
     return ", ".join(f"{count} ({name})" for name, count in zip(names, said, strict=True))
 
 
-def comparison_table(comparison: Comparison, metric: str = "recall@1") -> RenderableType:
+def comparison_table(comparison: Comparison, metric: str = "recall@1", locale: str = "en") -> RenderableType:
     """One block per direction: every encoder's value, and every pair's difference with its interval and p-value."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    names = comparison.names
+    t, names = translator_of(locale, WORDS), comparison.names
     parts: list[RenderableType] = []
     for direction in DIRECTIONS:
-        table = Table(title=f"{WORDS[direction][0]}, {metric}", title_justify="left", title_style="bold",
+        table = Table(title=f"{t(direction)}, {metric}", title_justify="left", title_style="bold",
                       box=SIMPLE_HEAD, header_style="", padding=0)  # fmt: skip
-        for column in ("first - second", "difference", "95 % interval", "p (Holm)", "better on", "worse on", ""):
-            table.add_column(column, justify="left" if column == "first - second" else "right", overflow="fold")
+        table.add_column(t("table_pair"), overflow="fold")
+        for column in ("difference", "interval", "p", "wins", "losses"):
+            table.add_column(t(f"table_{column}"), justify="right", overflow="fold")
+        table.add_column("", justify="right", overflow="fold")
         for found in comparison.differences:
             if (found.direction, found.metric) != (direction, metric):
                 continue
             pair = f"{names[found.first]} - {names[found.second]}"
-            interval = "-" if found.low is None or found.high is None else f"{found.low:+.3f} to {found.high:+.3f}"
-            p = "<.001" if found.p_holm < 0.001 else f"{found.p_holm:.3f}".removeprefix("0")
-            verdict = Text("sure", style="green") if found.is_significant else Text("not sure", style="yellow")
-            wins, losses = f"{found.n_wins:,}", f"{found.n_losses:,}"
-            table.add_row(Text(pair), f"{found.value:+.3f}", interval, p, wins, losses, verdict)
+            sure = found.is_significant
+            verdict = Text(t("table_sure" if sure else "table_unsure"), style="green" if sure else "yellow")
+            wins, losses = (written(f"{n:,}", locale) for n in (found.n_wins, found.n_losses))
+            numbers = (written(f"{found.value:+.3f}", locale), _from_to(found.low, found.high, locale))
+            table.add_row(Text(pair), *numbers, _p(found.p_holm, locale), wins, losses, verdict)
         parts.append(table)
     n = len(names) * (len(names) - 1) // 2
-    note = (
-        "Paired by query; intervals by bootstrap over clusters of related queries, p by a randomisation test, "
-        f"corrected for {n} comparison{'s' if n > 1 else ''} (Holm)."
-    )
-    return Group(evaluation_table(comparison.evaluations), *parts, Text(note, style="dim"))
+    note = t("table_comparisons" if n > 1 else "table_one_comparison", n=n)
+    return Group(evaluation_table(comparison.evaluations, locale), *parts, Text(note, style="dim"))
 
 
-def slices_table(comparison: Comparison) -> RenderableType:
+def slices_table(comparison: Comparison, locale: str = "en") -> RenderableType:
     """Recall@1 of every encoder on parts of the queries; an arrow where it differs from the first for sure."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title="recall@1 by slices", title_justify="left", title_style="bold", box=SIMPLE_HEAD,
+    t = translator_of(locale, WORDS)
+    table = Table(title=t("table_slices"), title_justify="left", title_style="bold", box=SIMPLE_HEAD,
                   header_style="", padding=0)  # fmt: skip
-    table.add_column("direction")
-    table.add_column("slice", overflow="fold")
-    table.add_column("queries", justify="right")
+    table.add_column(t("table_direction"))
+    table.add_column(t("table_slice"), overflow="fold")
+    table.add_column(t("table_queries"), justify="right")
     for name in comparison.names:
         table.add_column(Text(name), justify="right", overflow="fold")
     for part in comparison.slices:
@@ -156,49 +201,64 @@ def slices_table(comparison: Comparison) -> RenderableType:
         for value, difference in zip(part.values, part.differences, strict=True):
             low, high = (None, None) if difference is None else difference[1:]
             above, below = low is not None and low > 0, high is not None and high < 0
-            cells.append(f"{value:.3f}" + (" ▲" if above else " ▼" if below else "  "))
-        label = Text(f"{part.name}: {part.value or '(none)'}")
-        table.add_row(WORDS[part.direction][0], label, f"{part.n_queries:,}", *cells)
-    table.caption = "▲ ▼ the 95 % interval of the paired difference to the first encoder excludes 0 (not corrected)"
+            cells.append(written(f"{value:.3f}", locale) + (" ▲" if above else " ▼" if below else "  "))
+        label = Text(f"{part.name}: {part.value or t('table_no_value')}")
+        table.add_row(t(part.direction), label, written(f"{part.n_queries:,}", locale), *cells)
+    table.caption = t("table_arrows")
     table.caption_justify = "left"
     return table
 
 
-def languages_table(found: LanguageGap, metric: str = "recall@1") -> RenderableType:
+def languages_table(found: LanguageGap, metric: str = "recall@1", locale: str = "en") -> RenderableType:
     """Every language and way of writing: its value, and the paired difference to what it is held against."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
+    t = translator_of(locale, WORDS)
     parts: list[RenderableType] = []
     gaps = {(g.direction, g.language, g.writing): g for g in found.gaps if g.metric == metric}
     rows = [(language, "", e) for language, e in found.evaluations.items()]
     rows += [(language, writing, e) for (language, writing), e in found.writings.items()]
     rows.sort(key=lambda row: list(found.evaluations).index(row[0]))
     for direction in DIRECTIONS:
-        table = Table(title=f"{WORDS[direction][0]}, {metric}", title_justify="left", title_style="bold",
+        table = Table(title=f"{t(direction)}, {metric}", title_justify="left", title_style="bold",
                       box=SIMPLE_HEAD, header_style="", padding=0)  # fmt: skip
-        table.add_column("language", overflow="fold")
-        for column in (metric, "chance", "images", "gap", "95 % interval", "p (Holm)"):
+        table.add_column(t("table_language"), overflow="fold")
+        for column in (metric, *(t(f"table_{name}") for name in ("chance", "images", "gap", "interval", "p"))):
             table.add_column(column, justify="right")
         for language, writing, evaluation in rows:
             value = evaluation.metrics[direction][metric]
             gap = gaps.get((direction, language, writing))
             if gap is None:
-                compared = [f"{evaluation.dataset['n_images']:,}", "reference", "", ""]
+                n_images = evaluation.dataset["n_images"]
+                compared = [written(f"{n_images:,}", locale), t("table_reference"), "", ""]
             else:
-                interval = "-" if gap.low is None or gap.high is None else f"{gap.low:+.3f} to {gap.high:+.3f}"
-                p = "<.001" if gap.p_holm < 0.001 else f"{gap.p_holm:.3f}"
-                compared = [f"{gap.n_images:,}", f"{gap.value:+.3f}", interval, p]
-            name = f"  {writing}" if writing else language
-            table.add_row(Text(name), f"{value.value:.3f}", _number(metric, value.chance), *compared)
+                numbers = (f"{gap.n_images:,}", f"{gap.value:+.3f}")
+                compared = [written(number, locale) for number in numbers]
+                compared += [_from_to(gap.low, gap.high, locale), _p(gap.p_holm, locale)]
+            name = f"  {t(f'table_writing_{writing}')}" if writing else language
+            values = (written(_number(metric, score), locale) for score in (value.value, value.chance))
+            table.add_row(Text(name), *values, *compared)
         parts.append(table)
-    note = (
-        "Gaps are paired by picture: a language to the first one, a way of writing to the usual one; p by a "
-        "randomisation test, corrected for all gaps of the table (Holm)."
+    return Group(*parts, Text(t("table_gaps_note"), style="dim"))
+
+
+def _from_to(low: float | None, high: float | None, locale: str) -> str:
+    if low is None or high is None:
+        return "-"
+    return translator_of(locale, WORDS)(
+        "table_from_to", low=written(f"{low:+.3f}", locale), high=written(f"{high:+.3f}", locale)
     )
-    return Group(*parts, Text(note, style="dim"))
+
+
+def _p(value: float, locale: str) -> str:
+    """
+    >>> _p(0.00004, "en"), _p(0.0456, "pt-BR"), _p(1.0, "en")
+    ('<.001', ',046', '1.000')
+    """
+    return written("<.001" if value < 0.001 else f"{value:.3f}".removeprefix("0"), locale)
 
 
 def grid_table(grid: Grid) -> RenderableType:
@@ -221,17 +281,12 @@ def _cell(name: str, metric: Metric, locale: str) -> Text:
     """The value and, on a second line, its interval; narrow enough for seven columns on a terminal of 80."""
     from rich.text import Text
 
-    value = _written(_number(name, metric.value), locale)
+    value = written(_number(name, metric.value), locale)
     if metric.low is None or metric.high is None:
         return Text(value)
     end = _short_rank if name == "median_rank" else _short_share
-    interval = _written(f"{end(metric.low)}–{end(metric.high)}", locale)
+    interval = written(f"{end(metric.low)}–{end(metric.high)}", locale)
     return Text.assemble(value, "\n", (interval, "dim"))
-
-
-def _written(number: str, locale: str) -> str:
-    """A number as the language writes it."""
-    return number.translate(str.maketrans(",.", ".,")) if locale == "pt-BR" else number
 
 
 def _number(name: str, value: float | None) -> str:

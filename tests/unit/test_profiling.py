@@ -18,8 +18,11 @@ from luneta.data.language_guess import guess_language
 from luneta.data.sources import open_dataset
 from luneta.errors import ArtifactError, ConfigError
 from luneta.profiling import Spread, profile
+from luneta.profiling.terminal import profile_view
 from luneta.progress import watch
 from luneta.report.profile import write_profile
+from luneta.wording import LOCALES
+from worlds import words_of
 
 STAMPS = Path(__file__).parents[3] / "shared" / "data" / "stamps"
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -159,6 +162,34 @@ def test_terminal_shows_examples(folder: Path) -> None:
         assert f"{Path(example.label).name} {example.captions[0]}" in text
     assert "examples" in map(str.strip, rendered(profile(data, n_examples=3)).splitlines())
     assert "examples" not in map(str.strip, rendered(profile(data, n_examples=0)).splitlines())
+
+
+def test_terminal_in_portuguese(folder: Path) -> None:
+    """No label is left in English; what is the data's own stays, numbers are written with commas."""
+    with (folder / "metadata.jsonl").open("a") as stream:
+        stream.write('\n{"file_name": "a.png", "caption": [""]}\n{"file_name": "folder", "caption": ["x"]}\n[1]')
+    (folder / "folder").mkdir()
+    found = profile(open_dataset(folder, max_bad_share=0.5, limit=7, language="pt"), sample=6, n_examples=0)
+    texts = {locale: rendered(profile_view(found, locale)) for locale in LOCALES}
+    assert texts["en"] == rendered(found)
+    own = words_of(f"{found.name} metadata.jsonl file_name caption gone.png folder f.jpg a red box on the table en pt")
+    own |= words_of("PNG JPEG GIF CMYK RGB px KiB")
+    assert words_of(texts["en"]) & words_of(texts["pt-BR"]) - own <= {"as", "do", "no"}  # words of both
+    flat = " ".join(texts["pt-BR"].split())
+    for expected in (
+        "coluna dos textos caption (pelo nome)",
+        "amostra 7 imagens sorteadas, semente 0",
+        "textos 8 (75,0% únicos)",
+        "idiomas, por estimativa en 88%, indefinido 12%",
+        "ilegíveis 1 de 6 examinadas",
+        "deixadas de fora ao abrir 4 de 12 linhas",
+        "palavras de uma legenda 3 6 6,65 7",
+        "legenda vazia 1 das linhas",
+        "linha 8, gone.png arquivo inexistente",
+        "a linha 12 traz uma lista em vez de um objeto",
+        "! as legendas não parecem estar no idioma declarado",
+    ):
+        assert expected in flat
 
 
 def test_markup_in_captions_is_only_text(tmp_path: Path) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
 
+from luneta.comparison import compare
 from luneta.evaluation import evaluate
+from luneta.languages import language_gap
 from luneta.results import Evaluation, Metric
-from luneta.terminal import evaluation_table
+from luneta.terminal import comparison_table, evaluation_table, languages_table, slices_table
 from luneta.types import DIRECTIONS
-from worlds import ConceptEncoder, ForgetfulEncoder, world
+from luneta.wording import LOCALES
+from worlds import ConceptEncoder, ForgetfulEncoder, words_of, world
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +26,15 @@ def evaluation() -> Evaluation:
     return replace(found, metrics=metrics)
 
 
-def shown(evaluation: Evaluation, locale: str, *others: Evaluation) -> str:
-    console = Console(width=80)
+def printed(view: RenderableType, width: int = 80) -> str:
+    console = Console(width=width)
     with console.capture() as captured:
-        console.print(evaluation_table([evaluation, *others], locale))
+        console.print(view)
     return captured.get()
+
+
+def shown(evaluation: Evaluation, locale: str, *others: Evaluation) -> str:
+    return printed(evaluation_table([evaluation, *others], locale))
 
 
 @pytest.mark.parametrize("locale", ["en", "pt-BR"])
@@ -73,3 +82,25 @@ def test_captions_that_lost_their_end_are_counted_per_encoder() -> None:
     assert "cut: 1,190; protocol" in note(short, replace(short, encoder={**short.encoder, "name": "another"}))
     unknown = replace(long, dataset={**long.dataset, "n_truncated": None})
     assert "cortadas: 1.190 (reads-14), não se sabe (reads-99); protocolo" in note(short, unknown, locale="pt-BR")
+
+
+def test_comparisons_and_languages_speak_portuguese_too() -> None:
+    """Nothing but names, metrics and words of both languages is the same in both."""
+    data = replace(world(60), rows=pa.table({"kind": ["cat", None] * 30}))
+    one, two = (evaluate(ConceptEncoder(noise=n, name=f"noise-{n}"), data, cache=False) for n in (0.5, 6.0))
+    compared = compare([one, two])
+    accented = replace(data, texts=[text.replace("thing", "maçã") for text in data.texts])
+    gap = language_gap(ConceptEncoder(noise=2.0), {"en": data, "pt": accented}, cache=False)
+    names = words_of("noise kind cat recall mrr ndcg median rank holm bootstrap clusters world merge en pt p")
+    for view in (
+        lambda locale: comparison_table(compared, "mrr", locale),
+        lambda locale: slices_table(compared, locale),
+        lambda locale: languages_table(gap, locale=locale),
+    ):
+        english, portuguese = (printed(view(locale), 120) for locale in LOCALES)
+        assert len(words_of(english)) > 10
+        shared = {word for word in words_of(english) & words_of(portuguese) if not re.fullmatch("[0-9a-f]{2,12}", word)}
+        assert shared - names <= {"as", "do", "no", "usual"}
+        assert re.search(r"\d\.\d", english)
+        assert not re.search(r"\d\.\d", portuguese.replace("noise-0.5", "").replace("noise-6.0", ""))
+    assert "sem acentos" in portuguese

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from luneta.cli import checks, options
+from luneta.cli import checks, options, speech
 
 if TYPE_CHECKING:
     from luneta.comparison import Comparison
@@ -47,13 +47,12 @@ def command(
 
     from luneta.comparison import check_metric, compare
     from luneta.report.comparison import write_comparison
-    from luneta.report.messages import check_locale
     from luneta.results import load_evaluation
     from luneta.terminal import comparison_table, slices_table
 
     check_metric(metric)
     checks.check_outputs([], report)
-    check_locale(locale)
+    spoken = speech.speak(locale)
     found = compare([load_evaluation(path) for path in results], seed=seed)
     if report:
         pictures = None
@@ -61,7 +60,7 @@ def command(
             pictures = _same_data(
                 options.open_data(data, 0.01, image=image, text=text, split=split, language=language), found
             )
-        write_comparison(report, found, data=pictures, locale=locale)
+        write_comparison(report, found, data=pictures, locale=spoken)
     if as_json:
         typer.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=1))
         return
@@ -70,10 +69,10 @@ def command(
         return
     console = Console()
     if report:
-        console.print(f"Wrote {report}", highlight=False, markup=False, soft_wrap=True)
-    console.print(comparison_table(found, metric))
+        speech.say(console, spoken, "wrote", what=report)
+    console.print(comparison_table(found, metric, spoken))
     if found.slices:
-        console.print(slices_table(found))
+        console.print(slices_table(found, spoken))
 
 
 def _same_data(data: ImageTextDataset, found: Comparison) -> ImageTextDataset:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from luneta.cli import options
+from luneta.cli import options, speech
 
 HELP = options.examples("luneta demo", "luneta demo --out my_demo --locale pt-BR")(
     "The whole job on built-in pictures and models: no network, no GPU, a few minutes. Ends with an HTML report."
@@ -23,8 +23,9 @@ def command(
 
     from luneta.artifacts import check_writable
     from luneta.demo import run_demo
-    from luneta.report.messages import check_locale
 
     check_writable(out / "report.html")
-    report = run_demo(out, console=Console(), locale=check_locale(locale), limit=limit)
-    typer.echo(f"\nReport: {report.resolve()}")
+    spoken, console = speech.speak(locale), Console()
+    report = run_demo(out, console=console, locale=spoken, limit=limit)
+    console.print()
+    speech.say(console, spoken, "report_at", path=report.resolve())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from luneta.cli import checks, options
+from luneta.cli import checks, options, speech
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,8 +65,6 @@ def command(
 ) -> None:
     from rich.console import Console
 
-    from luneta.report.messages import check_locale
-
     languages = [part.strip() for part in language.split(",") if part.strip()] if language else []
     names = [f"{name}.{spoken}" for name in encoder for spoken in languages] if len(languages) > 1 else encoder
     for name in encoder:
@@ -78,7 +76,7 @@ def command(
         settings={"cache": cache, "batch_size": batch_size, "max_bad_share": max_bad_share},
         paths=iter(checks.result_paths(json, names)) if json else None,
         report=report,
-        locale=check_locale(locale),
+        locale=speech.speak(locale),
         console=Console(),
     )  # fmt: skip
     checks.check_outputs(checks.result_paths(json, names) if json else [], report)
@@ -129,6 +127,7 @@ class _Task:
 
     def compare_languages(self, encoders: Sequence[str], datasets: Mapping[str, ImageTextDataset]) -> None:
         from luneta.languages import language_gap
+        from luneta.terminal import languages_table
 
         results: list[Evaluation] = []
         rules = {language: self._rule(data) for language, data in datasets.items()}
@@ -137,7 +136,7 @@ class _Task:
             for result in found.evaluations.values():
                 self._save(result)
                 results.append(result)
-            self.console.print(found)
+            self.console.print(languages_table(found, locale=self.locale))
         self._write_report(results)
 
     def _rule(self, dataset: ImageTextDataset) -> Duplicates | Things:
@@ -151,17 +150,14 @@ class _Task:
     def _save(self, result: Evaluation) -> None:
         if self.paths is not None:
             path = next(self.paths)
-            self._wrote(f"{path} and {result.save(path)}")
+            speech.say(self.console, self.locale, "wrote_both", result=path, queries=result.save(path))
 
     def _write_report(self, results: Sequence[Evaluation], **parts: Any) -> None:
         from luneta.report.evaluation import write_report
 
         if self.report:
             write_report(self.report, results, command=_command_line(), locale=self.locale, **parts)
-            self._wrote(str(self.report))
-
-    def _wrote(self, what: str) -> None:
-        self.console.print(f"Wrote {what}", highlight=False, markup=False, soft_wrap=True)
+            speech.say(self.console, self.locale, "wrote", what=self.report)
 
 
 def _command_line() -> str:

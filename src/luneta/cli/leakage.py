@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from luneta.cli import checks, options
+from luneta.cli import checks, options, speech
 
 if TYPE_CHECKING:
     from luneta.data.dataset import ImageTextDataset
@@ -64,9 +64,8 @@ def command(
     from luneta.errors import ConfigError
     from luneta.leakage import find_leakage
     from luneta.report.leakage import write_leakage
-    from luneta.report.messages import check_locale
 
-    language_of_page = check_locale(locale)
+    language_of_page = speech.speak(locale)
     if encoder and result:
         raise ConfigError("give --encoder or --result, not both")
     if encoder:
@@ -83,10 +82,10 @@ def command(
     console.print(found)
     if json:
         write_json(json, found.to_dict())
-        console.print(f"Wrote {json}", highlight=False, markup=False, soft_wrap=True)
+        speech.say(console, language_of_page, "wrote", what=json)
     if report:
         write_leakage(report, found, locale=language_of_page)
-        console.print(f"Wrote {report}", highlight=False, markup=False, soft_wrap=True)
+        speech.say(console, language_of_page, "wrote", what=report)
 
 
 def _evaluation(

@@ -71,7 +71,7 @@ BatchSize = Annotated[
     int | None,
     typer.Option(min=1, help="Items per forward pass.", rich_help_panel=ENCODER_PANEL, show_default="by device"),
 ]
-Locale = Annotated[str, typer.Option(help="Language of the page: en or pt-BR.")]
+Locale = Annotated[str, typer.Option(help="Language of tables and report: en or pt-BR.")]
 Report = Annotated[Path | None, typer.Option(help="Write an HTML report here; it works offline.")]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from luneta.artifacts import check_writable
-from luneta.cli import options
+from luneta.cli import options, speech
 
 HELP = options.examples(
     "luneta profile cenas",
@@ -27,10 +27,10 @@ def command(
     from rich.console import Console
 
     from luneta.profiling import profile
-    from luneta.report.messages import check_locale
+    from luneta.profiling.terminal import profile_view
     from luneta.report.profile import write_profile
 
-    language_of_page = check_locale(locale)
+    spoken = speech.speak(locale)
     if report:
         check_writable(report)
     dataset = options.open_data(
@@ -39,7 +39,7 @@ def command(
     )  # fmt: skip
     found = profile(dataset)
     console = Console()
-    console.print(found)
+    console.print(profile_view(found, spoken))
     if report:
-        write_profile(report, found, locale=language_of_page)
-        console.print(f"Wrote {report}", highlight=False, markup=False, soft_wrap=True)
+        write_profile(report, found, locale=spoken)
+        speech.say(console, spoken, "wrote", what=report)

@@ -55,6 +55,10 @@ _BY_SCRIPT = {
     "GREEK": "el",
     "HEBREW": "he",
 }
+_PORTUGUESE = {
+    UNDECIDED: "indefinido", "Cyrillic": "cirílica", "Arabic": "árabe", "Devanagari": "devanágari",
+    "Bengali": "bengali", "Tamil": "tâmil", "Armenian": "armênia", "Georgian": "georgiana", "Ethiopic": "etiópica",
+}  # fmt: skip
 _ENOUGH = 0.6  # what the words of the best language must weigh together
 _AHEAD = 1.2  # and how many times what those of the next one do
 
@@ -80,6 +84,18 @@ def guess_language(text: str) -> str:
     if script == "LATIN":
         return _latin(text.lower())
     return _BY_SCRIPT.get(script, f"{script.title()} script")
+
+
+def guess_in(guess: str, locale: str) -> str:
+    """A guess as it is said in another language; codes stay.
+
+    >>> [guess_in(guess, "pt-BR") for guess in ("ja", "Cyrillic script", "Tibetan script", "undecided")]
+    ['ja', 'escrita cirílica', 'escrita Tibetan', 'indefinido']
+    """
+    if locale == "en":
+        return guess
+    script = guess.removesuffix(" script")
+    return f"escrita {_PORTUGUESE.get(script, script)}" if script != guess else _PORTUGUESE.get(guess, guess)
 
 
 @lru_cache(maxsize=1 << 14)

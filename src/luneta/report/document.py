@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from luneta.artifacts import write_text
+from luneta.data.reasons import reason_in
 from luneta.errors import ImageError
 from luneta.progress import track
 from luneta.report.html import render, thumbnail_data_uri
 from luneta.report.messages import Locale, Translate, check_locale, translator
 from luneta.report.numbers import format_number, format_percent
-from luneta.report.profile_messages import REASONS
 from luneta.results import Metric
 from luneta.types import ImageRef
 
@@ -70,10 +70,7 @@ class Page:
 
     def reason(self, reason: str) -> str:
         """What the data floor says in English, in the page's language as far as it is known."""
-        if self.locale == "en":
-            return reason
-        beginning = max((known for known in REASONS if reason.startswith(known)), key=len, default=None)
-        return reason if beginning is None else REASONS[beginning] + reason[len(beginning) :]
+        return reason_in(reason, self.locale)
 
     def picture(self, ref: ImageRef) -> Picture:
         """The thumbnail of a picture."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from luneta.wording import written
+
 
 def format_number(value: float | None, digits: int, locale: str) -> str:
     """A number with thousands separated as the language does; "–" for what is not known.
@@ -13,8 +15,7 @@ def format_number(value: float | None, digits: int, locale: str) -> str:
     """
     if value is None or not math.isfinite(value):
         return "–"
-    text = f"{value:z,.{digits}f}"  # z: no "-0.000"
-    return text.translate(str.maketrans(",.", ".,")) if locale == "pt-BR" else text
+    return written(f"{value:z,.{digits}f}", locale)  # z: no "-0.000"
 
 
 def format_percent(value: float | None, digits: int, locale: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from luneta.data.language_guess import UNDECIDED
+from luneta.data.language_guess import guess_in
 from luneta.profiling import ImageFacts, Profile, Spread
 from luneta.report.document import Page, Report
 from luneta.report.html import jpeg_data_uri
@@ -112,8 +112,7 @@ def _facts(found: Profile, page: Page) -> list[tuple[str, str]]:
     said = [(t(name), getattr(found, name)) for name in ("revision", "split", "language")]
     rows = [(t("data_set"), found.name), *((name, value) for name, value in said if value)]
     for kind, name, why in found.chosen_columns:
-        words = ", ".join(page.reason(part) for part in why.split(", "))
-        rows.append((t(f"profile_{kind}_column"), f"{name} ({words})"))
+        rows.append((t(f"profile_{kind}_column"), f"{name} ({page.reason(why)})"))
     if found.sample:
         sample = {name: page.number(found.sample[name], 0) for name in ("limit", "seed")}
         rows.append((t("sample"), t("sample_of", **sample)))
@@ -121,10 +120,7 @@ def _facts(found: Profile, page: Page) -> list[tuple[str, str]]:
 
 
 def _languages(found: Profile, page: Page) -> dict[str, float]:
-    return {
-        page.t("profile_undecided") if name == UNDECIDED else name: share
-        for name, share in found.captions.languages.items()
-    }
+    return {guess_in(guess, page.locale): share for guess, share in found.captions.languages.items()}
 
 
 def _pictures(images: ImageFacts, page: Page) -> dict[str, Any]:

@@ -61,7 +61,6 @@ PROFILE: dict[str, tuple[str, str]] = {
         "Estimativa por escrita e palavras muito comuns, em {n} legendas. Legendas curtas muitas vezes ficam "
         "indefinidas; dos idiomas de escrita latina, só en, pt, es, fr, de, it e nl são conhecidos.",
     ),
-    "profile_undecided": ("undecided", "indefinido"),
     "profile_frequent": ("Most frequent captions", "Legendas mais frequentes"),
     "profile_shortest": ("Shortest", "Mais curtas"),
     "profile_longest": ("Longest", "Mais longas"),
@@ -78,30 +77,3 @@ PROFILE: dict[str, tuple[str, str]] = {
     "profile_problems": ("Rows left out", "Linhas deixadas de fora"),
     "profile_rows": ("Which rows", "Quais linhas"),
 }
-
-REASONS: dict[str, str] = {
-    "asked for": "pedida",
-    "by its name": "pelo nome",
-    "named after the language": "tem o nome do idioma",
-    "named after a language": "tem o nome de um idioma",
-    "the only column of text": "a única coluna de texto",
-    "the only column of running text": "a única coluna de texto corrido",
-    "holds names of picture files": "contém nomes de arquivos de imagem",
-    "holds encoded pictures": "contém imagens codificadas",
-    "as it comes": "como vem",
-    "by its name among": "pelo nome, entre",
-    "no caption in": "sem legenda em",
-    "no caption": "sem legenda",
-    "empty caption": "legenda vazia",
-    "no such file": "arquivo inexistente",
-    "empty file": "arquivo vazio",
-    "no picture named": "nenhuma imagem indicada",
-    "no picture": "sem imagem",
-    "truncated file": "arquivo truncado",
-    "damaged file": "arquivo danificado",
-    "a list of captions written as one string": "uma lista de legendas escrita como um só texto",
-    "not a picture in a known format, or damaged from its first bytes on": (
-        "não é imagem de formato conhecido, ou está danificada desde os primeiros bytes"
-    ),
-}
-"""English beginnings of what the data floor says of columns and rows -> the same in Portuguese."""

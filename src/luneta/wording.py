@@ -1,0 +1,64 @@
+"""Messages in English and in Brazilian Portuguese, and numbers as each of them writes them.
+
+Every message stands in both languages side by side, so that none can be added to one and forgotten in the other. A
+message may name parameters in braces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol, get_args
+
+from luneta.errors import ConfigError, did_you_mean
+
+Locale = Literal["en", "pt-BR"]
+LOCALES: tuple[Locale, ...] = get_args(Locale)
+
+Messages = Mapping[str, tuple[str, str]]
+"""Message name -> (English, Brazilian Portuguese)."""
+
+
+class Translate(Protocol):
+    """t(name, **parameters) -> the message in one language."""
+
+    def __call__(self, name: str, /, **parameters: Any) -> str: ...
+
+
+def check_locale(locale: str) -> Locale:
+    """The locale, if messages are written in it.
+
+    Raises:
+        ConfigError: they are not.
+    """
+    for known in LOCALES:
+        if locale == known:
+            return known
+    raise ConfigError(f"pages are not written in {locale!r}. {did_you_mean(locale, LOCALES)}")
+
+
+def translator_of(locale: str, *tables: Messages) -> Translate:
+    """A function from the names of the tables' messages to the messages in one language.
+
+    >>> t = translator_of("pt-BR", {"more": ("and {n} more", "e mais {n}")})
+    >>> t("more", n=3)
+    'e mais 3'
+
+    Raises:
+        ConfigError: messages are not written in that language.
+    """
+    column = LOCALES.index(check_locale(locale))
+    messages = {name: pair[column] for table in tables for name, pair in table.items()}
+
+    def translate(name: str, /, **parameters: Any) -> str:
+        return messages[name].format(**parameters) if parameters else messages[name]
+
+    return translate
+
+
+def written(number: str, locale: str) -> str:
+    """A number that Python wrote, with the separators of a language.
+
+    >>> written(f"{1234.5:,.1f}", "en"), written(f"{1234.5:,.1f}", "pt-BR")
+    ('1,234.5', '1.234,5')
+    """
+    return number.translate(str.maketrans(",.", ".,")) if locale == "pt-BR" else number
