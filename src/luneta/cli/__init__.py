@@ -23,6 +23,8 @@ from luneta.cli import (
     leaderboard,
     leakage,
     profile,
+    push,
+    push_dataset,
     speech,
 )
 from luneta.errors import LunetaError
@@ -52,8 +54,22 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (demo, profile, encoders, doctor, embed, evaluate, compare, leaderboard, leakage, audit, finetune):
-    app.command(name=verb.__name__.rpartition(".")[2], help=verb.HELP)(verb.command)
+for verb in (
+    demo,
+    profile,
+    encoders,
+    doctor,
+    embed,
+    evaluate,
+    compare,
+    leaderboard,
+    leakage,
+    audit,
+    finetune,
+    push,
+    push_dataset,
+):
+    app.command(name=verb.__name__.rpartition(".")[2].replace("_", "-"), help=verb.HELP)(verb.command)
 
 
 def _print_version(wanted: bool) -> None:

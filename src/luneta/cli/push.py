@@ -1,0 +1,25 @@
+"""luneta push"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from luneta.cli import options
+
+HELP = options.examples(
+    "luneta push tuned/model --to owner/name",
+    "luneta push tuned/model --to owner/name --public",
+)("Upload a checkpoint to the hub. Nothing else ever uploads anything.")
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(help="Checkpoint, such as model/ of a fine-tuning.")],
+    to: Annotated[str, typer.Option(help="Repository: owner/name.")],
+    private: Annotated[bool, typer.Option("--private/--public", help="Who sees a new repository.")] = True,
+) -> None:
+    from luneta.pushing import push_checkpoint
+
+    typer.echo(push_checkpoint(folder, to, private=private))

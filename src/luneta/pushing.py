@@ -1,0 +1,177 @@
+"""To the hub, when asked and not before: a checkpoint, or a data set of one's own pictures."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from luneta.artifacts import write_text
+from luneta.data.dataset import ImageTextDataset
+from luneta.data.references import EncodedImageRef
+from luneta.encoders.checkpoints import open_folder
+from luneta.errors import ArtifactError, ConfigError, UnreachableError
+from luneta.progress import track
+from luneta.types import ImageRef
+
+_REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+_NOT_OURS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", ".*", "**/.*")
+SHARD_BYTES = 400 * 2**20
+
+
+def push_checkpoint(folder: Path, to: str, *, private: bool = True) -> str:
+    """Upload a checkpoint folder to the hub.
+
+    Args:
+        folder: what `finetune` or `save_pretrained` wrote; weights as safetensors.
+        to: owner/name of the repository, made if there is none.
+        private: only its owner sees a new repository.
+
+    Returns:
+        Address of the commit.
+
+    Raises:
+        ConfigError: `to` is no owner/name.
+        EncoderError: the folder holds no checkpoint that loads.
+        UnreachableError: the hub cannot be reached, or refuses.
+    """
+    _check_name(to)
+    open_folder(str(folder), folder)
+    return _upload(folder, to, "model", private)
+
+
+def push_dataset(dataset: ImageTextDataset, to: str, *, private: bool = True) -> str:
+    """Upload a data set: pictures as they are stored, a list of captions for each, its metadata columns.
+
+    Args:
+        dataset: what `open_dataset` returns.
+        to: owner/name of the repository, made if there is none.
+        private: only its owner sees a new repository.
+
+    Returns:
+        Address of the commit.
+
+    Raises:
+        ConfigError: `to` is no owner/name.
+        UnreachableError: the hub cannot be reached, or refuses.
+    """
+    _check_name(to)
+    with tempfile.TemporaryDirectory(prefix="luneta-push-") as temporary:
+        write_dataset(dataset, Path(temporary), to.partition("/")[2])
+        return _upload(Path(temporary), to, "dataset", private)
+
+
+def write_dataset(dataset: ImageTextDataset, folder: Path, title: str) -> None:
+    """A folder that the hub and `datasets` read: Parquet shards with pictures inside, and a card.
+
+    Columns: image, captions (a list), and the metadata columns of the row a picture was first seen in.
+
+    Raises:
+        ArtifactError: it cannot be written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    split = dataset.split or "train"
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    names: list[Path] = []
+    try:
+        for number, rows in enumerate(_shards(dataset)):
+            table = pa.Table.from_pylist(rows)
+            features = {
+                name: {"_type": "Image"} if name == "image" else _feature(table.schema.field(name).type)
+                for name in table.column_names
+            }
+            about = {"huggingface": json.dumps({"info": {"features": features}})}
+            path = folder / "data" / f"{split}-{number:05d}.parquet"
+            pq.write_table(table.replace_schema_metadata(about), path)
+            names.append(path)
+    except OSError as error:
+        raise ArtifactError(f"cannot write {folder}: {error.strerror or error}") from error
+    for number, path in enumerate(names):
+        path.rename(path.with_name(f"{split}-{number:05d}-of-{len(names):05d}.parquet"))
+    write_text(folder / "README.md", _card(dataset, title, split))
+
+
+def _shards(dataset: ImageTextDataset) -> Iterator[list[dict[str, Any]]]:
+    """Rows of one shard after the other."""
+    told = {"image", "captions", *_read_columns(dataset)}
+    rows: list[dict[str, Any]] = []
+    size = 0
+    with track("images", dataset.n_images) as advance:
+        for index, image in enumerate(dataset.images):
+            content = _stored(image)
+            metadata = {k: v for k, v in dataset.image_metadata(index).items() if k not in told}
+            captions = [dataset.texts[int(text)] for text in dataset.texts_of(index)]
+            name = image.label.rpartition("/")[2]
+            rows.append({"image": {"bytes": content, "path": name}, "captions": captions, **metadata})
+            size += len(content)
+            advance(1)
+            if size >= SHARD_BYTES:
+                yield rows
+                rows, size = [], 0
+    if rows:
+        yield rows
+
+
+def _read_columns(dataset: ImageTextDataset) -> set[str]:
+    """Columns of the source that became pictures and captions: again as metadata they would be taken for more."""
+    named = [part.strip() for columns in dataset.columns.values() for part in columns.split(",")]
+    return {name for name in dataset.rows.column_names if name in named}
+
+
+def _stored(image: ImageRef) -> bytes:
+    """The bytes of a picture as they are stored; drawn and unpacked ones as PNG."""
+    if isinstance(image, EncodedImageRef):
+        return bytes(image.read())
+    buffer = io.BytesIO()
+    image.open().save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _feature(kind: Any) -> dict[str, Any]:
+    """A column's type as the hub's data set viewer names it."""
+    import pyarrow as pa
+
+    if pa.types.is_list(kind):
+        return {"_type": "List", "feature": _feature(kind.value_type)}
+    return {"dtype": "string" if pa.types.is_string(kind) else str(kind), "_type": "Value"}
+
+
+def _card(dataset: ImageTextDataset, title: str, split: str) -> str:
+    language = f"language: [{dataset.language}]\n" if dataset.language else ""
+    return (
+        f"---\n{language}task_categories: [image-to-text, text-to-image]\nconfigs:\n- config_name: default\n"
+        f"  data_files:\n  - split: {split}\n    path: data/{split}-*\n---\n# {title}\n\n"
+        f"{dataset.n_images:,} images with {dataset.n_texts:,} captions.\n"
+    )
+
+
+def _check_name(to: str) -> None:
+    if not _REPOSITORY.fullmatch(to):
+        raise ConfigError(f"{to!r} is no repository of the hub; expected owner/name")
+
+
+def _upload(folder: Path, to: str, kind: str, private: bool) -> str:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    api = HfApi()
+    try:
+        api.create_repo(to, repo_type=kind, private=private, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=to, folder_path=folder, repo_type=kind, ignore_patterns=list(_NOT_OURS),
+            commit_message="Upload with Luneta",
+        )  # fmt: skip
+    except HfHubHTTPError as error:
+        raise UnreachableError(
+            f"the hub refuses {to}: {error.server_message or error}. Is there a token with write access (hf auth "
+            "login, or HF_TOKEN), and is the owner right?"
+        ) from error
+    except OSError as error:
+        raise UnreachableError(f"the hub cannot be reached ({error}); try again, nothing is lost") from error
+    return str(commit.commit_url)

@@ -1,0 +1,188 @@
+"""Uploads, against a small hub on loopback that keeps what it is sent."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from checkpoints import make_checkpoint
+from luneta.data.sources import open_dataset
+from luneta.pushing import write_dataset
+
+TOKEN = "hf_" + "a" * 34
+
+
+@dataclass
+class Hub:
+    """What the server was asked and sent.
+
+    Attributes:
+        address: of the server.
+        created: bodies of requests for a new repository.
+        files: {(kind, repository): {path: content}}.
+        allowed: the token it accepts.
+    """
+
+    address: str
+    created: list[dict[str, Any]] = field(default_factory=list)
+    files: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
+    allowed: str = TOKEN
+
+    def run(self, *arguments: str, token: str | None = TOKEN, home: Path) -> subprocess.CompletedProcess[str]:
+        """`luneta` with this hub as its hub."""
+        environment = {**os.environ, "HF_ENDPOINT": self.address, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
+        environment.pop("HF_HUB_OFFLINE", None)
+        environment.pop("HF_TOKEN", None)
+        if token:
+            environment["HF_TOKEN"] = token
+        command = [sys.executable, "-m", "luneta", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    found = Hub("")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Authorization") != f"Bearer {found.allowed}":
+                self._answer(401, {"error": "Invalid token"})
+                return
+            _, _, rest = self.path.partition("/api/")
+            if rest == "repos/create":
+                found.created.append(json.loads(body))
+                wanted = found.created[-1]
+                prefix = "datasets/" if wanted.get("type") == "dataset" else ""
+                self._answer(200, {"url": f"{found.address}/{prefix}{wanted['organization']}/{wanted['name']}"})
+            elif rest == "validate-yaml":
+                self._answer(200, {"errors": [], "warnings": []})
+            elif "/preupload/" in rest:
+                files = [{"path": file["path"], "uploadMode": "regular", "shouldIgnore": False}
+                         for file in json.loads(body)["files"]]  # fmt: skip
+                self._answer(200, {"files": files})
+            elif "/commit/" in rest:
+                kind, owner, name, *_ = rest.split("/")
+                kept = found.files.setdefault((kind, f"{owner}/{name}"), {})
+                for line in body.splitlines():
+                    item = json.loads(line)
+                    if item["key"] == "file":
+                        kept[item["value"]["path"]] = base64.b64decode(item["value"]["content"])
+                url = f"{found.address}/{owner}/{name}/commit/{'c' * 40}"
+                self._answer(200, {"commitUrl": url, "commitOid": "c" * 40})
+            else:
+                self._answer(404, {"error": self.path})
+
+        def do_GET(self) -> None:
+            self._answer(404, {"error": self.path})
+
+        def _answer(self, status: int, body: dict[str, Any]) -> None:
+            content = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    found.address = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield found
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    lines = []
+    for number in range(3):
+        Image.new("RGB", (20 + number, 16), (60 * number, 90, 30)).save(folder / f"{number}.jpg", quality=80)
+        lines.append(
+            {"file_name": f"{number}.jpg", "caption": [f"picture {number}", f"number {number}"], "year": 1990 + number}
+        )
+    (folder / "metadata.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    return folder
+
+
+def test_a_checkpoint_arrives_as_it_is(hub: Hub, tmp_path: Path) -> None:
+    folder = make_checkpoint("clip", tmp_path / "clip")
+    (folder / "training_args.bin").write_bytes(b"a pickle")
+    done = hub.run("push", str(folder), "--to", "me/mine", home=tmp_path / "home")
+    assert done.returncode == 0, done.stderr
+    assert "/me/mine/commit/" in done.stdout
+    assert [(one["organization"], one["name"]) for one in hub.created] == [("me", "mine")]
+    assert "private" in json.dumps(hub.created)
+    kept = hub.files["models", "me/mine"]
+    assert kept == {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "training_args.bin"}
+
+
+def test_a_data_set_arrives_and_is_read_again(hub: Hub, photos: Path, tmp_path: Path) -> None:
+    done = hub.run("push-dataset", str(photos), "--to", "me/photos", "--public", home=tmp_path / "home")
+    assert done.returncode == 0, done.stderr
+    kept = hub.files["datasets", "me/photos"]
+    assert sorted(kept) == ["README.md", "data/train-00000-of-00001.parquet"]
+    again = tmp_path / "again"
+    (again / "data").mkdir(parents=True)
+    for name, content in kept.items():
+        (again / name).write_bytes(content)
+    original, copy = open_dataset(str(photos)), open_dataset(str(again / "data" / "train-00000-of-00001.parquet"))
+    assert copy.image_keys == original.image_keys
+    assert list(copy.texts) == list(original.texts)
+    assert copy.rows["year"].to_pylist() == [1990, 1991, 1992]
+    import datasets
+
+    loaded = datasets.load_dataset(str(again), split="train", cache_dir=str(tmp_path / "cache"))
+    assert isinstance(loaded.features["image"], datasets.Image)
+    assert loaded[1]["captions"] == ["picture 1", "number 1"]
+    assert loaded[1]["image"].size == (21, 16)
+
+
+def test_large_data_sets_are_written_in_shards(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("luneta.pushing.SHARD_BYTES", 1)
+    write_dataset(open_dataset(str(photos)), tmp_path / "out", "photos")
+    names = sorted(path.name for path in (tmp_path / "out" / "data").iterdir())
+    assert names == [f"train-0000{number}-of-00003.parquet" for number in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--to", "no-owner"], "expected owner/name"),
+        (["--to", "a/b/c"], "expected owner/name"),
+    ],
+)
+def test_nothing_is_sent_to_a_name_that_is_none(hub: Hub, tmp_path: Path, arguments: list[str], words: str) -> None:
+    folder = make_checkpoint("clip", tmp_path / "clip")
+    done = hub.run("push", str(folder), *arguments, home=tmp_path / "home")
+    assert done.returncode == 2
+    assert words in " ".join(done.stderr.split())
+    assert not hub.created
+
+
+def test_a_folder_without_a_checkpoint_and_a_wrong_token_are_told(hub: Hub, photos: Path, tmp_path: Path) -> None:
+    done = hub.run("push", str(photos), "--to", "me/mine", home=tmp_path / "home")
+    assert done.returncode == 2
+    assert "config.json" in done.stderr
+    assert not hub.created
+    done = hub.run("push-dataset", str(photos), "--to", "me/mine", token="hf_wrong", home=tmp_path / "home")
+    assert done.returncode == 2
+    assert "token with write access" in " ".join(done.stderr.split())
+    assert "hf_wrong" not in done.stderr
