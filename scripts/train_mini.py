@@ -19,6 +19,7 @@ threads a second run gives the same weights.
 from __future__ import annotations
 
 import argparse
+import io
 import itertools
 import math
 import tempfile
@@ -121,7 +122,7 @@ class Siglip(Family):
     (Zhai et al., 2023)."""
 
     max_length = 32
-    recipe = Recipe(steps=900, logit_rate=10.0)
+    recipe = Recipe(steps=1300, logit_rate=10.0)
 
     def __init__(self, drawn: Sequence[Scene]) -> None:
         from transformers import SiglipConfig, SiglipModel
@@ -194,16 +195,18 @@ def _siglip_tokenizer(texts: Sequence[str], max_length: int) -> Any:
     import sentencepiece
     from transformers import SiglipTokenizer
 
+    learnt = io.BytesIO()  # a file's name would go into the model, and another one into the next
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(_canonical(text) for text in texts), model_writer=learnt,
+        model_type="bpe", vocab_size=1400,
+        pad_id=-1, bos_id=-1, eos_id=1, unk_id=2, byte_fallback=False, character_coverage=1.0,
+        required_chars="abcdefghijklmnopqrstuvwxyzáâãàéêíóôõúç0123456789", hard_vocab_limit=False,
+        num_threads=1, minloglevel=2, add_dummy_prefix=False, normalization_rule_name="nmt_nfkc",
+    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        prefix = str(Path(folder, "spiece"))
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(_canonical(text) for text in texts), model_prefix=prefix,
-            model_type="bpe", vocab_size=1400,
-            pad_id=-1, bos_id=-1, eos_id=1, unk_id=2, byte_fallback=False, character_coverage=1.0,
-            required_chars="abcdefghijklmnopqrstuvwxyzáâãàéêíóôõúç0123456789", hard_vocab_limit=False,
-            num_threads=1, minloglevel=2, add_dummy_prefix=False, normalization_rule_name="nmt_nfkc",
-        )  # fmt: skip
-        return SiglipTokenizer(f"{prefix}.model", model_max_length=max_length, padding_side="right")
+        path = Path(folder, "spiece.model")
+        path.write_bytes(learnt.getvalue())
+        return SiglipTokenizer(str(path), model_max_length=max_length, padding_side="right")
 
 
 def _canonical(text: str) -> str:
