@@ -48,6 +48,7 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
         self._losses: deque[float] = deque(maxlen=WINDOW)
         self._said: set[str] = set()
         self._at_limit = 0
+        self._still = 0
         self.trainer: ContrastiveTrainer | None = None
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -66,6 +67,7 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
         self._losses.append(facts.loss)
         self._look_for_collapse(facts.mean_cosine, state.global_step)
         self._look_at_scale(facts.scale)
+        self._look_at_batch(facts.n_things, facts.n_pairs)
         if len(self._losses) == WINDOW:
             self._look_for_standstill(facts.n_pairs)
 
@@ -79,7 +81,7 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
 
     def _look_at_scale(self, scale: float) -> None:
         self._at_limit = self._at_limit + 1 if scale > 0.999 * LARGEST_SCALE else 0
-        if self._at_limit == WINDOW and self._rising():
+        if self._at_limit >= WINDOW and self._rising():
             self._warn(
                 "scale",
                 f"the scale of the scores has stood at its limit of {LARGEST_SCALE:g} for {WINDOW} steps while the "
@@ -92,23 +94,44 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
                 "learning rate, and look whether captions and pictures belong together",
             )
 
-    def _rising(self) -> bool:
+    def _look_at_batch(self, n_things: int, n_pairs: int) -> None:
+        if 2 * n_things < n_pairs:
+            self._warn(
+                "batch",
+                f"a batch of {n_pairs} pairs shows {n_things} different things only (the others have equal captions or "
+                "near-equal pictures), so that little is told apart. Class labels are not captions: use texts that "
+                "describe single pictures, or make batches smaller",
+            )
+
+    def _halves(self) -> tuple[float, float]:
+        """The mean loss of the older and of the newer half of the window."""
         losses = list(self._losses)
         half = len(losses) // 2
-        return half > 0 and sum(losses[half:]) / (len(losses) - half) > sum(losses[:half]) / half
+        return sum(losses[:half]) / max(1, half), sum(losses[half:]) / max(1, len(losses) - half)
+
+    def _rising(self) -> bool:
+        older, newer = self._halves()
+        return newer > older > 0
 
     def _look_for_standstill(self, n_pairs: int) -> None:
-        mean = sum(self._losses) / len(self._losses)
+        """Near a guess for a window of windows, and not on the way down past it."""
+        older, newer = self._halves()
+        mean = (older + newer) / 2
+        spread = math.sqrt(sum((loss - mean) ** 2 for loss in self._losses) / WINDOW)
+        falling = older - newer > 2 * spread * math.sqrt(4 / WINDOW)
         guesses = {"guessing among the batch": loss_of_guessing(self._sigmoid, n_pairs)}
         if self._sigmoid:
             guesses["answering 'perhaps' to every pair, as when it is divided by all pairs"] = math.log(2)
-        for name, guess in guesses.items():
-            if guess and abs(mean - guess) < STUCK * guess:
+        near = {name: guess for name, guess in guesses.items()
+                if guess and max(abs(older - guess), abs(newer - guess)) < STUCK * guess}  # fmt: skip
+        self._still = self._still + 1 if near and not falling else 0
+        if self._still >= WINDOW:
+            for name, guess in near.items():
                 self._warn(
                     "standstill",
-                    f"for {WINDOW} steps the loss has been {mean:.3f}, which is that of {name} ({guess:.3f}): nothing "
-                    "is learnt. Raise the learning rate, look whether captions and pictures belong together, and "
-                    "whether the part that should learn is locked",
+                    f"for {2 * WINDOW} steps the loss has been {mean:.3f}, which is that of {name} ({guess:.3f}): "
+                    "nothing is learnt. Raise the learning rate, look whether captions and pictures belong together, "
+                    "and whether the part that should learn is locked",
                 )
 
     def _warn(self, key: str, sentence: str) -> None:

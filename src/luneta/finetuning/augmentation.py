@@ -10,9 +10,11 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 SIDES = re.compile(
-    r"\b(left|right|lefthand|righthand|clockwise|mirror(ed)?|read(s|ing)?|text|letters?|words?|written|says|sign"
-    r"|esquerd[ao]s?|direit[ao]s?|canhot[ao]s?|destr[ao]s?|horári[ao]|espelhad[ao]s?|texto|letras?|palavras?|escrit[ao]s?"
-    r"|diz|letreiro|placa|izquierd[ao]s?|derech[ao]s?|gauche|droite|links|rechts)\b|\d",
+    r"\b((left|right)(most|wards?|y|ie|handed|hand|side)?|(anti|counter)?clockwise|mirror(ed|s)?"
+    r"|read(s|ing)?|texts?|letters?|words?|written|says|saying|signs?|labell?ed|labels?|logos?|captions?|numbers?"
+    r"|esquerd[ao]s?|direit[ao]s?|canhot[ao]s?|destr[ao]s?|(anti-?)?horári[ao]s?|espelhad[ao]s?|espelhos?"
+    r"|textos?|letras?|palavras?|escrit[ao]s?|diz|dizendo|letreiros?|placas?|rótulos?|logotipos?|números?"
+    r"|izquierd[ao]s?|derech[ao]s?|gauche|droite?|links|rechts|linke[nrsm]?|rechte[nrsm]?)\b|\d",
     re.IGNORECASE,
 )
 """Words after which a mirrored picture would no longer be what its caption says: sides, and what can be read in it."""

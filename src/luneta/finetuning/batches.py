@@ -21,6 +21,16 @@ class Pair(NamedTuple):
     epoch: int
 
 
+def hands(n: int, at_most: int) -> tuple[int, int]:
+    """How many batches of what size n images make; one pair alone has nothing to be told apart from.
+
+    >>> hands(100, 64), hands(40, 64), hands(3, 2)
+    ((2, 50), (1, 40), (1, 2))
+    """
+    n_batches = max(1, min(-(-n // at_most), n // 2))
+    return n_batches, min(at_most, n // n_batches)
+
+
 def deal(groups: Indexes, batch_size: int, rng: np.random.Generator) -> list[Indexes]:
     """Deal images out to batches of equal size, like cards, so that a group's images come into different batches.
 
@@ -37,12 +47,11 @@ def deal(groups: Indexes, batch_size: int, rng: np.random.Generator) -> list[Ind
         Index arrays of one length.
     """
     n = len(groups)
-    n_batches = -(-n // min(batch_size, n))
+    n_batches, size = hands(n, batch_size)
     place = rng.permutation(int(groups.max()) + 1)[groups]
     order = np.lexsort((rng.random(n), place))
-    kept = order[: n // n_batches * n_batches]
-    hands = kept.reshape(-1, n_batches).T
-    return [hands[i] for i in rng.permutation(n_batches)]
+    dealt = order[: size * n_batches].reshape(size, n_batches).T
+    return [dealt[i] for i in rng.permutation(n_batches)]
 
 
 def deal_related(groups: Indexes, neighbours: Indexes, batch_size: int, rng: np.random.Generator) -> list[Indexes]:
@@ -58,8 +67,7 @@ def deal_related(groups: Indexes, neighbours: Indexes, batch_size: int, rng: np.
         Index arrays of one length; what is left over waits for another epoch.
     """
     n = len(groups)
-    n_batches = -(-n // min(batch_size, n))
-    size = n // n_batches
+    n_batches, size = hands(n, batch_size)
     free = np.ones(n, dtype=bool)
     waiting = deque(rng.permutation(n).tolist())
     batches = []
@@ -97,6 +105,8 @@ class BatchPlan:
         at_most: pairs of a batch.
         seed: equal seeds give equal batches.
         neighbours: for batches of related images, see `deal_related`.
+        process: which of several processes this is; each has an equal share of every batch.
+        n_processes: how many there are.
         epoch: which epoch comes next; whoever iterates sets it.
     """
 
@@ -105,6 +115,8 @@ class BatchPlan:
     at_most: int
     seed: int = 0
     neighbours: Indexes | None = None
+    process: int = 0
+    n_processes: int = 1
     epoch: int = 0
     drop_last: bool = False  # asked for by accelerate
 
@@ -116,15 +128,19 @@ class BatchPlan:
                 "pictures or captions), so there is nothing to tell apart. Class labels are not captions: use "
                 "texts that describe single pictures, or group by equal pictures only."
             )
+        if not self.batch_size:
+            raise DatasetError(
+                f"{self.dataset.name}: batches of {hands(len(self.groups), self.at_most)[1]} pairs cannot be shared "
+                f"by {self.n_processes} processes; start fewer, or take larger batches"
+            )
 
     def __len__(self) -> int:
-        n = len(self.groups)
-        return -(-n // min(self.at_most, n))
+        return hands(len(self.groups), self.at_most)[0]
 
     @property
     def batch_size(self) -> int:
-        """Pairs of every batch."""
-        return len(self.groups) // len(self)
+        """Pairs that this process has of every batch."""
+        return hands(len(self.groups), self.at_most)[1] // self.n_processes
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -135,8 +151,9 @@ class BatchPlan:
             batches = deal(self.groups, self.at_most, rng)
         else:
             batches = deal_related(self.groups, self.neighbours, self.at_most, rng)
+        own = slice(self.process * self.batch_size, (self.process + 1) * self.batch_size)
         for batch in batches:
-            yield [Pair(image, self._caption(image, rng), self.epoch) for image in batch.tolist()]
+            yield [Pair(image, self._caption(image, rng), self.epoch) for image in batch.tolist()][own]
 
     def _caption(self, image: int, rng: np.random.Generator) -> int:
         texts = self.dataset.texts_of(image)

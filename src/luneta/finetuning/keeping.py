@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import TrainerCallback
 
 from luneta.artifacts import atomic_path, read_json, write_json
+from luneta.finetuning import processes
 
 BEST = "best.safetensors"
 _AVERAGE = "average.safetensors"
@@ -92,13 +93,16 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         recalls = [entry["eval_recall"] for entry in state.log_history if "eval_recall" in entry]
         best = recalls.index(max(recalls))
-        if best == len(recalls) - 1:
+        if best == len(recalls) - 1 and processes.is_main():
             with self._average.applied(), atomic_path(self._folder / BEST) as path:
                 save_file({name: p.detach().clone() for name, p in trained(self._model).items()}, path)
         if self._patience is not None and len(recalls) - 1 - best >= self._patience:
             control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        processes.wait()  # each writes the state of its random generators
+        if not processes.is_main():
+            return
         checkpoint = self._folder / f"checkpoint-{state.global_step}"
         self._average.save(checkpoint)
         write_json(checkpoint / _WHOLE, {"step": state.global_step})
@@ -109,14 +113,13 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The latest checkpoint that was written whole; half ones, of a training that was killed, are taken away."""
-    found: list[tuple[int, Path]] = []
+    """The latest checkpoint that was written whole."""
+    whole = [path for path in folder.glob("checkpoint-*") if (path / _WHOLE).is_file()]
+    return max(whole, key=lambda path: int(path.name.rsplit("-", 1)[1]), default=None)
+
+
+def remove_half_checkpoints(folder: Path) -> None:
+    """Those that a training was writing when it was killed."""
     for path in folder.glob("checkpoint-*"):
-        if (path / _WHOLE).is_file():
-            found.append((int(path.name.rsplit("-", 1)[1]), path))
-        else:
+        if not (path / _WHOLE).is_file():
             shutil.rmtree(path)
-    return max(found)[1] if found else None
-
-
-Validate = Callable[[], Mapping[str, float]]

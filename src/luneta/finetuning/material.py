@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from luneta.data.dataset import ImageTextDataset, Indexes
-from luneta.data.relevance import equal_things
+from luneta.data.relevance import caption_key, equal_things
 from luneta.decoding import in_order
 from luneta.finetuning.augmentation import Augmentation
 from luneta.finetuning.batches import Pair
@@ -57,6 +57,7 @@ class Material:
 
     def __post_init__(self) -> None:
         self._text_ids, self._image_ids = equal_things(self.dataset)
+        self._said = {caption_key(text) for text in self.dataset.texts} if self.text_negatives else set()
         self._tokens = [] if "text" in self.features else self.trainable.token_ids(self.dataset.texts)
         self._kept: dict[int, Any] = {}
         self._kept_bytes = 0
@@ -91,8 +92,9 @@ class Material:
         return self.trainable.text_inputs([self._tokens[text] for text in texts.tolist()])
 
     def _negatives(self, pairs: Sequence[Pair]) -> list[str]:
+        """Captions with words exchanged, but none that is the caption of some picture here: it may be in the batch."""
         changed = (swapped(self.dataset.texts[p.text], np.random.default_rng([self.seed, *p])) for p in pairs)
-        return [text for text in changed if text is not None]
+        return [text for text in changed if text is not None and caption_key(text) not in self._said]
 
     def _images(self, pairs: Sequence[Pair]) -> dict[str, Tensor]:
         with ThreadPoolExecutor(available()) as pool:

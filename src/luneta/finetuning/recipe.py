@@ -105,6 +105,8 @@ class Recipe:
             if value is not None and not (low < value <= high if above else low <= value <= high):
                 raise ConfigError(f"{name} is {value}, expected {'more than' if above else 'at least'} {low:g} and at "
                                   f"most {high:g}")  # fmt: skip
+        if any(dim < 1 for dim in self.dims):
+            raise ConfigError(f"dims are {list(self.dims)}, expected lengths of at least 1")
         if self.method == "lit" and self.locked == "image" and (self.augment or self.drop_patches):
             raise ConfigError("augment and drop_patches change images, but with method='lit' these are computed once; "
                               "leave them out, or lock the texts (locked='text')")  # fmt: skip

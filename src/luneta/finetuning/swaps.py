@@ -31,6 +31,9 @@ KINDS: Sequence[Sequence[str]] = [
 ]
 """Words of one kind: two of them in a caption can change places and the sentence stays grammatical."""
 
+_JOINING = {"and", "or", "e", "ou", "y", "o", "und", "et"}
+_BETWEEN_EQUALS = _JOINING | {"a", "an", "the", "um", "uma", "os", "as"}
+
 _STOP = {
     word
     for words in (
@@ -49,7 +52,8 @@ def swapped(caption: str, rng: np.random.Generator) -> str | None:
         rng: chooses among the possible exchanges.
 
     Returns:
-        None when no exchange gives another sentence.
+        None when no exchange gives another sentence. "A cat and a dog" says the same as "a dog and a cat": words that
+        are joined by nothing but "and" do not change places.
 
     >>> swapped("a red car and a blue house", np.random.default_rng(0))
     'a blue car and a red house'
@@ -62,11 +66,11 @@ def swapped(caption: str, rng: np.random.Generator) -> str | None:
         (i, j)
         for i in range(len(words))
         for j in range(i + 1, len(words))
-        if lowered[i] != lowered[j] and any(lowered[i] in kind and lowered[j] in kind for kind in KINDS)
+        if any(lowered[i] in kind and lowered[j] in kind for kind in KINDS) and _tells_apart(lowered, i, j)
     ]
     if not alike:
         content = [i for i, word in enumerate(lowered) if word not in _STOP and len(word) > 2]
-        alike = [(i, j) for i in content for j in content if i < j and lowered[i] != lowered[j]]
+        alike = [(i, j) for i in content for j in content if i < j and _tells_apart(lowered, i, j)]
     if not alike:
         return None
     i, j = alike[int(rng.integers(len(alike)))]
@@ -78,3 +82,9 @@ def swapped(caption: str, rng: np.random.Generator) -> str | None:
         + first[0]
         + caption[second.end() :]
     )
+
+
+def _tells_apart(words: Sequence[str], i: int, j: int) -> bool:
+    """Whether the sentence says something else when its words i and j change places."""
+    between = set(words[i + 1 : j])
+    return words[i] != words[j] and not (between & _JOINING and between <= _BETWEEN_EQUALS)

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.distributed
+from accelerate.data_loader import prepare_data_loader
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainingArguments
 from transformers.trainer_utils import SaveStrategy
 
+from luneta.errors import TrainingError
+from luneta.finetuning import processes
 from luneta.finetuning.batches import BatchPlan
 from luneta.finetuning.material import Batch, Material, collate
 from luneta.finetuning.objective import Objective, Vectors
@@ -51,7 +53,8 @@ class StepFacts:
 
     Attributes:
         loss: of the batch.
-        n_pairs: that were told apart.
+        n_pairs: of the batch, over all processes.
+        n_things: different ones among them.
         scale: of the scores.
         mean_cosine: of different images, and of different texts: near 1 when all vectors are alike.
         pairs: (n, 2) of (text, image) of the batch.
@@ -59,6 +62,7 @@ class StepFacts:
 
     loss: float
     n_pairs: int
+    n_things: int
     scale: float
     mean_cosine: float
     pairs: Tensor
@@ -103,7 +107,7 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
     # -- data ----------------------------------------------------------------------------------------------------
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """Batches as the plan has them."""
+        """Batches as the plan has them, which gives each of several processes its share."""
         loader: DataLoader[Any] = DataLoader(
             self.train_dataset,
             batch_sampler=self.plan,
@@ -111,7 +115,7 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
             num_workers=self.args.dataloader_num_workers,
             pin_memory=self.args.dataloader_pin_memory,
         )
-        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
+        prepared: DataLoader[Any] = prepare_data_loader(loader, self.accelerator.device, 1, 0, put_on_device=True)
         return prepared
 
     # -- learning ------------------------------------------------------------------------------------------------
@@ -141,6 +145,7 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
         """The loss of a batch, its gradients left on the parameters."""
         model.train()
         inputs = self._prepare_inputs(inputs)
+        before = RandomState()
         while True:
             try:
                 return self._step(model, inputs)
@@ -149,6 +154,9 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
                 if not _is_out_of_memory(error) or min(self.micro_batch, n) == 1:
                     raise
                 self.micro_batch = max(1, min(self.micro_batch, n) // 2)
+                if processes.are_joined():  # the others wait for this one's vectors
+                    raise TrainingError(f"out of memory: start again with micro_batch={self.micro_batch}") from error
+                before.restore()
                 model.zero_grad(set_to_none=True)
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
@@ -164,7 +172,7 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
             with self.compute_loss_context_manager():
                 outputs = model(**parts[0])
             loss = self._loss(outputs, relations)
-            self._watch(outputs, loss, inputs)
+            self._watch(outputs, loss, inputs, relations)
             self.accelerator.backward(loss)
         else:
             loss = self._step_in_parts(model, parts, relations, inputs)
@@ -178,8 +186,9 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
                 outputs.append(model(**part))
         whole = [torch.cat([output[i] for output in outputs]).detach().requires_grad_() for i in range(3)]
         towers = self.accelerator.unwrap_model(model).towers
-        loss = self._loss((whole[0], whole[1], whole[2], towers.scale, towers.bias), relations)
-        self._watch((whole[0], whole[1], whole[2], towers.scale, towers.bias), loss, inputs)
+        vectors = (whole[0], whole[1], whole[2], towers.scale, towers.bias)
+        loss = self._loss(vectors, relations)
+        self._watch(vectors, loss, inputs, relations)
         # Gradients of the vectors and of scale and bias; the former are scaled for 16 bits with the loss.
         self.accelerator.backward(loss)
         after = RandomState()
@@ -189,14 +198,16 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
             with self._without_sync(model, last=number == len(parts) - 1):
                 with self.compute_loss_context_manager():
                     output = model(**part)
-                total = output[0].new_zeros(())
+                # Scale and bias have their gradients; but processes average only what a backward pass comes by.
+                total = 0 * sum(value for value in output[3:] if value is not None and value.requires_grad)
                 for i in range(3):
                     n = len(output[i])
                     gradient = whole[i].grad
                     if gradient is not None and n:
                         total = total + (output[i] * gradient[starts[i] : starts[i] + n]).sum()
                     starts[i] += n
-                total.backward()
+                if isinstance(total, Tensor):
+                    total.backward()  # type: ignore[no-untyped-call]
         after.restore()
         return loss
 
@@ -214,18 +225,20 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
         return Relations(whole["texts"], whole["images"], whole["groups"], whole.get("weights"))
 
     @torch.no_grad()
-    def _watch(self, outputs: Outputs, loss: Tensor, inputs: Batch) -> None:
+    def _watch(self, outputs: Outputs, loss: Tensor, inputs: Batch, relations: Relations) -> None:
         images, texts = outputs[0].float(), outputs[1].float()
         n = max(2, len(images))
         cosine = max(float((v.sum(dim=0).square().sum() - len(v)) / (n * (n - 1))) for v in (images, texts))
-        self.facts = StepFacts(float(loss), len(images), float(outputs[3]), cosine, inputs["pairs"])
+        things = len(set(relations.groups.tolist()))
+        self.facts = StepFacts(float(loss), len(relations), things, float(outputs[3]), cosine, inputs["pairs"])
 
     # -- measuring -----------------------------------------------------------------------------------------------
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Recall on the validation part instead of a loss."""
         self.model.eval()
-        metrics = {f"eval_{name}": value for name, value in self.validate().items()}
+        found = processes.of_main(self.validate())  # all decide by the same numbers
+        metrics = {f"eval_{name}": value for name, value in found.items()}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -279,18 +292,26 @@ def split(batch: Batch, size: int) -> list[Batch]:
 
 
 def _gather(values: Tensor) -> Tensor:
-    """The rows of all processes, with gradients to each; the values themselves where there is one process."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    """The rows of all processes, with gradients to each; the values themselves where there is one process.
+
+    The gradients of the processes add up, and the parameters' are averaged after that: each has computed the loss of
+    the whole batch.
+    """
+    if not processes.are_joined():
         return values
-    if torch.distributed.get_world_size() == 1:
-        return values
+    import torch.distributed as joined
     from torch.distributed.nn.functional import all_gather
 
-    if values.requires_grad:
-        return torch.cat(list(all_gather(values)))  # type: ignore[no-untyped-call]
-    parts = [torch.empty_like(values) for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather(parts, values.contiguous())
-    return torch.cat(parts)
+    sizes = [torch.zeros(1, dtype=torch.int64, device=values.device) for _ in range(processes.count())]
+    joined.all_gather(sizes, sizes[0] + len(values))
+    longest = max(int(size) for size in sizes)
+    padded = torch.cat([values, values.new_zeros((longest - len(values), *values.shape[1:]))])
+    if padded.requires_grad:
+        parts = list(all_gather(padded))  # type: ignore[no-untyped-call]
+    else:
+        parts = [torch.empty_like(padded) for _ in sizes]
+        joined.all_gather(parts, padded.contiguous())
+    return torch.cat([part[: int(size)] for part, size in zip(parts, sizes, strict=True)])
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -14,15 +14,23 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import PrinterCallback, TrainerCallback
+from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
 from luneta.artifacts import atomic_path, hash_json, read_json, write_json
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.errors import ConfigError, DatasetError, MissingExtraError
+from luneta.finetuning import processes
 from luneta.finetuning.alarms import Alarms
 from luneta.finetuning.augmentation import Augmentation
 from luneta.finetuning.batches import BatchPlan
-from luneta.finetuning.keeping import BEST, Keeper, RunningAverage, last_checkpoint, set_weights
+from luneta.finetuning.keeping import (
+    BEST,
+    Keeper,
+    RunningAverage,
+    last_checkpoint,
+    remove_half_checkpoints,
+    set_weights,
+)
 from luneta.finetuning.material import Material, features
 from luneta.finetuning.objective import Objective
 from luneta.finetuning.recipe import Recipe
@@ -68,9 +76,13 @@ class Training:
         if self.objective.sigmoid and not self.trainable.sigmoid:
             raise ConfigError("the sigmoid loss needs a bias beside the scale, and this checkpoint has none; take "
                               "loss='infonce', which it was trained with")  # fmt: skip
+        width = self.trainable.encoder().spec.embedding_dim
+        if any(dim > width for dim in self.recipe.dims):
+            raise ConfigError(f"dims are {list(self.recipe.dims)}, and the vectors have {width} numbers")
         self.plan = BatchPlan(
-            self.dataset, self.groups, self.recipe.pairs_per_step, self.recipe.seed, neighbours=self.neighbours
-        )
+            self.dataset, self.groups, self.recipe.pairs_per_step, self.recipe.seed, neighbours=self.neighbours,
+            process=processes.number(), n_processes=processes.count(),
+        )  # fmt: skip
         self.n_steps = self.recipe.n_steps(len(self.plan))
 
     def run(self) -> dict[str, Tensor]:
@@ -84,9 +96,15 @@ class Training:
             ConfigError: the method does not fit the model.
         """
         torch.manual_seed(self.recipe.seed)
+        device = str(next(self.trainable.model.parameters()).device)
+        arguments = training_arguments(self.recipe, self.folder, self.n_steps, device)
+        torch.device(arguments.device)  # from here on, processes that were started together know of one another
         material = self._material()
         adapters = self._open()
-        trainer = self._trainer(material)
+        trainer = self._trainer(material, arguments)
+        if processes.is_main():
+            remove_half_checkpoints(self.folder)
+        processes.wait()
         checkpoint = last_checkpoint(self.folder)
         patches = self.trainable.dropped_patches(self.recipe.drop_patches)
         with patches if self.recipe.drop_patches else contextlib.nullcontext(), _quiet():
@@ -98,9 +116,11 @@ class Training:
                 trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         self.history = trainer.state.log_history
         self.n_done = trainer.state.global_step
+        processes.wait()
         set_weights(self.trainable.model, load_file(self.folder / BEST))
         if adapters is not None:
-            adapters.save_pretrained(self.folder.parent / "adapter")
+            if processes.is_main():
+                adapters.save_pretrained(self.folder.parent / "adapter")
             adapters.merge_and_unload()
         return {name: tensor.detach().cpu().clone() for name, tensor in self.trainable.model.state_dict().items()}
 
@@ -123,10 +143,11 @@ class Training:
     def _features(self, side: Side) -> NDArray[np.float32]:
         """Of a locked trunk; kept, so that a training that goes on reads the very same."""
         path = self.folder / f"features-{side}.npy"
-        if not path.is_file():
+        if not path.is_file() and processes.is_main():
             found = features(self.trainable, self.dataset, side)
             with atomic_path(path) as new:
                 np.save(new, found)
+        processes.wait()
         loaded: NDArray[np.float32] = np.load(path, mmap_mode="r" if path.stat().st_size > 2**30 else None)
         return loaded
 
@@ -149,7 +170,7 @@ class Training:
         logger.info("training %d of %d parameters", n_trained, sum(p.numel() for p in model.parameters()))
         return adapters
 
-    def _trainer(self, material: Material) -> ContrastiveTrainer:
+    def _trainer(self, material: Material, arguments: TrainingArguments) -> ContrastiveTrainer:
         model = self.trainable.model
         average = RunningAverage(model, self.recipe.ema)
         self._keeper = Keeper(model, self.folder, average, self.recipe.patience)
@@ -161,7 +182,7 @@ class Training:
 
         trainer = ContrastiveTrainer(
             Student(model, self.trainable.towers),
-            training_arguments(self.recipe, self.folder, self.n_steps, str(next(model.parameters()).device)),
+            arguments,
             material,
             self.plan,
             objective=self.objective,
