@@ -24,6 +24,9 @@ _HOMES = {
     "embed": "luneta.embedding",
     "evaluate": "luneta.evaluation",
     "examine": "luneta.doctor",
+    "finetune": "luneta.finetuning",
+    "FineTuning": "luneta.finetuning",
+    "Recipe": "luneta.finetuning",
     "find_groups": "luneta.data.groups",
     "find_leakage": "luneta.leakage",
     "load_encoder": "luneta.encoders.registry",
@@ -45,6 +48,9 @@ __all__ = [  # noqa: RUF022 - the order of the work
     "advise",
     "audit",
     "compare",
+    "finetune",
+    "Recipe",
+    "FineTuning",
     "Evaluation",
     "ImageTextDataset",
     "Encoder",
@@ -78,6 +84,7 @@ if TYPE_CHECKING:
     from luneta.encoders.registry import load_encoder
     from luneta.errors import LunetaError
     from luneta.evaluation import Evaluation, evaluate
+    from luneta.finetuning import FineTuning, Recipe, finetune
     from luneta.leakage import find_leakage
     from luneta.profiling import profile
     from luneta.results import load_evaluation
