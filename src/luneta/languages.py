@@ -32,12 +32,13 @@ MEASURED = ("recall@1", "recall@10", "mrr")
 
 
 def without_accents(text: str) -> str:
-    """
-    >>> without_accents("Maçã, ação, Ñandú")
-    'Maca, acao, Nandu'
+    """The text as people write it who leave accents out: in Latin, Greek and Cyrillic letters, and no other signs.
+
+    >>> without_accents("Maçã, ação, Ñandú"), without_accents("がぎ हिन्दी")
+    ('Maca, acao, Nandu', 'がぎ हिन्दी')
     """
     parts = unicodedata.normalize("NFD", text)
-    return unicodedata.normalize("NFC", "".join(c for c in parts if unicodedata.category(c) != "Mn"))
+    return unicodedata.normalize("NFC", "".join(c for c in parts if not "\u0300" <= c <= "\u036f"))
 
 
 WRITINGS: Mapping[str, Callable[[str], str]] = {

@@ -11,11 +11,31 @@ from luneta.comparison import COMPARED, Comparison, compare, distinct_names
 from luneta.errors import ArtifactError, ConfigError
 from luneta.grids import Grid
 from luneta.results import SCHEMA, Evaluation, Metric, load_evaluation
+from luneta.terminal import rule_of_duplicates
 from luneta.types import DIRECTIONS, Direction
+from luneta.wording import Messages, translator_of, written
 
 _OURS = SCHEMA.partition("/")[0] + "/"
 
 ARROWS: Mapping[Direction, str] = {"text_to_image": "t→i", "image_to_text": "i→t"}
+
+BOARD: Messages = {
+    "board_encoder": ("encoder", "codificador"),
+    "board_interval": ("95 % interval", "intervalo de 95 %"),
+    "board_chance": ("chance", "acaso"),
+    "board_title": ("{data}: {images} images, {texts} texts", "{data}: {images} imagens, {texts} textos"),
+    "board_sorted": (
+        "Sorted by {metric}, whose interval is shown.",
+        "Em ordem de {metric}, cujo intervalo é mostrado.",
+    ),
+    "board_alike": (
+        "'=': a paired randomisation test, corrected for all pairs (Holm), does not tell it from the first.",
+        "'=': um teste de aleatorização pareado, corrigido para todos os pares (Holm), não o distingue do primeiro.",
+    ),
+    "board_protocol": ("Protocol {hash}; duplicates: {rule}.", "Protocolo {hash}; duplicatas: {rule}."),
+    "board_refused": ("left out: {file}: {reason}", "deixado de fora: {file}: {reason}"),
+}
+"""Message name -> (English, Brazilian Portuguese); the page uses them too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +66,9 @@ class Leaderboard:
     metric: str
     direction: Direction
 
-    def grids(self) -> list[Grid]:
-        return [_grid(standing, self) for standing in self.standings]
+    def grids(self, locale: str = "en") -> list[Grid]:
+        """One table for each protocol, in English ("en") or Portuguese ("pt-BR")."""
+        return [_grid(standing, self, locale) for standing in self.standings]
 
 
 def leaderboard(
@@ -117,35 +138,39 @@ def _like_the_best(ranked: Sequence[Evaluation], metric: str, direction: Directi
     return [False, *(not compared.difference(direction, metric, 0, i).is_significant for i in range(1, len(ranked)))]
 
 
-def _grid(standing: Standing, board: Leaderboard) -> Grid:
+def _grid(standing: Standing, board: Leaderboard, locale: str) -> Grid:
+    t = translator_of(locale, BOARD)
     first = standing.evaluations[0]
-    header = ["#", "encoder", *(f"{ARROWS[d]} {m}" for d in DIRECTIONS for m in COMPARED), "95 % interval"]
+    columns = [(direction, metric) for direction in DIRECTIONS for metric in COMPARED]
+    header = ["#", t("board_encoder"), *(f"{ARROWS[d]} {m}" for d, m in columns), t("board_interval")]
     rows = []
     for place, (name, evaluation, alike) in enumerate(
         zip(distinct_names(standing.evaluations), standing.evaluations, standing.like_the_best, strict=True), start=1
     ):
-        values = [f"{evaluation.metrics[d][m].value:.3f}" for d in DIRECTIONS for m in COMPARED]
+        values = [_share(evaluation.metrics[d][m].value, locale) for d, m in columns]
         sorted_by = evaluation.metrics[board.direction][board.metric]
-        rows.append((f"{place}{' =' if alike else ''}", name, *values, _interval(sorted_by)))
-    rows.append(("", "chance", *(_chance(first.metrics[d][m]) for d in DIRECTIONS for m in COMPARED), ""))
+        rows.append((f"{place}{' =' if alike else ''}", name, *values, _interval(sorted_by, locale)))
+    chance = (_share(first.metrics[d][m].chance, locale) for d, m in columns)
+    rows.append(("", t("board_chance"), *chance, ""))
     data = first.dataset
     where = ", ".join(str(data[key]) for key in ("name", "split", "language") if data.get(key))
+    sizes = {key: written(f"{data[f'n_{key}']:,}", locale) for key in ("images", "texts")}
     return Grid(
-        title=f"{where}: {data['n_images']:,} images, {data['n_texts']:,} texts",
+        title=t("board_title", data=where, **sizes),
         header=tuple(header),
         rows=tuple(rows),
         notes=(
-            f"Sorted by {ARROWS[board.direction]} {board.metric}, whose interval is shown.",
-            "'=': a paired randomisation test, corrected for all pairs (Holm), does not tell it from the first.",
-            f"Protocol {first.protocol['hash'][:12]}; duplicates: {first.protocol['duplicates']}.",
+            t("board_sorted", metric=f"{ARROWS[board.direction]} {board.metric}"),
+            t("board_alike"),
+            t("board_protocol", hash=first.protocol["hash"][:12], rule=rule_of_duplicates(first.protocol)),
         ),
         n_labels=2,
     )
 
 
-def _interval(metric: Metric) -> str:
-    return "" if metric.low is None or metric.high is None else f"{metric.low:.3f}–{metric.high:.3f}"
+def _interval(metric: Metric, locale: str) -> str:
+    return "" if metric.low is None or metric.high is None else written(f"{metric.low:.3f}–{metric.high:.3f}", locale)
 
 
-def _chance(metric: Metric) -> str:
-    return "" if metric.chance is None else f"{metric.chance:.3f}"
+def _share(value: float | None, locale: str) -> str:
+    return "" if value is None else written(f"{value:.3f}", locale)

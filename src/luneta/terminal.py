@@ -61,6 +61,10 @@ WORDS: Messages = {
     "table_direction": ("direction", "direção"),
     "table_slice": ("slice", "parte"),
     "table_queries": ("queries", "consultas"),
+    "slice_words": ("words", "palavras"),
+    "slice_characters": ("characters", "caracteres"),
+    "slice_relevant items": ("relevant items", "itens relevantes"),
+    "slice_group size": ("group size", "tamanho do grupo"),
     "table_no_value": ("(none)", "(nenhum)"),
     "table_arrows": (
         "▲ ▼ the 95 % interval of the paired difference to the first encoder excludes 0 (not corrected)",
@@ -68,7 +72,7 @@ WORDS: Messages = {
     ),
     "table_language": ("language", "idioma"),
     "table_images": ("images", "imagens"),
-    "table_gap": ("gap", "lacuna"),
+    "table_gap": ("gap", "distância"),
     "table_writing_without accents": ("without accents", "sem acentos"),
     "table_writing_UPPER CASE": ("UPPER CASE", "MAIÚSCULAS"),
     "table_writing_lower case": ("lower case", "minúsculas"),
@@ -76,8 +80,8 @@ WORDS: Messages = {
     "table_gaps_note": (
         "Gaps are paired by picture: a language to the first one, a way of writing to the usual one; p by a "
         "randomisation test, corrected for all gaps of the table (Holm).",
-        "As lacunas são pareadas por imagem: um idioma com o primeiro, um modo de escrever com o usual; p por um teste "
-        "de aleatorização, corrigido para todas as lacunas da tabela (Holm).",
+        "As distâncias são pareadas por imagem: um idioma com o primeiro, um modo de escrever com o usual; p por um "
+        "teste de aleatorização, corrigido para todas as distâncias da tabela (Holm).",
     ),
 }
 """Message name -> (English, Brazilian Portuguese); the pages use them too."""
@@ -202,11 +206,16 @@ def slices_table(comparison: Comparison, locale: str = "en") -> RenderableType:
             low, high = (None, None) if difference is None else difference[1:]
             above, below = low is not None and low > 0, high is not None and high < 0
             cells.append(written(f"{value:.3f}", locale) + (" ▲" if above else " ▼" if below else "  "))
-        label = Text(f"{part.name}: {part.value or t('table_no_value')}")
+        label = Text(f"{slice_name(part.name, locale)}: {part.value or t('table_no_value')}")
         table.add_row(t(part.direction), label, written(f"{part.n_queries:,}", locale), *cells)
     table.caption = t("table_arrows")
     table.caption_justify = "left"
     return table
+
+
+def slice_name(name: str, locale: str) -> str:
+    """What divides the queries: in the language where it is ours, as it stands where it is a column of the data."""
+    return WORDS.get(f"slice_{name}", (name, name))[int(locale == "pt-BR")]
 
 
 def languages_table(found: LanguageGap, metric: str = "recall@1", locale: str = "en") -> RenderableType:

@@ -120,7 +120,7 @@ def test_evaluate_and_compare(folder: Path) -> None:
     assert "Wrote r.json and r.queries.parquet" in english
     shown, _ = run(*arguments[:-5], "pt,en", "--locale", "pt-BR")
     assert "sem acentos" in shown
-    assert "lacuna" in shown
+    assert "distância" in shown
     shown, _ = run("compare", "r.json", "r.json", "--locale", "pt-BR", "--report", "c.html")
     assert "Escrito: c.html" in shown
     assert "diferença" in shown

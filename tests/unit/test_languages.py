@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ class Monoglot(ConceptEncoder):
         known = super().encode_texts([t if t.startswith("thing") else "thing 0, way 0" for t in texts])
         for i, text in enumerate(texts):
             if not text.startswith("thing"):
-                vector = np.random.default_rng(abs(hash(text)) % 2**32).normal(size=self.dim)
+                vector = np.random.default_rng(zlib.crc32(text[::-1].encode())).normal(size=self.dim)
                 known[i] = vector / np.linalg.norm(vector)
         return known
 
@@ -69,7 +70,16 @@ def test_other_ways_of_writing_are_held_against_the_usual_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "plain"), [("São João", "Sao Joao"), ("ñandú", "nandu"), ("naïve", "naive"), ("日本", "日本")]
+    ("text", "plain"),
+    [
+        ("São João", "Sao Joao"),
+        ("ñandú", "nandu"),
+        ("naïve", "naive"),
+        ("日本", "日本"),
+        ("が", "が"),
+        ("हिन्दी", "हिन्दी"),
+        ("أ", "أ"),
+    ],
 )
 def test_accents_are_taken_off_and_nothing_else(text: str, plain: str) -> None:
     assert without_accents(text) == plain
@@ -86,9 +96,9 @@ def test_what_cannot_be_compared_is_refused() -> None:
 
 def test_the_command_line(tmp_path: Path) -> None:
     run = CliRunner(env={"COLUMNS": "120"})
-    arguments = ["evaluate", "cenas", "--limit", "20", "--language", "en,pt-BR", "--json", str(tmp_path / "r.json"),
-                 "--report", str(tmp_path / "r.html")]  # fmt: skip
-    found = run.invoke(app, arguments)
+    found = run.invoke(
+        app, ["evaluate", "cenas", "--limit", "20", "--language", "en,pt-BR", "--json", str(tmp_path / "r.json")]
+    )
     assert found.exit_code == 0, found.output
     assert "without accents" in found.stdout
-    assert {"r.luneta-mini.en.json", "r.luneta-mini.pt-BR.json", "r.html"} <= {p.name for p in tmp_path.iterdir()}
+    assert {"r.luneta-mini.en.json", "r.luneta-mini.pt-BR.json"} <= {p.name for p in tmp_path.iterdir()}

@@ -114,6 +114,7 @@ class _Task:
     def evaluate(self, encoders: Sequence[str], dataset: ImageTextDataset) -> None:
         from luneta.advice import advice_list, advise
         from luneta.evaluation import evaluate
+        from luneta.report.evaluation import write_report
         from luneta.terminal import evaluation_table
 
         results, rule = [], self._rule(dataset)
@@ -123,21 +124,21 @@ class _Task:
         self.console.print(evaluation_table(results, self.locale))
         suggestions = advise(results)
         self.console.print(advice_list(suggestions, self.locale))
-        self._write_report(results, advice=suggestions)
+        self._write_report(write_report, results, advice=suggestions)
 
     def compare_languages(self, encoders: Sequence[str], datasets: Mapping[str, ImageTextDataset]) -> None:
         from luneta.languages import language_gap
+        from luneta.report.languages import write_languages
         from luneta.terminal import languages_table
 
-        results: list[Evaluation] = []
+        gaps = []
         rules = {language: self._rule(data) for language, data in datasets.items()}
         for name in encoders:
-            found = language_gap(self.open_encoder(name), datasets, duplicates=rules, **self.settings)
-            for result in found.evaluations.values():
+            gaps.append(language_gap(self.open_encoder(name), datasets, duplicates=rules, **self.settings))
+            for result in gaps[-1].evaluations.values():
                 self._save(result)
-                results.append(result)
-            self.console.print(languages_table(found, locale=self.locale))
-        self._write_report(results)
+            self.console.print(languages_table(gaps[-1], locale=self.locale))
+        self._write_report(write_languages, gaps)
 
     def _rule(self, dataset: ImageTextDataset) -> Duplicates | Things:
         """What counts as equal; what is near is looked for once, not for every encoder."""
@@ -152,11 +153,9 @@ class _Task:
             path = next(self.paths)
             speech.say(self.console, self.locale, "wrote_both", result=path, queries=result.save(path))
 
-    def _write_report(self, results: Sequence[Evaluation], **parts: Any) -> None:
-        from luneta.report.evaluation import write_report
-
+    def _write_report(self, write: Callable[..., Path], found: Sequence[Any], **parts: Any) -> None:
         if self.report:
-            write_report(self.report, results, command=_command_line(), locale=self.locale, **parts)
+            write(self.report, found, command=_command_line(), locale=self.locale, **parts)
             speech.say(self.console, self.locale, "wrote", what=self.report)
 
 

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from luneta.cli import options
+from luneta.cli import checks, options, speech
 
 HELP = options.examples(
     "luneta leaderboard results/",
     "luneta leaderboard results/ --metric ndcg@10 --direction image_to_text",
     "luneta leaderboard results/ --format markdown > LEADERBOARD.md",
+    "luneta leaderboard results/ --report leaderboard.html --locale pt-BR",
 )("Rank all results of a folder, each protocol by itself; encoders that a paired test cannot tell apart are marked.")
 
 
@@ -21,18 +22,27 @@ def command(
     metric: Annotated[str, typer.Option(help="Metric to sort by.")] = "recall@1",
     direction: Annotated[str, typer.Option(help="text_to_image or image_to_text.")] = "text_to_image",
     form: options.Format = None,
+    report: options.Report = None,
+    locale: options.Locale = "en",
 ) -> None:
     from rich.console import Console
 
     from luneta.leaderboard import leaderboard
+    from luneta.report.leaderboard import write_leaderboard
     from luneta.terminal import grid_table
 
+    spoken = speech.speak(locale)
+    checks.check_outputs([], report)
     found = leaderboard(folder, metric=metric, direction=direction)  # type: ignore[arg-type]  # it is checked there
+    if report:
+        write_leaderboard(report, found, locale=spoken)
     if form:
-        typer.echo("\n".join(grid.write(form) for grid in found.grids()), nl=False)
+        typer.echo("\n".join(grid.write(form) for grid in found.grids(spoken)), nl=False)
         return
     console = Console()
-    for grid in found.grids():
+    if report:
+        speech.say(console, spoken, "wrote", what=report)
+    for grid in found.grids(spoken):
         console.print(grid_table(grid))
     for name, reason in found.refused.items():
-        console.print(f"left out: {name}: {reason}", style="yellow", markup=False)
+        speech.say(console, spoken, "board_refused", file=name, reason=reason)

@@ -10,11 +10,10 @@ from luneta.doctor.explanations import EXPLANATIONS
 from luneta.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.console import RenderableType
 
 Verdict = Literal["pass", "warn", "fail", "not known"]
 SCHEMA = "luneta.diagnosis/1"
-_STYLES: Mapping[Verdict, str] = {"pass": "green", "warn": "yellow", "fail": "bold red", "not known": "dim"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +100,7 @@ class Diagnosis:
             "checks": [check.to_dict() for check in self.checks],
         }
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        from rich import box
-        from rich.padding import Padding
-        from rich.table import Table
-        from rich.text import Text
+    def __rich__(self) -> RenderableType:
+        from luneta.doctor.terminal import diagnosis_view
 
-        title = Text.assemble((self.encoder, "bold"), f", {self.dtype}" + (f", on {self.dataset}" * bool(self.dataset)))
-        table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="")
-        for column in ("check", "verdict", "measured"):
-            table.add_column(column, no_wrap=column != "measured")
-        for check in self.checks:
-            table.add_row(check.name, Text(check.verdict, _STYLES[check.verdict]), Text(check.measured))
-        yield table
-        for check in [*self.failed, *self.warned]:
-            yield Text.assemble((f"{check.verdict}: ", _STYLES[check.verdict]), (check.name, "bold"))
-            yield Padding(Text(f"{check.why}\nTo mend it: {check.mend}\n"), (0, 0, 0, 2))
-        counts = {verdict: sum(check.verdict == verdict for check in self.checks) for verdict in _STYLES}
-        yield Text(", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n), style=_STYLES[self.verdict])
+        return diagnosis_view(self)

@@ -15,6 +15,7 @@ from luneta.report.evaluation import EvaluationSection
 from luneta.report.examples import picture_view
 from luneta.report.messages import check_locale, translator
 from luneta.report.sections import Encoders, Group, Overview, data_label
+from luneta.terminal import slice_name
 from luneta.types import DIRECTIONS
 
 
@@ -44,7 +45,7 @@ class ComparisonSection:
             "slices": [
                 {
                     "direction": part.direction,
-                    "label": f"{part.name}: {part.value or page.t('none')}",
+                    "label": f"{slice_name(part.name, page.locale)}: {part.value or page.t('none')}",
                     "n": page.number(part.n_queries, 0),
                     "values": [
                         f"{page.percent(value)} {_arrow(difference)}".strip()

@@ -108,7 +108,7 @@ class EvaluationSection:
             "n_shown": N_SHOWN,
             "language": self.evaluations[0].dataset.get("language"),
             "data": _data_facts(self.evaluations, names, page),
-            "rules": _rule_facts(self.evaluations[0], page),
+            "rules": rule_facts(self.evaluations[0], page),
             "hash": self.evaluations[0].protocol["hash"],
             "tables": [_metric_table(self.evaluations, direction, page) for direction in DIRECTIONS],
             "help": _help(self.evaluations[0], page),
@@ -136,7 +136,7 @@ def _data_facts(evaluations: Sequence[Evaluation], names: Sequence[str], page: P
     return [(name, str(value)) for name, value in facts if value]
 
 
-def _rule_facts(evaluation: Evaluation, page: Page) -> list[tuple[str, str]]:
+def rule_facts(evaluation: Evaluation, page: Page) -> list[tuple[str, str]]:
     facts, protocol = [], evaluation.protocol
     for rule, known in _RULES.items():
         value = str(protocol.get(rule, ""))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from luneta.leaderboard import BOARD
 from luneta.profiling.terminal import LOOK
 from luneta.report.comparison_messages import COMPARISON
 from luneta.report.demo_messages import DEMO
+from luneta.report.doctor_messages import DOCTOR
 from luneta.report.evaluation_messages import EVALUATION
+from luneta.report.languages_messages import LANGUAGES
+from luneta.report.leaderboard_messages import LEADERBOARD
 from luneta.report.leakage_messages import LEAKAGE
 from luneta.report.profile_messages import PROFILE
 from luneta.terminal import WORDS
@@ -44,7 +48,9 @@ COMMON: Messages = {
     "report_at": ("Report: {path}", "Relatório: {path}"),
 }
 
-TABLES: list[Messages] = [COMMON, COMPARISON, EVALUATION, PROFILE, LOOK, DEMO, LEAKAGE, WORDS]
+TABLES: list[Messages] = [
+    COMMON, BOARD, COMPARISON, DEMO, DOCTOR, EVALUATION, LANGUAGES, LEADERBOARD, LEAKAGE, LOOK, PROFILE, WORDS,
+]  # fmt: skip
 """Every table of the pages and of the terminal; a page adds its own here."""
 
 

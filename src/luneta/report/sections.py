@@ -47,7 +47,7 @@ class Overview:
                             "label": group.label,
                             "chance": page.percent(group.evaluations[0].metrics[direction]["recall@1"].chance),
                             "rows": [
-                                _strip(index, name, evaluation.metrics[direction]["recall@1"], page)
+                                strip(index, name, evaluation.metrics[direction]["recall@1"], page)
                                 for index, (name, evaluation) in enumerate(
                                     zip(encoder_names(group.evaluations), group.evaluations, strict=True)
                                 )
@@ -61,7 +61,8 @@ class Overview:
         }
 
 
-def _strip(index: int, name: str, metric: Metric, page: Page) -> dict[str, Any]:
+def strip(index: int, name: str, metric: Metric, page: Page) -> dict[str, Any]:
+    """A recall@1 as a dot in its interval beside chance; `index` chooses the colour."""
     low = metric.value if metric.low is None else metric.low
     high = metric.value if metric.high is None else metric.high
     value, interval, chance = page.percent(metric.value), page.interval("recall@1", metric), page.percent(metric.chance)
