@@ -38,8 +38,9 @@ def opened(checkpoint: Path, *, dropout: float = 0.0) -> Trainable:
     for module in found.model.modules():
         if isinstance(module, nn.Dropout):
             module.p = dropout
-        elif dropout and isinstance(getattr(module, "dropout", None), float):
-            module.dropout = dropout  # type: ignore[assignment]
+        for name in ("dropout", "attention_dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, dropout)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,7 +166,8 @@ class Training:
             for name, parameter in model.named_parameters():
                 parameter.requires_grad_(towers.part_of(name) in parts)
         if self.recipe.checkpointing:
-            model.gradient_checkpointing_enable()  # type: ignore[operator]
+            enable = "activation_checkpointing_enable"  # of newer versions of transformers
+            getattr(model, enable if hasattr(model, enable) else "gradient_checkpointing_enable")()
         n_trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
         logger.info("training %d of %d parameters", n_trained, sum(p.numel() for p in model.parameters()))
         return adapters
@@ -212,7 +214,9 @@ def _with_adapters(trainable: Trainable, rank: int) -> Any:
     except ImportError:
         raise MissingExtraError("finetune", "training low-rank additions (peft)") from None
     layers = trainable.towers.attention_layers(("image", "text"))
-    return get_peft_model(trainable.model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=layers))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning)  # peft asks by names that transformers gives up
+        return get_peft_model(trainable.model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=layers))
 
 
 class _Progress(TrainerCallback):  # type: ignore[misc]

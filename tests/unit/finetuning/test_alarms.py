@@ -53,6 +53,7 @@ def test_a_healthy_run_is_left_alone(
     """Falling past ln n and ln 2, fast or slowly, is no standstill."""
     caplog.set_level(logging.WARNING, "luneta")
     watch(noisy(0.1 + start * np.exp(-3 * np.arange(n_steps) / n_steps)), sigmoid=sigmoid)
+    watch(noisy(math.log(64) * np.linspace(1.015, 0.985, 1000), 0.0001))  # very slowly
     assert not caplog.records
 
 

@@ -98,7 +98,7 @@ def test_processes_share_every_batch() -> None:
 
 
 def test_one_group_is_refused() -> None:
-    with pytest.raises(DatasetError, match="all 6 images are one group.*nothing to tell apart"):
+    with pytest.raises(DatasetError, match=r"all 6 images are one group.*nothing to tell apart"):
         BatchPlan(pairs(6), np.zeros(6, dtype=int), 4)
 
 

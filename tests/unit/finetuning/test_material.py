@@ -76,10 +76,10 @@ def clip(tiny_checkpoint: Callable[[str], Path]) -> Trainable:
 
 def test_relations_know_equal_captions_and_pictures(clip: Trainable) -> None:
     held = list(DATA.images)
-    data = gallery([held[0], held[1], held[0], held[3]], [["a cat"], ["A cat."], ["a dog"], ["a bird"]])
+    data = gallery([held[0], held[1], held[0], held[3]], [["a rat", "a cat"], ["A cat."], ["a dog"], ["a bird"]])
     weights = np.array([1, 2, 3, 4], dtype=np.float32)
     found = Material(data, clip, np.array([0, 0, 0, 1]), weights=weights).__getitems__(
-        [Pair(i, i, 0) for i in range(4)]
+        [Pair(i, i + 1, 0) for i in range(4)]
     )
     relations = {name: values.tolist() for name, values in found["relations"].items()}
     assert relations["texts"][0] == relations["texts"][1] != relations["texts"][2]

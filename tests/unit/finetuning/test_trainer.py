@@ -1,0 +1,310 @@
+"""The training loop: exact gradients whatever fits into memory, the right parts trained, nothing lost on the way."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from luneta.encoders.registry import load_encoder
+from luneta.errors import ConfigError, TrainingError
+from luneta.finetuning import trainer as module
+from luneta.finetuning.keeping import BEST, last_checkpoint
+from luneta.finetuning.trainer import ContrastiveTrainer, Outputs, split, training_arguments
+from luneta.finetuning.training import Training
+from luneta.losses import Relations
+from paintings import gallery
+from tuning import differences, opened, pairs, training
+
+FAMILIES = ("clip", "siglip", "siglip2-naflex", "chinese_clip")
+Make = Callable[..., Training]
+
+
+@pytest.fixture
+def make(tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> Make:
+    """make(family, data, dropout=..., **recipe) -> a training in a folder of its own."""
+    made = [0]
+
+    def one(family: str, data: Any = None, *, dropout: float = 0.0, **recipe: Any) -> Training:
+        made[0] += 1
+        folder = tmp_path / str(made[0]) / "training"
+        return training(opened(tiny_checkpoint(family), dropout=dropout), data or swappable(), folder, **recipe)
+
+    return one
+
+
+def swappable() -> Any:
+    """Eleven pictures with captions of which some have words that can change places."""
+    data = pairs(11)
+    alone = ["boat", "dog", "beach", "river"]
+    captions = [[f"a red {text[2:]} and a blue one" if i % 3 else alone[i // 3]] for i, text in enumerate(data.texts)]
+    return gallery(list(data.images), captions)
+
+
+def loop(found: Training) -> ContrastiveTrainer:
+    torch.manual_seed(found.recipe.seed)
+    material = found._material()
+    found._open()
+    return found._trainer(material, training_arguments(found.recipe, found.folder, found.n_steps, "cpu"))
+
+
+def gradients(trainer: ContrastiveTrainer, batch: Any) -> dict[str, torch.Tensor]:
+    """After one step's backward pass, random numbers as after seed 5."""
+    trainer.model.zero_grad()
+    torch.manual_seed(5)
+    trainer.training_step(trainer.model, batch)
+    return {name: p.grad.clone() for name, p in trainer.model.named_parameters() if p.grad is not None}
+
+
+def assert_equal_gradients(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> None:
+    largest = max(float(gradient.abs().max()) for gradient in first.values())
+    assert max(differences(first, second).values()) < 1e-6 * max(1.0, largest)
+    assert largest > 1e-3
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("micro_batch", [1, 3])
+def test_parts_have_the_gradients_of_the_whole(make: Make, family: str, micro_batch: int) -> None:
+    """InfoNCE and sigmoid, with swapped captions as further negatives."""
+    trainer = loop(make(family, text_negatives=True, batch_size=11))
+    batch = trainer.train_dataset.__getitems__(next(iter(trainer.plan)))
+    assert len(batch["negatives"]["input_ids"]) == 7
+    whole = gradients(trainer, batch)
+    trainer.micro_batch = micro_batch
+    assert_equal_gradients(whole, gradients(trainer, batch))
+    assert any("logit_scale" in name for name in whole)
+    assert any("logit_bias" in name for name in whole) == family.startswith("siglip")
+
+
+@pytest.mark.parametrize("family", ["clip", "siglip", "chinese_clip"])
+def test_dropout_is_the_same_in_both_passes(make: Make, family: str) -> None:
+    """Against parts that are all kept in memory, joined, and led through one loss."""
+    trainer = loop(make(family, dropout=0.3, text_negatives=True, batch_size=11, micro_batch=4))
+    batch = trainer.train_dataset.__getitems__(next(iter(trainer.plan)))
+    ours = gradients(trainer, batch)
+    state = torch.get_rng_state()
+
+    trainer.model.zero_grad()
+    torch.manual_seed(5)
+    outputs: list[Outputs] = [trainer.model(**part) for part in split(batch, 4)]
+    joined = [torch.cat([output[i] for output in outputs]) for i in range(3)]
+    relations = Relations(*(batch["relations"][name] for name in ("texts", "images", "groups")))
+    towers = trainer.model.towers
+    trainer._loss((joined[0], joined[1], joined[2], towers.scale, towers.bias), relations).backward()  # type: ignore[no-untyped-call]
+    naive = {name: p.grad.clone() for name, p in trainer.model.named_parameters() if p.grad is not None}
+    assert_equal_gradients(naive, ours)
+    assert any("logit_scale" in name for name in ours)
+    assert torch.equal(torch.get_rng_state(), state)  # what comes next draws what it would have drawn
+
+    trainer.micro_batch = 11
+    assert max(differences(gradients(trainer, batch), ours).values()) > 1e-4  # other masks: dropout there is
+
+
+def out_of_memory_once(monkeypatch: pytest.MonkeyPatch, at: int, error: Exception) -> list[int]:
+    """Student.forward fails at its call of that number; the sizes it was called with."""
+    sizes: list[int] = []
+    forward = module.Student.forward
+
+    def failing(self: Any, images: Any, texts: Any, negatives: Any = None) -> Any:
+        sizes.append(len(next(iter(texts.values()))))
+        if len(sizes) == at:
+            raise error
+        return forward(self, images, texts, negatives)
+
+    monkeypatch.setattr(module.Student, "forward", failing)
+    return sizes
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA"), RuntimeError("DefaultCPUAllocator: can't allocate memory: 4 GB")]
+)
+def test_out_of_memory_halves_the_parts_and_the_step_is_the_same(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    caplog.set_level(logging.WARNING, "luneta")
+    calm = loop(make("clip", dropout=0.3, batch_size=11, micro_batch=2))
+    batch = calm.train_dataset.__getitems__(next(iter(calm.plan)))
+    expected = gradients(calm, batch)
+    short = loop(make("clip", dropout=0.3, batch_size=11, micro_batch=5))
+    sizes = out_of_memory_once(monkeypatch, 5, error)  # three parts twice: in the second, with gradients
+    assert max(differences(expected, gradients(short, batch)).values()) == 0
+    assert short.micro_batch == 2
+    assert max(sizes[5:]) == 2
+    assert "out of memory: going on with micro_batch=2" in caplog.text
+
+
+def test_other_errors_and_single_pairs_are_not_tried_again(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = loop(make("clip", micro_batch=1))
+    batch = trainer.train_dataset.__getitems__(next(iter(trainer.plan)))
+    out_of_memory_once(monkeypatch, 1, torch.OutOfMemoryError("CUDA"))
+    with pytest.raises(torch.OutOfMemoryError):
+        trainer.training_step(trainer.model, batch)
+    monkeypatch.undo()
+    trainer.micro_batch = 4
+    out_of_memory_once(monkeypatch, 1, RuntimeError("shapes"))
+    with pytest.raises(RuntimeError, match="shapes"):
+        trainer.training_step(trainer.model, batch)
+
+
+def test_no_number_stops_and_the_best_weights_stay(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = make("clip", pairs(8), steps=8, validations=4, batch_size=8)
+    objective, calls = module.ContrastiveTrainer._loss, [0]
+
+    def failing(self: Any, outputs: Any, relations: Any) -> torch.Tensor:
+        calls[0] += 1
+        loss = objective(self, outputs, relations)
+        return loss * math.nan if calls[0] == 6 else loss
+
+    monkeypatch.setattr(module.ContrastiveTrainer, "_loss", failing)
+    with pytest.raises(TrainingError, match=r"the loss is nan at step 6, in the batch that begins with \['a "):
+        found.run()
+    kept = last_checkpoint(found.folder)
+    assert kept is not None
+    assert kept.name == "checkpoint-4"
+    for path in (found.folder / BEST, kept / "model.safetensors"):
+        assert all(bool(tensor.isfinite().all()) for tensor in load_file(path).values())
+
+
+def test_lower_blocks_learn_slower(make: Make) -> None:
+    trainer = loop(make("clip", layer_decay=0.5, learning_rate=1e-4, weight_decay=0.1))
+    optimizer = trainer.create_optimizer()
+    names = {id(parameter): name for name, parameter in trainer.model.model.named_parameters()}
+    rates, decays = {}, {}
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            rates[names[id(parameter)]] = group["lr"] / 1e-4
+            decays[names[id(parameter)]] = group["weight_decay"]
+    assert len(rates) == len(names)
+    expected = {
+        "text_projection.weight": 1, "visual_projection.weight": 1, "logit_scale": 1,
+        "vision_model.post_layernorm.weight": 1, "text_model.encoder.layers.1.mlp.fc1.weight": 0.5,
+        "vision_model.encoder.layers.0.self_attn.q_proj.bias": 0.25,
+        "text_model.embeddings.token_embedding.weight": 0.125,
+    }  # fmt: skip
+    assert {name: rates[name] for name in expected} == expected
+    assert decays["text_projection.weight"] == 0.1
+    assert decays["logit_scale"] == decays["vision_model.encoder.layers.0.self_attn.q_proj.bias"] == 0
+
+
+METHODS: dict[str, dict[str, Any]] = {
+    "full": {"method": "full"},
+    "lora": {"method": "lora", "rank": 2},
+    "lit": {"method": "lit", "locked": "image"},
+    "lit-text": {"method": "lit", "locked": "text"},
+    "head": {"method": "head"},
+}
+MAY_CHANGE: dict[str, set[str]] = {
+    "full": {"image", "text", "image_head", "text_head", "temperature"},
+    "lora": {"image", "text", "temperature"},
+    "lit": {"text", "text_head", "temperature"},
+    "lit-text": {"image", "image_head", "temperature"},
+    "head": {"image_head", "text_head", "temperature"},
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "family"),
+    [*(("full", family) for family in FAMILIES), *(("lora", family) for family in FAMILIES), ("lit", "clip"),
+     ("lit", "siglip2-naflex"), ("lit-text", "siglip"), ("lit-text", "chinese_clip"),
+     ("head", "clip"), ("head", "siglip")],
+)  # fmt: skip
+def test_only_the_parts_of_the_method_change_and_what_is_saved_is_what_was_trained(
+    make: Make, family: str, method: str, tmp_path: Path
+) -> None:
+    data = pairs(10)
+    found = make(family, data, learning_rate=2e-3, warmup=0, **METHODS[method])
+    towers = found.trainable.towers
+    before = {name: tensor.clone() for name, tensor in found.trainable.model.state_dict().items()}
+    after = found.run()
+    changed = {towers.part_of(name) for name, size in differences(before, after).items() if size}
+    expected = MAY_CHANGE[method] - ({"image_head"} if family.startswith("siglip") else set())
+    assert changed == expected
+    if method == "lora":
+        moved = [name for name, size in differences(before, after).items() if size and "logit" not in name]
+        assert sorted(moved) == sorted(f"{name}.weight" for name in towers.attention_layers(("image", "text")))
+
+    best = max(entry["eval_recall"] for entry in found.history if "eval_recall" in entry)
+    assert found.validation()["recall"] == best  # merged, as it was measured unmerged
+
+    from transformers import AutoModel
+
+    found.trainable.save(tmp_path / "saved", after, "card")
+    vectors = found.trainable.encoder()
+    again = load_encoder(str(tmp_path / "saved"), dtype="float32", device="cpu")
+    pictures = [ref.open() for ref in data.images[:3]]
+    np.testing.assert_allclose(again.encode_images(pictures), vectors.encode_images(pictures), atol=1e-6)
+    np.testing.assert_allclose(again.encode_texts(data.texts[:3]), vectors.encode_texts(data.texts[:3]), atol=1e-6)
+    model = AutoModel.from_pretrained(tmp_path / "saved")
+    loaded = model.state_dict()
+    assert all(torch.equal(loaded[name], after[name]) for name in after if name in loaded)
+    assert set(loaded) <= set(after) | {name for name in loaded if "position_ids" in name}
+
+
+def test_merged_additions_are_those_that_were_trained(make: Make) -> None:
+    found = make("clip", pairs(10), method="lora", rank=2, learning_rate=5e-3, steps=2, validations=1)
+    trainer = loop(found)
+    trainer.train()
+    model = found.trainable.model
+    data = pairs(4)
+    encode = found.trainable.encoder
+    unmerged = encode().encode_texts(data.texts), encode().encode_images([ref.open() for ref in data.images])
+    from peft.tuners.lora import LoraLayer
+
+    layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
+    assert len(layers) == 2 * 2 * 4  # towers, blocks, layers of each
+    for layer in layers:
+        layer.merge()
+    merged = encode().encode_texts(data.texts), encode().encode_images([ref.open() for ref in data.images])
+    for a, b in zip(merged, unmerged, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-6)
+
+
+@pytest.mark.parametrize("family", ["clip", "siglip"])
+def test_gradient_checkpointing_changes_nothing_but_memory(make: Make, family: str) -> None:
+    plain, frugal = (loop(make(family, dropout=0.2, checkpointing=on, micro_batch=4)) for on in (False, True))
+    batch = plain.train_dataset.__getitems__(next(iter(plain.plan)))
+    found, calls = gradients(plain, batch), []
+    blocks = frugal.model.model.vision_model.encoder.layers
+    blocks[0].self_attn.register_forward_hook(lambda *_: calls.append(torch.is_grad_enabled()))
+    assert_equal_gradients(found, gradients(frugal, batch))
+    assert len(calls) == 3 * len(split(batch, 4))  # for the vectors, and in the second pass again for the gradients
+
+
+def test_patience_ends_early_and_the_last_step_is_validated(make: Make) -> None:
+    found = make("clip", pairs(8), steps=20, validations=20, patience=2, learning_rate=1e-7, batch_size=8)
+    found.run()
+    assert found.n_done == 3  # 1 is the best, 2 and 3 are not better
+    odd = make("clip", pairs(8), steps=5, validations=2, batch_size=8)
+    odd.run()
+    assert [entry["step"] for entry in odd.history if "eval_recall" in entry] == [2, 4, 5]
+
+
+def test_the_average_is_what_is_validated_and_kept(make: Make) -> None:
+    plain, averaged = (make("clip", pairs(8), ema=ema, learning_rate=2e-3, steps=6, warmup=0) for ema in (None, 0.5))
+    first, second = plain.run(), averaged.run()
+    assert max(differences(first, second).values()) > 1e-4
+    best = max(entry["eval_recall"] for entry in averaged.history if "eval_recall" in entry)
+    assert averaged.validation()["recall"] == best
+
+
+def test_what_does_not_fit_the_checkpoint_is_refused(make: Make) -> None:
+    with pytest.raises(ConfigError, match="the sigmoid loss needs a bias"):
+        make("clip", loss="sigmoid")
+    with pytest.raises(ConfigError, match=r"dims are \[400\], and the vectors have 24 numbers"):
+        make("clip", dims=(400,))
+    with pytest.raises(ConfigError, match="no attention that low-rank"):
+        make("align", method="lora").run()
+    with pytest.raises(ConfigError, match="patches cannot be dropped in a siglip2 model"):
+        make("siglip2-naflex", drop_patches=0.5).run()
+
+
+def test_dropped_patches_train(make: Make) -> None:
+    found = make("clip", pairs(8), drop_patches=0.5, steps=2)
+    assert all(bool(tensor.isfinite().all()) for tensor in found.run().values())
