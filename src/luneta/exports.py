@@ -77,29 +77,41 @@ def _write(folder: str | os.PathLike[str], name: str, lines: Iterator[str]) -> P
     return path
 
 
-def export_mteb(evaluation: Evaluation, path: str | os.PathLike[str], direction: Direction = "text_to_image") -> Path:
-    """Write one direction as the JSON of an MTEB retrieval task.
+def export_mteb(evaluation: Evaluation, folder: str | os.PathLike[str]) -> list[Path]:
+    """Write each direction as the JSON of an MTEB retrieval task: DIRECTION.json.
 
     Names are MTEB's: `recall_at_k` would be the share of relevant items, so the share of queries with a hit is written
     as `hit_rate_at_k`. `main_score` is nDCG@10, as for MTEB's retrieval tasks.
+
+    Args:
+        evaluation: what `evaluate` returns or `load_evaluation` reads.
+        folder: is made if need be.
+
+    Returns:
+        The files.
+
+    Raises:
+        ArtifactError: a file cannot be written.
     """
+    written = []
+    for direction in DIRECTIONS:
+        written.append(Path(folder) / f"{direction}.json")
+        write_json(written[-1], _mteb(evaluation, direction))
+    return written
+
+
+def _mteb(evaluation: Evaluation, direction: Direction) -> dict[str, Any]:
     data, metrics = evaluation.dataset, evaluation.metrics[direction]
     scores: dict[str, Any] = {f"hit_rate_at_{k}": metrics[f"recall@{k}"].value for k in (1, 5, 10, 50)}
     scores |= {f"ndcg_at_{k}": metrics[f"ndcg@{k}"].value for k in (5, 10)}
     scores |= {"map_at_10": metrics["map@10"].value, "mrr": metrics["mrr"].value}
-    content = {
+    scores |= {"main_score": metrics["ndcg@10"].value, "hf_subset": "default",
+               "languages": [data["language"]] if data.get("language") else []}  # fmt: skip
+    return {
         "task_name": f"{data['name']} ({direction})",
         "dataset_revision": data.get("revision") or data["fingerprint"],
         "mteb_version": None,
         "evaluation_time": evaluation.cost.get("wall_s"),
         "kg_co2_emissions": None,
-        "scores": {
-            str(data.get("split") or "all"): [
-                {**scores, "main_score": metrics["ndcg@10"].value, "hf_subset": "default",
-                 "languages": [data["language"]] if data.get("language") else []}
-            ]
-        },
-    }  # fmt: skip
-    path = Path(path)
-    write_json(path, content)
-    return path
+        "scores": {str(data.get("split") or "all"): [scores]},
+    }

@@ -17,7 +17,7 @@ from luneta.encoders.registry import load_encoder
 from luneta.errors import LunetaError
 from luneta.evaluation import evaluate as evaluate_function
 
-PAGE = {"json", "report", "locale", "data", "encoder", "out", "same_item"}  # what the command line adds
+PAGE = {"json", "report", "locale", "data", "encoder", "out", "same_item", "trec", "mteb"}  # what the command line adds
 NOT_OFFERED = {"source", "dataset", "store", "n_threads"}  # named differently, or of no use in a shell
 
 

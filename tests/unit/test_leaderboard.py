@@ -21,6 +21,8 @@ from luneta.exports import export_mteb, export_trec
 from luneta.grids import FORMATS, Grid
 from luneta.leaderboard import leaderboard
 from luneta.metrics import METRICS
+from luneta.results import load_evaluation
+from luneta.types import DIRECTIONS
 from worlds import ConceptEncoder, world
 
 
@@ -142,8 +144,40 @@ def test_trec_needs_a_depth(tmp_path: Path) -> None:
 
 def test_mteb_json(tmp_path: Path) -> None:
     evaluation = evaluate(ConceptEncoder(noise=1.0), world(40))
-    written = json.loads(export_mteb(evaluation, tmp_path / "m.json").read_text())
-    (scores,) = written["scores"]["all"]
-    assert scores["main_score"] == scores["ndcg_at_10"] == evaluation.metrics["text_to_image"]["ndcg@10"].value
-    assert scores["hit_rate_at_1"] == evaluation.metrics["text_to_image"]["recall@1"].value
-    assert not any(name.startswith("recall") for name in scores)
+    for path, direction in zip(export_mteb(evaluation, tmp_path / "mteb"), DIRECTIONS, strict=True):
+        assert path == tmp_path / "mteb" / f"{direction}.json"
+        written = json.loads(path.read_text())
+        assert written["task_name"] == f"world ({direction})"
+        (scores,) = written["scores"]["all"]
+        assert scores["main_score"] == scores["ndcg_at_10"] == evaluation.metrics[direction]["ndcg@10"].value
+        assert scores["hit_rate_at_1"] == evaluation.metrics[direction]["recall@1"].value
+        assert not any(name.startswith("recall") for name in scores)
+
+
+def test_evaluate_writes_what_other_tools_read(tmp_path: Path) -> None:
+    """One encoder into the folders themselves, several into one below each; the numbers are those of the result."""
+    run, folders = CliRunner(), ["--trec", str(tmp_path / "trec"), "--mteb", str(tmp_path / "mteb")]
+    cenas = ["evaluate", "cenas", "--limit", "30"]
+    done = run.invoke(app, [*cenas, *folders, "--json", str(tmp_path / "r.json"), "--duplicates", "near"])
+    assert done.exit_code == 0, done.output
+    found = load_evaluation(tmp_path / "r.json")
+    for direction, n in (("text_to_image", 150), ("image_to_text", 30)):
+        lines = (tmp_path / "trec" / f"{direction}.run").read_text().splitlines()
+        assert len(lines) == n * min(100, 180 - n)
+        relevant: dict[str, set[str]] = {}
+        for line in (tmp_path / "trec" / f"{direction}.qrels").read_text().splitlines():
+            query, _, item, _ = line.split()
+            relevant.setdefault(query, set()).add(item)
+        first = [line.split() for line in lines if line.split()[3] == "1"]
+        hits = np.mean([row[2] in relevant[row[0]] for row in first])
+        assert hits == pytest.approx(found.metrics[direction]["recall@1"].value)  # type: ignore[index]
+        scores = json.loads((tmp_path / "mteb" / f"{direction}.json").read_text())["scores"]["test"]
+        assert scores[0]["hit_rate_at_1"] == found.metrics[direction]["recall@1"].value  # type: ignore[index]
+        assert str(tmp_path / "trec" / f"{direction}.qrels") in done.stdout
+    several = ["-e", "luneta-mini", "-e", "luneta-mini-siglip", *folders]
+    assert run.invoke(app, [*cenas, *several]).exit_code == 0
+    assert {path.parent.name for path in (tmp_path / "trec").glob("*/*.run")} == {"luneta-mini", "luneta-mini-siglip"}
+    refused = run.invoke(app, [*cenas, "--language", "en,pt-BR", *folders])
+    assert (refused.exit_code, "one language" in refused.output) == (2, True)
+    (tmp_path / "file").write_text("")
+    assert run.invoke(app, [*cenas, "--trec", str(tmp_path / "file")]).exit_code == 2

@@ -60,7 +60,28 @@ def result_paths(path: Path, encoders: Sequence[str]) -> list[Path]:
     """
     if len(encoders) == 1:
         return [path]
+    return [path.with_name(f"{path.stem}.{name}{path.suffix}") for name in _file_names(encoders)]
+
+
+def result_folders(folder: Path, encoders: Sequence[str]) -> list[Path]:
+    """One folder per encoder: FOLDER itself for one, one below it for each of several; all can be written to.
+
+    >>> [p.as_posix() for p in result_folders(Path("runs"), ["luneta-mini", "owner/name"])]
+    ['runs/luneta-mini', 'runs/name']
+
+    Raises:
+        ArtifactError: a folder cannot be made or written to.
+    """
+    from luneta.artifacts import check_writable
+
+    folders = [folder] if len(encoders) == 1 else [folder / name for name in _file_names(encoders)]
+    check_writable(folder / "file")
+    return folders
+
+
+def _file_names(encoders: Sequence[str]) -> list[str]:
+    """The last part of each encoder's name, and a number before it where two are equal."""
     names = [Path(name.partition("@")[0]).expanduser().resolve().name.replace(":", "-") for name in encoders]
     if len(set(names)) < len(names):
-        names = [f"{number}-{name}" for number, name in enumerate(names, 1)]
-    return [path.with_name(f"{path.stem}.{name}{path.suffix}") for name in names]
+        return [f"{number}-{name}" for number, name in enumerate(names, 1)]
+    return names

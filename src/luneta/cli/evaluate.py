@@ -28,6 +28,7 @@ HELP = options.examples(
     "luneta evaluate my_photos/ --text caption --encoder siglip2-b16 --encoder clip-b32 --report report.html",
     "luneta evaluate owner/name --split test --limit 1000 --encoder siglip2-b16 --json result.json",
     "luneta evaluate my_photos/ --language en,pt-BR,de --encoder siglip2-b16",
+    "luneta evaluate my_photos/ --encoder siglip2-b16 --trec runs/ --mteb mteb/",
 )("Measure how well encoders find the right image for a text and the right text for an image.")
 
 
@@ -60,21 +61,36 @@ def command(
         Path | None,
         typer.Option(help="Write the result here and all queries beside it; several encoders: one file each."),
     ] = None,
+    trec: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write TREC runs (the first 100 of every query) and qrels here; several encoders: a folder each."
+        ),
+    ] = None,
+    mteb: Annotated[
+        Path | None, typer.Option(help="Write MTEB's JSON of both directions here; several encoders: a folder each.")
+    ] = None,
     report: options.Report = None,
     locale: options.Locale = "en",
 ) -> None:
     from rich.console import Console
 
+    from luneta.errors import ConfigError
+
     languages = [part.strip() for part in language.split(",") if part.strip()] if language else []
     names = [f"{name}.{spoken}" for name in encoder for spoken in languages] if len(languages) > 1 else encoder
     for name in encoder:
         checks.check_encoder(name)
+    if trec and len(languages) > 1:
+        raise ConfigError("--trec writes the run of one language; give --language one at a time")
     task = _Task(
         open_encoder=lambda name: options.open_encoder(name, dtype, device),
         duplicates=_duplicates(duplicates, same_item),
         same_item=same_item,
         settings={"cache": cache, "batch_size": batch_size, "max_bad_share": max_bad_share},
         paths=iter(checks.result_paths(json, names)) if json else None,
+        trec=iter(checks.result_folders(trec, encoder)) if trec else None,
+        mteb=iter(checks.result_folders(mteb, names)) if mteb else None,
         report=report,
         locale=speech.speak(locale),
         console=Console(),
@@ -100,6 +116,7 @@ class _Task:
         duplicates, same_item: what counts as equal.
         settings: the other arguments of `evaluate`.
         paths: one path for each result, in order; None writes none.
+        trec, mteb: one folder for each result, in order; None writes none.
     """
 
     open_encoder: Callable[[str], Encoder]
@@ -107,20 +124,26 @@ class _Task:
     same_item: str | None
     settings: dict[str, Any]
     paths: Iterator[Path] | None
+    trec: Iterator[Path] | None
+    mteb: Iterator[Path] | None
     report: Path | None
     locale: Locale
     console: Console
 
     def evaluate(self, encoders: Sequence[str], dataset: ImageTextDataset) -> None:
         from luneta.advice import advice_list, advise
-        from luneta.evaluation import evaluate
+        from luneta.evaluation import measure
+        from luneta.exports import export_trec
         from luneta.report.evaluation import write_report
         from luneta.terminal import evaluation_table
 
         results, rule = [], self._rule(dataset)
         for name in encoders:
-            results.append(evaluate(self.open_encoder(name), dataset, duplicates=rule, **self.settings))
-            self._save(results[-1])  # at once: what comes next may fail
+            result, embeddings = measure(self.open_encoder(name), dataset, duplicates=rule, **self.settings)
+            results.append(result)
+            self._save(result)  # at once: what comes next may fail
+            if self.trec is not None:
+                self._wrote(*export_trec(embeddings, next(self.trec), duplicates=rule))
         self.console.print(evaluation_table(results, self.locale))
         suggestions = advise(results)
         self.console.print(advice_list(suggestions, self.locale))
@@ -149,14 +172,22 @@ class _Task:
         return same_things(dataset, near=self.duplicates == "near", item_column=self.same_item)
 
     def _save(self, result: Evaluation) -> None:
+        from luneta.exports import export_mteb
+
         if self.paths is not None:
             path = next(self.paths)
             speech.say(self.console, self.locale, "wrote_both", result=path, queries=result.save(path))
+        if self.mteb is not None:
+            self._wrote(*export_mteb(result, next(self.mteb)))
+
+    def _wrote(self, *files: Path) -> None:
+        for file in files:
+            speech.say(self.console, self.locale, "wrote", what=file)
 
     def _write_report(self, write: Callable[..., Path], found: Sequence[Any], **parts: Any) -> None:
         if self.report:
             write(self.report, found, command=_command_line(), locale=self.locale, **parts)
-            speech.say(self.console, self.locale, "wrote", what=self.report)
+            self._wrote(self.report)
 
 
 def _command_line() -> str:
