@@ -1,0 +1,107 @@
+"""Hard negatives: which images an encoder mistakes for which, so that they meet in a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from luneta.data.dataset import ImageTextDataset, Indexes
+from luneta.data.relevance import loose_caption_key
+from luneta.progress import track
+from luneta.ranking import top_k
+from luneta.types import Vectors
+
+MOST_OF_A_GROUP = 64
+"""So many of a query's own things at most are looked past."""
+
+
+@dataclass(frozen=True, slots=True)
+class Miner:
+    """Finds hard negatives in both directions, and leaves out what is likely none.
+
+    Attributes:
+        n: images kept for each.
+        suspicious: of the others that score above a query's own best answer, so many of the first are left out: what
+            beats the right answer is often a right answer that nobody wrote down.
+        overlap: share of words (intersection over union) from which two captions say nearly the same.
+    """
+
+    n: int = 16
+    suspicious: int = 2
+    overlap: float = 0.8
+
+    def mine(self, dataset: ImageTextDataset, images: Vectors, texts: Vectors, groups: Indexes) -> Indexes:
+        """The hard negatives of every image.
+
+        Args:
+            dataset: images and texts.
+            images: (n_images, d) unit vectors of the encoder that makes the mistakes.
+            texts: (n_texts, d) unit vectors.
+            groups: (n_images,) images that are the same thing have one number.
+
+        Returns:
+            (n_images, n) image indexes, the hardest first; -1 where there are fewer.
+        """
+        words = [frozenset(loose_caption_key(text).split()) for text in dataset.texts]
+        worst: list[dict[int, float]] = [{} for _ in range(dataset.n_images)]
+        with track("hard negatives", dataset.n_texts + dataset.n_images) as advance:
+            for image, other, lead in self._mistakes(dataset, images, texts, groups, words):
+                if lead > worst[image].get(other, -np.inf):
+                    worst[image][other] = lead
+            advance(dataset.n_texts + dataset.n_images)
+        found = np.full((dataset.n_images, self.n), -1, dtype=np.int64)
+        for image, others in enumerate(worst):
+            hardest = sorted(others, key=lambda other: (-others[other], other))[: self.n]
+            found[image, : len(hardest)] = hardest
+        return found
+
+    def _mistakes(
+        self,
+        dataset: ImageTextDataset,
+        images: Vectors,
+        texts: Vectors,
+        groups: Indexes,
+        words: list[frozenset[str]],
+    ) -> Iterator[tuple[int, int, float]]:
+        """(image, other image, by how much the other scores above the right answer) in both directions."""
+        past = min(int(np.bincount(groups).max()), MOST_OF_A_GROUP)
+        wanted = self.n + self.suspicious + past
+        scores, items = top_k(texts, images, min(wanted, dataset.n_images))
+        for text in range(dataset.n_texts):
+            mine = dataset.images_of(text)
+            best = float((images[mine] @ texts[text]).max())
+            others = zip(items[text].tolist(), scores[text].tolist(), strict=True)
+            allowed = (
+                (other, score)
+                for other, score in others
+                if groups[other] != groups[mine[0]]
+                and not any(self._alike(words[text], words[int(t)]) for t in dataset.texts_of(other))
+            )
+            for other, lead in self._credible(allowed, best):
+                yield int(mine[0]), other, lead
+        scores, items = top_k(images, texts, min(wanted * 5, dataset.n_texts))
+        for image in range(dataset.n_images):
+            mine = dataset.texts_of(image)
+            best = float((texts[mine] @ images[image]).max())
+            allowed = (
+                (int(dataset.images_of(text)[0]), score)
+                for text, score in zip(items[image].tolist(), scores[image].tolist(), strict=True)
+                if groups[int(dataset.images_of(text)[0])] != groups[image]
+                and not any(self._alike(words[text], words[int(t)]) for t in mine)
+            )
+            for other, lead in self._credible(allowed, best):
+                yield image, other, lead
+
+    def _credible(self, candidates: Iterator[tuple[int, float]], best: float) -> Iterator[tuple[int, float]]:
+        """Candidates without the first suspicious ones, each with its lead over the right answer."""
+        doubted = 0
+        for other, score in candidates:
+            if score > best and doubted < self.suspicious:
+                doubted += 1
+                continue
+            yield other, score - best
+
+    def _alike(self, first: frozenset[str], second: frozenset[str]) -> bool:
+        return len(first & second) >= self.overlap * len(first | second) > 0
