@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from luneta.finetuning.training import Training
 from luneta.finetuning.validation import Validation
 from luneta.types import Trainable
 from paintings import Held, gallery, painting
+
+gc.freeze()  # the Trainer collects garbage at every start: it need not look at the libraries, which stay
 
 _WHO = ["red boat", "small dog", "old man", "green apple", "yellow house", "blue bicycle", "big cat", "white horse"]
 _WHERE = ["on the beach", "under a tree", "near the river", "in the rain", "beside a wall", "at night"]

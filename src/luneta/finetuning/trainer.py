@@ -191,7 +191,6 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
         self._watch(vectors, loss, inputs, relations)
         # Gradients of the vectors and of scale and bias; the former are scaled for 16 bits with the loss.
         self.accelerator.backward(loss)
-        after = RandomState()
         starts = [0, 0, 0]
         for number, (part, state) in enumerate(zip(parts, states, strict=True)):
             state.restore()
@@ -208,7 +207,6 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
                     starts[i] += n
                 if isinstance(total, Tensor):
                     total.backward()  # type: ignore[no-untyped-call]
-        after.restore()
         return loss
 
     def _without_sync(self, model: nn.Module, *, last: bool) -> Any:

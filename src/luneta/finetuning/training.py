@@ -254,6 +254,8 @@ def claim(folder: Path, identity: Mapping[str, Any]) -> None:
         ConfigError: it holds another training, a finished one, or files of somebody else.
     """
     mine = hash_json(identity)
+    if (folder / "finetuning.json").is_file():
+        raise ConfigError(f"{folder} holds a finished fine-tuning; choose another folder, or remove it to train anew")
     record = folder / "training.json"
     if record.is_file():
         if read_json(record).get("hash") != mine:
