@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ImageOps
+from PIL import Image, ImageOps
 from typer.testing import CliRunner
 
-from luneta.cli import app
+from luneta.cli import app, options
 from luneta.data.dataset import ImageTextDataset
 from luneta.data.groups import find_groups
 from luneta.errors import ConfigError, ProtocolMismatchError
@@ -232,3 +232,94 @@ def test_the_command(tmp_path: Path) -> None:
     files_only = CliRunner().invoke(app, ["leakage", *arguments, "--no-near"])
     assert "0 (0.0 %)" in files_only.output
     assert CliRunner().invoke(app, ["leakage", *arguments, "--locale", "fr"]).exit_code == 2
+
+
+BRIGHTNESS = """
+import numpy as np
+from luneta import EncoderSpec
+
+class Brightness:
+    spec = EncoderSpec(name="brightness", embedding_dim=2, fingerprint="")
+    def encode_images(self, images):
+        angles = np.array([float(np.asarray(image).mean()) for image in images]) / 128
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    def encode_texts(self, texts):
+        words = [text.split()[-1] for text in texts]
+        angles = np.array([float(word) if word[0].isdigit() else len(word) for word in words])
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+"""
+
+
+def grey(value: int, seed: int) -> Image.Image:
+    """Of one brightness, with a pattern of its own."""
+    pattern = np.random.default_rng(seed).permutation(np.repeat([-40, 40], 32)).reshape(8, 8)
+    return Image.fromarray((value + pattern).astype(np.uint8)).convert("RGB").resize((64, 64), Image.Resampling.NEAREST)
+
+
+@pytest.fixture
+def two_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Of equal brightness are only train/1 and test/1; a picture on either side is cut short."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "brightness.py").write_text(BRIGHTNESS)
+    for name, shades in (("train", (50, 100, 200)), ("test", (75, 100, 150))):
+        (tmp_path / name).mkdir()
+        rows = ["file_name,caption,sku"]
+        for i, shade in enumerate(shades):
+            grey(shade, len(name) * 10 + i).save(tmp_path / name / f"{i}.png")
+            rows.append(f"{i}.png,{name} {shade / 128:.3f},{f'{name}{i}' if i else 'both'}")
+        whole = (tmp_path / name / "0.png").read_bytes()
+        (tmp_path / name / "broken.png").write_bytes(whole[: len(whole) // 2])
+        rows.insert(2, f"broken.png,{name} broken 0,")
+        (tmp_path / name / "metadata.csv").write_text("\n".join(rows) + "\n")
+    return ["leakage", "train", "test", "--max-bad-share", "0.5", "--json", "leak.json"]
+
+
+def test_near_vectors_are_further_evidence(two_folders: list[str]) -> None:
+    run = CliRunner(env={"COLUMNS": "140"})
+    encoder = ["--encoder", "brightness:Brightness"]
+    for more, expected in (
+        ([], {}),
+        (encoder, {}),
+        ([*encoder, "--vectors", "--least-cosine", "0.9999"], {"vectors": 1}),
+        ([*encoder, "--vectors", "--least-cosine", "0.98"], {"vectors": 2}),
+        ([*encoder, "--vectors", "--least-cosine", "0.9999", "--same-item", "sku"], {"vectors": 1, "item": 1}),
+    ):
+        done = run.invoke(app, [*two_folders, *more])
+        assert done.exit_code == 0, done.output
+        found = json.loads(Path("leak.json").read_text())
+        assert found["counts"] == expected, more
+        assert found["unreadable"] == 2
+        assert bool(found["inflation"]) == bool(expected)
+    shown = [(one["test_name"].rpartition("/")[2], one["kind"]) for one in found["images"]]
+    assert shown == [("0.png", "item"), ("1.png", "vectors")]
+
+
+def test_what_would_fail_late_is_refused_before_any_work(
+    two_folders: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "open_encoder", lambda *_: pytest.fail("work began"))
+    for more, message in (
+        (["--vectors"], "--encoder"),
+        (["--encoder", "luneta-mini", "--result", "r.json"], "not both"),
+        (["--encoder", "luneta-minni", "--vectors"], "luneta-mini"),
+        (["--encoder", "brightness:Brightness", "--vectors", "--least-cosine", "2"], "least-cosine"),
+        (["--encoder", "brightness:Brightness", "--same-item", "skus"], "Did you mean sku"),
+    ):
+        refused = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*two_folders, *more])
+        assert (refused.exit_code, message in refused.output) == (2, True), refused.output
+
+
+def test_the_terminal_speaks_portuguese(two_folders: list[str]) -> None:
+    more = ["-e", "brightness:Brightness", "--vectors", "--locale", "pt-BR", "--report", "leak.html"]
+    shown = CliRunner(env={"COLUMNS": "140"}).invoke(app, [*two_folders, *more]).output
+    for said in (
+        "Imagens de teste vistas",
+        "imagens com vetores próximos",
+        "Consultas vazadas",
+        "ilegíveis",
+        "Escrito",
+    ):
+        assert said in shown
+    assert "captions" not in shown
+    assert "33,3 %" in shown or "25,0 %" in shown or "50,0 %" in shown

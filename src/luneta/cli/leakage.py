@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,12 +13,16 @@ from luneta.cli import checks, options, speech
 
 if TYPE_CHECKING:
     from luneta.data.dataset import ImageTextDataset
+    from luneta.leakage import Leakage
     from luneta.results import Evaluation
+    from luneta.types import Encoder, Vectors
+    from luneta.wording import Locale
 
 HELP = options.examples(
     "luneta leakage cenas:train cenas:test",
     "luneta leakage my_photos/ my_photos/ --train-split train --test-split test --encoder siglip2-b16",
     "luneta leakage translated/train.csv original/test.csv --text legenda --test-text caption --report leak.html",
+    "luneta leakage train/ test/ --encoder siglip2-b16 --vectors --least-cosine 0.95",
 )(
     "Find what of a test set the training set has seen: the same or nearly the same pictures, equal captions; with an "
     "encoder or its result also how much its recall owes to that. Exit status 0, whatever is found."
@@ -38,7 +44,7 @@ def command(
     test_split: Annotated[
         str | None, typer.Option(help="Split of the test set.", rich_help_panel=options.DATA_PANEL)
     ] = None,
-    item: Annotated[
+    same_item: Annotated[
         str | None,
         typer.Option(help="Column whose equal values mean the same thing.", rich_help_panel=options.DATA_PANEL),
     ] = None,
@@ -49,6 +55,22 @@ def command(
         str | None,
         typer.Option("--encoder", "-e", help="Evaluate it on the test set.", rich_help_panel=options.ENCODER_PANEL),
     ] = None,
+    vectors: Annotated[
+        bool,
+        typer.Option(
+            help="Look for pictures with near vectors of the encoder too; this embeds the training set.",
+            rich_help_panel=options.ENCODER_PANEL,
+        ),
+    ] = False,
+    least_cosine: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Cosine from which on vectors are near.", rich_help_panel=options.ENCODER_PANEL
+        ),
+    ] = 0.97,
+    dtype: options.DType = "auto",
+    device: options.Device = "auto",
+    batch_size: options.BatchSize = None,
     result: Annotated[
         Path | None,
         typer.Option(help="Result of [i]luneta evaluate --json[/i] on the test set, instead of --encoder."),
@@ -57,46 +79,94 @@ def command(
     report: options.Report = None,
     locale: options.Locale = "en",
 ) -> None:
-    from rich.console import Console
-
-    from luneta.artifacts import check_writable, write_json
-    from luneta.data.groups import find_groups
-    from luneta.errors import ConfigError
-    from luneta.leakage import find_leakage
-    from luneta.report.leakage import write_leakage
-
-    language_of_page = speech.speak(locale)
-    if encoder and result:
-        raise ConfigError("give --encoder or --result, not both")
-    if encoder:
-        checks.check_encoder(encoder)
-    for path in (json, report):
-        if path:
-            check_writable(path)
+    task = _Task(
+        encoder=encoder, result=result, use_vectors=vectors,
+        open_encoder=lambda name: options.open_encoder(name, dtype, device),
+        settings={"batch_size": batch_size, "max_bad_share": max_bad_share},
+        links={"near": near, "item_column": same_item, "captions": captions, "least_cosine": least_cosine},
+        json=json, report=report, locale=speech.speak(locale),
+    )  # fmt: skip
+    task.check()
     trained = options.open_data(train, max_bad_share, image=image, text=text, split=train_split)
     tested = options.open_data(test, max_bad_share, image=image, text=test_text or text, split=test_split)
-    evaluation = _evaluation(encoder, result, tested, max_bad_share)
-    groups = find_groups((trained, tested), near=near, item_column=item, captions=captions)
-    found = find_leakage(trained, tested, groups=groups, evaluation=evaluation)
-    console = Console()
-    console.print(found)
-    if json:
-        write_json(json, found.to_dict())
-        speech.say(console, language_of_page, "wrote", what=json)
-    if report:
-        write_leakage(report, found, locale=language_of_page)
-        speech.say(console, language_of_page, "wrote", what=report)
+    task.show(task.find(trained, tested))
 
 
-def _evaluation(
-    encoder: str | None, result: Path | None, tested: ImageTextDataset, max_bad_share: float
-) -> Evaluation | None:
-    if result:
+@dataclass
+class _Task:
+    """What was asked for, and where it goes.
+
+    Attributes:
+        encoder, result: what the score is of; at most one.
+        use_vectors: whether pictures with near vectors of the encoder are the same.
+        settings: arguments of `evaluate` and of embedding.
+        links: arguments of `find_groups`.
+    """
+
+    encoder: str | None
+    result: Path | None
+    use_vectors: bool
+    open_encoder: Callable[[str], Encoder]
+    settings: dict[str, Any]
+    links: dict[str, Any]
+    json: Path | None
+    report: Path | None
+    locale: Locale
+
+    def check(self) -> None:
+        """Refuse what would fail late."""
+        from luneta.artifacts import check_writable
+        from luneta.errors import ConfigError
+
+        if self.encoder and self.result:
+            raise ConfigError("give --encoder or --result, not both")
+        if self.use_vectors and not self.encoder:
+            raise ConfigError("--vectors compares pictures by the vectors of an encoder; name one with --encoder")
+        if self.encoder:
+            checks.check_encoder(self.encoder)
+        for path in (self.json, self.report):
+            if path:
+                check_writable(path)
+
+    def find(self, trained: ImageTextDataset, tested: ImageTextDataset) -> Leakage:
+        from luneta.data.group_links import item_ids
+        from luneta.data.groups import find_groups
+        from luneta.leakage import find_leakage
+
+        if column := self.links["item_column"]:
+            for data in (trained, tested):
+                item_ids(data, column)  # which fails if there is none, before the encoder begins
+        evaluation, vectors = self._measured(trained, tested)
+        groups = find_groups((trained, tested), image_vectors=vectors, **self.links)
+        return find_leakage(trained, tested, groups=groups, evaluation=evaluation)
+
+    def _measured(
+        self, trained: ImageTextDataset, tested: ImageTextDataset
+    ) -> tuple[Evaluation | None, list[Vectors] | None]:
+        """The score on the test set, and the vectors of both sets' images, as far as they were asked for."""
+        from luneta.evaluation import embed_cached, measure
         from luneta.results import load_evaluation
 
-        return load_evaluation(result)
-    if not encoder:
-        return None
-    from luneta.evaluation import evaluate
+        if not self.encoder:
+            return (load_evaluation(self.result) if self.result else None), None
+        encoder = self.open_encoder(self.encoder)
+        evaluation, embeddings = measure(encoder, tested, **self.settings)
+        if not self.use_vectors:
+            return evaluation, None
+        return evaluation, [embed_cached(encoder, trained, **self.settings).all_images, embeddings.all_images]
 
-    return evaluate(options.open_encoder(encoder, "auto", "auto"), tested, max_bad_share=max_bad_share)
+    def show(self, found: Leakage) -> None:
+        from rich.console import Console
+
+        from luneta.artifacts import write_json
+        from luneta.leakage.terminal import leakage_view
+        from luneta.report.leakage import write_leakage
+
+        console = Console()
+        console.print(leakage_view(found, self.locale))
+        if self.json:
+            write_json(self.json, found.to_dict())
+            speech.say(console, self.locale, "wrote", what=self.json)
+        if self.report:
+            write_leakage(self.report, found, locale=self.locale)
+            speech.say(console, self.locale, "wrote", what=self.report)

@@ -57,6 +57,7 @@ STAGES: Mapping[str, str] = {
     "checking image files": "verificando arquivos de imagem",
     "comparing images": "comparando imagens",
     "comparing mirrored images": "comparando imagens espelhadas",
+    "comparing vectors": "comparando vetores",
     "examining": "examinando",
     "fetching pictures": "buscando imagens",
     "hashing images": "resumindo imagens",

@@ -71,7 +71,7 @@ def find_links(
         ConfigError: no such column, or a cosine outside 0..1.
         ShapeError: vectors that do not fit the images.
     """
-    items = None if item_column is None else [_item_ids(data, item_column) for data in datasets]
+    items = None if item_column is None else [item_ids(data, item_column) for data in datasets]
     rows = None if vectors is None else _checked_vectors(datasets, *vectors)
     refs = [ref for data in datasets for ref in data.images]
     offsets = np.cumsum([0, *(size for data in datasets for size in (data.n_images, data.n_texts))])
@@ -167,12 +167,17 @@ def _caption_links(texts: Sequence[str]) -> list[Found]:
     return [_equal("caption", keys), (kind, distinct[pairs], distances)]
 
 
-def _item_ids(data: ImageTextDataset, column: str) -> list[Hashable]:
-    """The value of a metadata column for every image; None where it is null."""
+def item_ids(data: ImageTextDataset, column: str) -> list[Hashable]:
+    """The value of a metadata column for every image; None where it is null, empty or no number.
+
+    Raises:
+        ConfigError: no such column.
+    """
     if column not in data.rows.column_names:
         raise ConfigError(f"{data.name} has no column {column!r}. {did_you_mean(column, data.rows.column_names)}")
     values = data.rows.column(column).to_pylist()
-    return [None if values[row] is None else str(values[row]) for row in data.image_rows.tolist()]
+    texts = ["" if value is None or value != value else str(value).strip() for value in values]  # NaN is not itself
+    return [texts[row] or None for row in data.image_rows.tolist()]
 
 
 def _checked_vectors(datasets: Sequence[ImageTextDataset], vectors: Sequence[Vectors], least: float) -> Vectors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from luneta.leaderboard import BOARD
+from luneta.leakage.messages import LEAKAGE
 from luneta.profiling.terminal import LOOK
 from luneta.report.comparison_messages import COMPARISON
 from luneta.report.demo_messages import DEMO
@@ -10,7 +11,6 @@ from luneta.report.doctor_messages import DOCTOR
 from luneta.report.evaluation_messages import EVALUATION
 from luneta.report.languages_messages import LANGUAGES
 from luneta.report.leaderboard_messages import LEADERBOARD
-from luneta.report.leakage_messages import LEAKAGE
 from luneta.report.profile_messages import PROFILE
 from luneta.terminal import WORDS
 from luneta.wording import LOCALES, Locale, Messages, Translate, check_locale, translator_of

@@ -92,6 +92,15 @@ def test_item_ids_join_and_nulls_do_not() -> None:
         find_groups(data, item_column="skus")
 
 
+@pytest.mark.parametrize("values", [["", "", "x", " x", " "], [float("nan"), float("nan"), 7.0, 7.0, None]])
+def test_missing_item_ids_join_nothing(values: list[object]) -> None:
+    data = gallery(
+        [Held(str(i), painting(i)) for i in range(5)], [[f"row {i}"] for i in range(5)], columns={"sku": values}
+    )
+    (link,) = find_groups(data, near=False, item_column="sku").links("item")
+    assert (link.first.index, link.second.index) == (2, 3)
+
+
 def test_near_vectors_join() -> None:
     vectors = np.array([[1, 0], [0.999, 0.0447], [0, 1]], dtype=np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)

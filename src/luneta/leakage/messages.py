@@ -1,8 +1,10 @@
-"""What the leakage page says, in English and in Brazilian Portuguese."""
+"""What the page and the terminal say of leakage, in English and in Brazilian Portuguese."""
 
 from __future__ import annotations
 
-LEAKAGE: dict[str, tuple[str, str]] = {
+from luneta.wording import Messages
+
+LEAKAGE: Messages = {
     "leakage_title": ("What of {test} was seen in training", "O que de {test} foi visto no treino"),
     "leakage_heading": ("Seen in training", "Visto no treino"),
     "leakage_lead_none": (
@@ -14,6 +16,18 @@ LEAKAGE: dict[str, tuple[str, str]] = {
         "training.",
         "{images} de {all_images} imagens de teste ({share}) e {texts} de {all_texts} legendas de teste foram vistas "
         "no treino.",
+    ),
+    "leakage_sizes": ("{name}: {images} images, {texts} texts", "{name}: {images} imagens, {texts} textos"),
+    "leakage_in_share": ("{n} ({share} %)", "{n} ({share} %)"),
+    "leakage_such_as": ("Test image, such as", "Imagem de teste, como"),
+    "leakage_seen_as": ("Seen in training as", "Vista no treino como"),
+    "leakage_with_image": (
+        "Recall with and without queries whose image was seen",
+        "Recall com e sem as consultas cuja imagem foi vista",
+    ),
+    "leakage_with_any": (
+        "Recall with and without queries whose image or caption was seen",
+        "Recall com e sem as consultas cuja imagem ou legenda foi vista",
     ),
     "leakage_images": ("Test images seen", "Imagens de teste vistas"),
     "leakage_texts": ("Test captions seen", "Legendas de teste vistas"),
