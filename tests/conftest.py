@@ -7,12 +7,20 @@ import os
 # Tiny matrices: a second thread only waits for the first, above all beside pytest-xdist's other workers.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import checkpoints
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs of the tests are written down nowhere near the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LUNETA_LEDGER", str(tmp_path_factory.mktemp("runs") / "ledger.jsonl"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,14 @@ def pairs(n: int, *, per_image: int = 1, start: int = 0, name: str = "pairs") ->
     return gallery(held, captions, name=name)
 
 
+def swappable(n: int = 11) -> ImageTextDataset:
+    """Up to twelve pictures with captions of which some have words that can change places."""
+    data = pairs(n)
+    alone = ["boat", "dog", "beach", "river"]
+    captions = [[f"a red {text[2:]} and a blue one" if i % 3 else alone[i // 3]] for i, text in enumerate(data.texts)]
+    return gallery(list(data.images), captions)
+
+
 def opened(checkpoint: Path, *, dropout: float = 0.0) -> Trainable:
     """A checkpoint opened up; its attention and its BERT layers drop activations out."""
     encoder = load_encoder(str(checkpoint), dtype="float32", device="cpu")

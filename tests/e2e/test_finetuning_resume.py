@@ -81,8 +81,8 @@ RECIPES = {
     "lit": {"method": "lit", "ema": 0.5},
 }
 SCENES = [
-    ("full", [("the best weights", 1), ("optimizer of a checkpoint", 1), ("a validation", 2), ("average of a checkpoint", 1),
-              ("mark of a checkpoint", 1), ("a step", 4)]),
+    ("full", [("the best weights", 1), ("optimizer of a checkpoint", 1), ("a validation", 2),
+              ("average of a checkpoint", 1), ("mark of a checkpoint", 1), ("a step", 4)]),
     ("full", [("a step", 4)]),  # the first of an epoch
     ("lora", [("random state of a checkpoint", 2)]),
     ("lit", [("features", 1), ("weights of a checkpoint", 3)]),

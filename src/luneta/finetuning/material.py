@@ -111,14 +111,14 @@ class Material:
         prepared = self.trainable.prepare_image(picture)
         if self._kept_bytes < KEPT_BYTES:
             self._kept[pair.image] = prepared
-            self._kept_bytes += _size(prepared)
+            self._kept_bytes += size_of(prepared)
         return prepared
 
 
-def _size(prepared: Any) -> int:
+def size_of(prepared: Any) -> int:
     """Bytes of what `prepare_image` gave: an array or a tensor, or a record of some."""
     if isinstance(prepared, tuple | list):
-        return sum(_size(part) for part in prepared)
+        return sum(size_of(part) for part in prepared)
     return int(getattr(prepared, "nbytes", 0))
 
 

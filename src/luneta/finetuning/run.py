@@ -5,25 +5,26 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from luneta.artifacts import write_json, write_text
 from luneta.comparison import Comparison, compare
-from luneta.cost import Prices, entered
-from luneta.data.dataset import ImageTextDataset, Indexes
-from luneta.data.groups import Groups, find_groups
+from luneta.cost import Prices, Run, entered, ledger_is_wanted, mean_recall, quality
+from luneta.data.dataset import ImageTextDataset
 from luneta.encoders.registry import load_encoder
-from luneta.errors import ConfigError, DatasetError, EncoderError
+from luneta.errors import ConfigError, EncoderError
 from luneta.evaluation import evaluate
+from luneta.finetuning import processes
 from luneta.finetuning.card import card
 from luneta.finetuning.interpolation import TARGET, Point, choose, curve, mixed
+from luneta.finetuning.parts import Parts, apart, readable, sample, warn_of_cut_captions, warn_of_little
+from luneta.finetuning.prediction import Prediction, predict, scratch
 from luneta.finetuning.recipe import Recipe
-from luneta.finetuning.training import Training, claim
+from luneta.finetuning.training import Training, check_claim, claim
 from luneta.finetuning.validation import Validation
 from luneta.results import Evaluation
 from luneta.types import Encoder, TrainableEncoder
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("luneta")
 
 SCHEMA = "luneta.finetuning/1"
-VAL_SHARE = 0.1
-MOST_VALIDATED = 1000
-"""Images of the validation part that recall is measured on in training; more would cost time and change little."""
 
 
 @dataclass(frozen=True)
@@ -138,121 +136,114 @@ def finetune(
         raise ConfigError(f"{encoder.spec.name} cannot be fine-tuned: only checkpoints of transformers can")
     if not encoder.spec.fingerprint:
         raise EncoderError(f"{encoder.spec.name} has no fingerprint, so that its training cannot be told from another")
+    prices = prices or Prices()
     about = {"encoder": encoder.spec.name, "data": train.name, "method": recipe.method, "out": str(out)}
-    with entered("finetune", about, device=encoder.spec.device, prices=prices or Prices()) as facts:
-        identity = {
-            "encoder": encoder.spec.fingerprint,
-            "data": [None if data is None else data.fingerprint for data in (train, validation, test, *keep)],
-            "recipe": recipe.to_dict(),
-            "allowed_loss": allowed_loss,
-        }
-        claim(out, identity)
-        parts = _apart(train, validation, test, near, recipe.seed)
-        trainable = encoder.trainable()
+    identity = {
+        "encoder": encoder.spec.fingerprint,
+        "data": [None if data is None else data.fingerprint for data in (train, validation, test, *keep)],
+        "recipe": recipe.to_dict(),
+        "allowed_loss": allowed_loss,
+    }
+    check_claim(out, identity)
+    main = processes.is_main()
+    with entered("finetune", about, device=encoder.spec.device, prices=prices, written=main) as run:
+        plan = _plan(encoder, train, validation, test, keep, near=near, recipe=recipe)
+        predicted = plan.predict(test, run, prices)
+        logger.info("%s: %s", encoder.spec.name, predicted)
+        start_s = time.perf_counter()
+        trainable, parts = encoder.trainable(), plan.parts
         measured_on = {TARGET: Validation(trainable, parts.validation, recipe.cached)}
-        for data in keep:
-            measured_on[_name_of(data, measured_on)] = Validation(trainable, _sample(data, recipe.seed), recipe.cached)
+        for data in plan.kept:
+            measured_on[_name_of(data, measured_on)] = Validation(trainable, data, recipe.cached)
         start = {name: tensor.detach().cpu().clone() for name, tensor in trainable.model.state_dict().items()}
         training = Training(trainable, parts.train, parts.groups, measured_on[TARGET], recipe, out / "training")
+        claim(out, identity)
+        run.note(**predicted.facts())
         end = training.run()
         points = curve(trainable.model, start, end, measured_on)
-        chosen = choose(points, allowed_loss)
-        facts.update(recall_before=points[0].recalls[TARGET], recall_after=chosen.recalls[TARGET], alpha=chosen.alpha)
-        trainable.save(out / "model", mixed(start, end, chosen.alpha), card="")
+        chosen = processes.of_main(choose(points, allowed_loss))
+        run.facts.update(
+            recall_before=points[0].recalls[TARGET], recall_after=chosen.recalls[TARGET], alpha=chosen.alpha
+        )
+        if main:
+            trainable.save(out / "model", mixed(start, end, chosen.alpha), card="")
+        processes.wait()
         tuned = load_encoder(str(out / "model"), device=encoder.spec.device)
         before, after = (None if test is None else evaluate(one, test) for one in (encoder, tuned))
+        if before is not None and after is not None:
+            run.facts.update(quality(after), recall_untrained=mean_recall(before))
+        run.facts["actual_s"] = time.perf_counter() - start_s
     found = FineTuning(
         folder=out / "model", encoder=tuned, recipe=recipe, curve=points, chosen=chosen, n_steps=training.n_done,
         n_train=parts.train.n_images, n_val=parts.validation.n_images, n_leaked=parts.n_leaked,
-        n_truncated=trainable.n_truncated(parts.train.texts), before=before, after=after, cost=facts,
+        n_truncated=trainable.n_truncated(parts.train.texts), before=before, after=after, cost=run.facts,
     )  # fmt: skip
-    for name, result in (("before", before), ("after", after)):
-        if result is not None:
-            result.save(out / f"{name}.json")
-    write_text(found.folder / "README.md", card(found, encoder.spec, train))
-    write_json(out / "finetuning.json", found.to_dict())
-    shutil.rmtree(out / "training", ignore_errors=True)
+    if main:
+        for name, result in (("before", before), ("after", after)):
+            if result is not None:
+                result.save(out / f"{name}.json")
+        write_text(found.folder / "README.md", card(found, encoder.spec, train))
+        write_json(out / "finetuning.json", found.to_dict())
+        shutil.rmtree(out / "training", ignore_errors=True)
     return found
 
 
+def predict_cost(
+    encoder: Encoder,
+    train: ImageTextDataset,
+    *,
+    recipe: Recipe | None = None,
+    validation: ImageTextDataset | None = None,
+    test: ImageTextDataset | None = None,
+    keep: Sequence[ImageTextDataset] = (),
+    near: bool = True,
+    prices: Prices | None = None,
+) -> Prediction:
+    """What `finetune` with the same arguments would take, from a rehearsal of a few steps.
+
+    Raises:
+        ConfigError, DatasetError: as `finetune`.
+    """
+    recipe, prices = recipe or Recipe(), prices or Prices()
+    about = {"encoder": encoder.spec.name, "data": train.name, "method": recipe.method}
+    with entered("predict", about, device=encoder.spec.device, prices=prices, written=ledger_is_wanted()) as run:
+        return _plan(encoder, train, validation, test, keep, near=near, recipe=recipe).predict(test, run, prices)
+
+
 @dataclass(frozen=True)
-class _Parts:
-    train: ImageTextDataset
-    validation: ImageTextDataset
-    groups: Indexes
-    n_leaked: int
+class _Plan:
+    """What a training will learn from and be measured on, before any of it is done."""
+
+    encoder: TrainableEncoder
+    parts: Parts
+    kept: Sequence[ImageTextDataset]
+    recipe: Recipe
+
+    def predict(self, test: ImageTextDataset | None, run: Run, prices: Prices) -> Prediction:
+        """With a model of its own, which is gone before the training begins."""
+        with scratch() as folder:
+            trainable = self.encoder.trainable()
+            validation = Validation(trainable, self.parts.validation, self.recipe.cached)
+            training = Training(trainable, self.parts.train, self.parts.groups, validation, self.recipe, folder)
+            return predict(training, self.kept, test, run.meter, prices)
 
 
-def _apart(
+def _plan(
+    encoder: Encoder,
     train: ImageTextDataset,
     validation: ImageTextDataset | None,
     test: ImageTextDataset | None,
+    keep: Sequence[ImageTextDataset],
+    *,
     near: bool,
-    seed: int,
-) -> _Parts:
-    """Training and validation parts that share nothing with each other nor with the test part."""
-    others = [data for data in (validation, test) if data is not None]
-    groups = find_groups([train, *others], near=near, seed=seed)
-    _check_readable(groups, train)
-    own = groups.image_groups[0]
-    elsewhere = np.unique(
-        np.concatenate([np.empty(0, dtype=np.int64), *groups.image_groups[1:], *groups.text_groups[1:]])
-    )
-    leaked = np.isin(own, elsewhere)
-    broken = np.zeros(len(own), dtype=bool)
-    broken[[item.index for item in groups.unreadable if item.dataset == 0]] = True
-    dropped = leaked | broken
-    if leaked.any():
-        logger.warning(
-            "%d of %d training images are left out: the validation or test part has the same picture or caption",
-            int(leaked.sum()), len(own),
-        )  # fmt: skip
-    if dropped.all():
-        raise DatasetError(
-            f"nothing is left of {train.name} to learn from: the validation and test parts hold all of it"
-        )
-    kept = np.flatnonzero(~dropped)
-    learnt = train.without_images(np.flatnonzero(dropped).tolist()) if dropped.any() else train
-    own = own[kept]
-    if validation is not None:
-        return _Parts(learnt, _sample(validation, seed), own, int(leaked.sum()))
-    held_out = _held_out(own, seed)
-    inside = learnt.without_images(np.flatnonzero(held_out).tolist())
-    outside = learnt.without_images(np.flatnonzero(~held_out).tolist())
-    return _Parts(inside, _sample(outside, seed), own[~held_out], int(leaked.sum()))
-
-
-def _held_out(groups: Indexes, seed: int) -> Any:
-    """Whole groups, a tenth of the images or a little more, never more than half."""
-    rng = np.random.default_rng(seed)
-    sizes = np.bincount(groups)
-    chosen = np.zeros(len(sizes), dtype=bool)
-    n = 0
-    for group in rng.permutation(np.flatnonzero(sizes)).tolist():
-        if n >= VAL_SHARE * len(groups):
-            break
-        if n + sizes[group] <= len(groups) / 2:
-            chosen[group] = True
-            n += int(sizes[group])
-    if not n or n == len(groups):
-        raise DatasetError("the images are one group, so that no validation part can be taken out; name one yourself")
-    return chosen[groups]
-
-
-def _check_readable(groups: Groups, train: ImageTextDataset) -> None:
-    n_broken = sum(item.dataset == 0 for item in groups.unreadable)
-    if n_broken > max(1, 0.01 * train.n_images):
-        reasons = list(dict.fromkeys(groups.unreadable.values()))[:3]
-        raise DatasetError(
-            f"{n_broken} of {train.n_images} images of {train.name} cannot be read ({'; '.join(reasons)})"
-        )
-
-
-def _sample(data: ImageTextDataset, seed: int) -> ImageTextDataset:
-    if data.n_images <= MOST_VALIDATED:
-        return data
-    chosen = np.random.default_rng(seed).permutation(data.n_images)[MOST_VALIDATED:]
-    return data.without_images(chosen.tolist())
+    recipe: Recipe,
+) -> _Plan:
+    if not isinstance(encoder, TrainableEncoder):
+        raise ConfigError(f"{encoder.spec.name} cannot be fine-tuned: only checkpoints of transformers can")
+    parts = apart(train, validation, test, near, recipe.seed)
+    warn_of_little(parts.train, recipe.method)
+    warn_of_cut_captions(encoder, parts.train)
+    return _Plan(encoder, parts, [sample(readable(data), recipe.seed) for data in keep], recipe)
 
 
 def _name_of(data: ImageTextDataset, taken: Mapping[str, Any]) -> str:

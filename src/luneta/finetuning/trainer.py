@@ -44,7 +44,8 @@ class Student(nn.Module):
         text_features = texts["features"] if "features" in texts else towers.text_features(texts)
         image_vectors, text_vectors = towers.image_vectors(image_features), towers.text_vectors(text_features)
         wrong = text_vectors[:0] if negatives is None else towers.text_vectors(towers.text_features(negatives))
-        return image_vectors, text_vectors, wrong, towers.scale, towers.bias
+        bias = None if towers.bias is None else towers.bias.clone()  # a result: several processes look at these
+        return image_vectors, text_vectors, wrong, towers.scale, bias
 
 
 @dataclass

@@ -42,6 +42,8 @@ from luneta.types import Part, Side, Trainable
 
 logger = logging.getLogger("luneta")
 
+_RECORD = "training.json"
+
 FEWEST = 2
 """Images without which there is nothing to tell apart."""
 
@@ -96,19 +98,14 @@ class Training:
             TrainingError: the loss is no number, or the vectors have collapsed.
             ConfigError: the method does not fit the model.
         """
-        torch.manual_seed(self.recipe.seed)
-        device = str(next(self.trainable.model.parameters()).device)
-        arguments = training_arguments(self.recipe, self.folder, self.n_steps, device)
-        torch.device(arguments.device)  # from here on, processes that were started together know of one another
-        material = self._material()
-        adapters = self._open()
-        trainer = self._trainer(material, arguments)
-        if processes.is_main():
-            remove_half_checkpoints(self.folder)
-        processes.wait()
-        checkpoint = last_checkpoint(self.folder)
-        patches = self.trainable.dropped_patches(self.recipe.drop_patches)
-        with patches if self.recipe.drop_patches else contextlib.nullcontext(), _quiet():
+        with self.prepared() as (trainer, _, adapters):
+            if processes.is_main():
+                remove_half_checkpoints(self.folder)
+            processes.wait()
+            checkpoint = last_checkpoint(self.folder)
+            model = self.trainable.model
+            n_trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+            logger.info("training %d of %d parameters", n_trained, sum(p.numel() for p in model.parameters()))
             if checkpoint is not None:
                 logger.info("going on from %s", checkpoint)
                 self._keeper.load(checkpoint)
@@ -125,16 +122,40 @@ class Training:
             adapters.merge_and_unload()
         return {name: tensor.detach().cpu().clone() for name, tensor in self.trainable.model.state_dict().items()}
 
+    @contextlib.contextmanager
+    def prepared(
+        self, features: Mapping[Side, NDArray[np.float32]] | None = None
+    ) -> Iterator[tuple[ContrastiveTrainer, Material, Any]]:
+        """While it lasts the model is ready to be trained.
+
+        Args:
+            features: of the sides that are locked; None computes them.
+
+        Yields:
+            The trainer, what it reads, and peft's model where there are low-rank additions.
+
+        Raises:
+            ConfigError: the method does not fit the model.
+        """
+        torch.manual_seed(self.recipe.seed)
+        device = str(next(self.trainable.model.parameters()).device)
+        arguments = training_arguments(self.recipe, self.folder, self.n_steps, device)
+        torch.device(arguments.device)  # from here on, processes that were started together know of one another
+        material = self._material(features)
+        adapters = self._open()
+        patches = self.trainable.dropped_patches(self.recipe.drop_patches)
+        with patches if self.recipe.drop_patches else contextlib.nullcontext(), _quiet():
+            yield self._trainer(material, arguments), material, adapters
+
     # -- parts -------------------------------------------------------------------------------------------------
 
-    def _material(self) -> Material:
+    def _material(self, features: Mapping[Side, NDArray[np.float32]] | None) -> Material:
         recipe = self.recipe
-        found = {side: self._features(side) for side in recipe.cached}
         return Material(
             self.dataset,
             self.trainable,
             self.groups,
-            features=found,
+            features={side: self._features(side) for side in recipe.cached} if features is None else features,
             augmentation=Augmentation() if recipe.augment else None,
             text_negatives=recipe.text_negatives,
             weights=self.weights,
@@ -168,8 +189,6 @@ class Training:
         if self.recipe.checkpointing:
             enable = "activation_checkpointing_enable"  # of newer versions of transformers
             getattr(model, enable if hasattr(model, enable) else "gradient_checkpointing_enable")()
-        n_trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-        logger.info("training %d of %d parameters", n_trained, sum(p.numel() for p in model.parameters()))
         return adapters
 
     def _trainer(self, material: Material, arguments: TrainingArguments) -> ContrastiveTrainer:
@@ -253,12 +272,23 @@ def claim(folder: Path, identity: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: it holds another training, a finished one, or files of somebody else.
     """
-    mine = hash_json(identity)
+    check_claim(folder, identity)
+    if processes.is_main():
+        write_json(folder / _RECORD, {"hash": hash_json(identity), **identity})
+
+
+def check_claim(folder: Path, identity: Mapping[str, Any]) -> None:
+    """The same, without taking it.
+
+    Raises:
+        ConfigError: as `claim`.
+    """
     if (folder / "finetuning.json").is_file():
         raise ConfigError(f"{folder} holds a finished fine-tuning; choose another folder, or remove it to train anew")
-    record = folder / "training.json"
+    record = folder / _RECORD
     if record.is_file():
-        if read_json(record).get("hash") != mine:
+        begun = any(path.name != _RECORD for path in folder.iterdir())
+        if begun and read_json(record).get("hash") != hash_json(identity):
             raise ConfigError(
                 f"{folder} holds a training of other data, another encoder or another recipe; choose another folder, "
                 "or remove it"
@@ -266,4 +296,3 @@ def claim(folder: Path, identity: Mapping[str, Any]) -> None:
         return
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder} is not empty and no training of ours; choose a folder that does not exist yet")
-    write_json(record, {"hash": mine, **identity})

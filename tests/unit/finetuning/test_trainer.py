@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,10 @@ from luneta.encoders.registry import load_encoder
 from luneta.errors import ConfigError, TrainingError
 from luneta.finetuning import trainer as module
 from luneta.finetuning.keeping import BEST, last_checkpoint
-from luneta.finetuning.trainer import ContrastiveTrainer, Outputs, split, training_arguments
+from luneta.finetuning.trainer import ContrastiveTrainer, Outputs, split
 from luneta.finetuning.training import Training
 from luneta.losses import Relations
-from paintings import gallery
-from tuning import differences, opened, pairs, training
+from tuning import differences, opened, pairs, swappable, training
 
 FAMILIES = ("clip", "siglip", "siglip2-naflex", "chinese_clip")
 Make = Callable[..., Training]
@@ -40,19 +40,18 @@ def make(tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> Make:
     return one
 
 
-def swappable() -> Any:
-    """Eleven pictures with captions of which some have words that can change places."""
-    data = pairs(11)
-    alone = ["boat", "dog", "beach", "river"]
-    captions = [[f"a red {text[2:]} and a blue one" if i % 3 else alone[i // 3]] for i, text in enumerate(data.texts)]
-    return gallery(list(data.images), captions)
+_open = contextlib.ExitStack()
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    _open.close()
 
 
 def loop(found: Training) -> ContrastiveTrainer:
-    torch.manual_seed(found.recipe.seed)
-    material = found._material()
-    found._open()
-    return found._trainer(material, training_arguments(found.recipe, found.folder, found.n_steps, "cpu"))
+    """Its trainer, ready for a step; the training ends with the test."""
+    return _open.enter_context(found.prepared())[0]
 
 
 def gradients(trainer: ContrastiveTrainer, batch: Any) -> dict[str, torch.Tensor]:

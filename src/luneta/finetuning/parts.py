@@ -1,0 +1,177 @@
+"""Who learns, who validates: parts that share nothing, of pictures that can be read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from luneta.data.dataset import ImageTextDataset, Indexes
+from luneta.data.groups import find_groups
+from luneta.decoding import in_order
+from luneta.errors import DatasetError, ImageError
+from luneta.finetuning.recipe import Method
+from luneta.progress import track
+from luneta.threads import available
+from luneta.types import CuttingEncoder, Encoder, ImageRef
+
+logger = logging.getLogger("luneta")
+
+VAL_SHARE = 0.1
+MOST_VALIDATED = 1000
+"""Images of the validation part that recall is measured on in training; more would cost time and change little."""
+
+MOST_BROKEN = 0.01
+"""More pictures than this share (and more than one) that cannot be read stop a training before it begins."""
+
+FEW: Mapping[Method, int] = {"full": 300, "lora": 100, "lit": 300, "head": 20}
+"""Of fewer images a method learns more by heart than it understands."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What is learnt from and what is validated on.
+
+    Attributes:
+        train, validation: nothing is in both.
+        groups: (n_images,) of the training part: images that are the same thing have one number.
+        n_leaked: images left out of it because the validation or test part has the same thing.
+    """
+
+    train: ImageTextDataset
+    validation: ImageTextDataset
+    groups: Indexes
+    n_leaked: int
+
+
+def apart(
+    train: ImageTextDataset,
+    validation: ImageTextDataset | None,
+    test: ImageTextDataset | None,
+    near: bool,
+    seed: int,
+) -> Parts:
+    """Training and validation parts that share nothing with each other nor with the test part.
+
+    Args:
+        train, validation, test: as `finetune` takes them.
+        near: near-identical pictures are the same thing.
+        seed: of what is taken out for validation.
+
+    Raises:
+        DatasetError: nothing is left to learn from, or too many pictures cannot be read.
+    """
+    others = [data for data in (validation, test) if data is not None]
+    unreadable = broken_pictures(train)
+    _check_readable(unreadable, train)
+    groups = find_groups([train, *others], near=near, seed=seed)
+    own = groups.image_groups[0]
+    elsewhere = np.unique(
+        np.concatenate([np.empty(0, dtype=np.int64), *groups.image_groups[1:], *groups.text_groups[1:]])
+    )
+    leaked = np.isin(own, elsewhere)
+    broken = np.zeros(len(own), dtype=bool)
+    broken[list(unreadable)] = True
+    dropped = leaked | broken
+    if leaked.any():
+        logger.warning(
+            "%d of %d training images are left out: the validation or test part has the same picture or caption",
+            int(leaked.sum()), len(own),
+        )  # fmt: skip
+    if dropped.all():
+        raise DatasetError(
+            f"nothing is left of {train.name} to learn from: the validation and test parts hold all of it"
+        )
+    kept = np.flatnonzero(~dropped)
+    learnt = train.without_images(np.flatnonzero(dropped).tolist()) if dropped.any() else train
+    own = own[kept]
+    if validation is not None:
+        return Parts(learnt, sample(readable(validation), seed), own, int(leaked.sum()))
+    held_out = _held_out(own, seed)
+    inside = learnt.without_images(np.flatnonzero(held_out).tolist())
+    outside = learnt.without_images(np.flatnonzero(~held_out).tolist())
+    return Parts(inside, sample(outside, seed), own[~held_out], int(leaked.sum()))
+
+
+def _held_out(groups: Indexes, seed: int) -> Any:
+    """Whole groups, a tenth of the images or a little more, never more than half."""
+    rng = np.random.default_rng(seed)
+    sizes = np.bincount(groups)
+    chosen = np.zeros(len(sizes), dtype=bool)
+    n = 0
+    for group in rng.permutation(np.flatnonzero(sizes)).tolist():
+        if n >= VAL_SHARE * len(groups):
+            break
+        if n + sizes[group] <= len(groups) / 2:
+            chosen[group] = True
+            n += int(sizes[group])
+    if not n or n == len(groups):
+        raise DatasetError("the images are one group, so that no validation part can be taken out; name one yourself")
+    return chosen[groups]
+
+
+def broken_pictures(data: ImageTextDataset) -> dict[int, str]:
+    """Images that cannot be decoded, and why."""
+
+    def problem(ref: ImageRef) -> str | None:
+        try:
+            ref.open()
+        except ImageError as error:
+            return error.reason
+        return None
+
+    found: dict[int, str] = {}
+    with track("looking at pictures", data.n_images) as advance:
+        for index, reason in enumerate(in_order(problem, data.images, available(), 64)):
+            if reason is not None:
+                found[index] = reason
+            advance(1)
+    return found
+
+
+def readable(data: ImageTextDataset) -> ImageTextDataset:
+    """Without the images that cannot be decoded, and their texts."""
+    broken = broken_pictures(data)
+    return data.without_images(list(broken)) if broken else data
+
+
+def _check_readable(broken: Mapping[int, str], train: ImageTextDataset) -> None:
+    if broken:
+        logger.warning("%d of %d training images cannot be read and are left out", len(broken), train.n_images)
+    if len(broken) > max(1, MOST_BROKEN * train.n_images):
+        named = "; ".join(f"{train.images[i].label}: {reason}" for i, reason in list(broken.items())[:3])
+        raise DatasetError(
+            f"{len(broken)} of {train.n_images} images of {train.name} cannot be read ({named}). Repair or remove "
+            "them; luneta profile lists them all"
+        )
+
+
+def warn_of_little(train: ImageTextDataset, method: Method) -> None:
+    """Say so when there is less to learn from than the method needs."""
+    if train.n_images >= FEW[method]:
+        return
+    way_out = "" if method == "head" else "take method='head', which changes least; or "
+    logger.warning(
+        "%s has %d images to learn from; of fewer than about %d, method=%r learns more by heart than it understands: "
+        "%scollect more", train.name, train.n_images, FEW[method], method, way_out,
+    )  # fmt: skip
+
+
+def warn_of_cut_captions(encoder: Encoder, train: ImageTextDataset) -> None:
+    """Say so when the encoder does not read all of some captions."""
+    n = encoder.n_truncated(train.texts) if isinstance(encoder, CuttingEncoder) else 0
+    if n:
+        logger.warning(
+            "%d of %d training captions (%.1f %%) are longer than %s reads, and their end is not learnt: shorten them, "
+            "or divide them into several captions", n, train.n_texts, 100 * n / train.n_texts, encoder.spec.name,
+        )  # fmt: skip
+
+
+def sample(data: ImageTextDataset, seed: int) -> ImageTextDataset:
+    if data.n_images <= MOST_VALIDATED:
+        return data
+    chosen = np.random.default_rng(seed).permutation(data.n_images)[MOST_VALIDATED:]
+    return data.without_images(chosen.tolist())

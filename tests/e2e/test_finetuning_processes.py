@@ -1,0 +1,87 @@
+"""Two processes train as one does: the same gradients, the same weights, files written once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+JOB = '''
+"""job.py CHECKPOINT FOLDER: the gradients of a first step, then a training; each process writes what it has."""
+import os, sys
+from pathlib import Path
+import torch
+from luneta.finetuning import processes
+from luneta.finetuning.trainer import ContrastiveTrainer
+from tuning import opened, pairs, swappable, training
+
+root = Path(sys.argv[2])
+seen = {}
+optimize = ContrastiveTrainer.training_step
+def watched(self, model, inputs, n=None):
+    loss = optimize(self, model, inputs, n)
+    if not seen:
+        plain = self.accelerator.unwrap_model(model).model
+        seen["gradients"] = {name: p.grad.clone() for name, p in plain.named_parameters() if p.grad is not None}
+        seen["pairs"] = inputs["pairs"].clone()
+        seen["loss"] = loss.clone()
+    return loss
+ContrastiveTrainer.training_step = watched
+
+out = {}
+for name, recipe in {"full": {"ema": 0.9, "text_negatives": True},
+                     "lora": {"method": "lora", "rank": 2, "micro_batch": 2},
+                     "lit": {"method": "lit", "loss": "infonce", "micro_batch": 3}}.items():
+    seen.clear()
+    found = training(opened(Path(sys.argv[1])), swappable(12), root / name / "training",
+                     batch_size=6, steps=4, validations=2, learning_rate=1e-3, **recipe)
+    weights = found.run()
+    processes.wait()
+    recalls = [entry["eval_recall"] for entry in found.history if "eval_recall" in entry]
+    out[name] = {**seen, "weights": weights, "recalls": recalls}
+torch.save(out, root / f"process-{processes.number()}-of-{processes.count()}.pt")
+'''
+
+
+def launch(command: list[str], checkpoint: Path, folder: Path) -> None:
+    folder.mkdir()
+    (folder / "job.py").write_text(JOB)
+    here = Path(__file__).parents[2]
+    paths = [str(here / "tests"), str(here / "src"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    whole = [sys.executable, *command, str(folder / "job.py"), str(checkpoint), str(folder)]
+    done = subprocess.run(whole, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
+@pytest.fixture(scope="module")
+def found(tiny_checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any, Any]:
+    root = tmp_path_factory.mktemp("processes")
+    two = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    launch([], tiny_checkpoint("siglip"), root / "alone")
+    launch(two, tiny_checkpoint("siglip"), root / "together")
+    return (
+        torch.load(root / "alone" / "process-0-of-1.pt"),
+        torch.load(root / "together" / "process-0-of-2.pt"),
+        torch.load(root / "together" / "process-1-of-2.pt"),
+    )
+
+
+@pytest.mark.parametrize("recipe", ["full", "lora", "lit"])
+def test_two_processes_train_as_one(found: tuple[Any, Any, Any], recipe: str) -> None:
+    alone, first, second = (each[recipe] for each in found)
+    assert torch.equal(torch.cat([first["pairs"], second["pairs"]]), alone["pairs"])
+    assert float(first["loss"]) == pytest.approx(float(alone["loss"]), rel=1e-5)
+    largest = max(float(gradient.abs().max()) for gradient in alone["gradients"].values())
+    for name, gradient in alone["gradients"].items():
+        ours, theirs = (each["gradients"].get(name, torch.zeros_like(gradient)) for each in (first, second))
+        assert float((gradient - ours).abs().max()) < 2e-6 * max(1.0, largest), name
+        assert torch.equal(ours, theirs), name
+    assert all(torch.equal(weight, second["weights"][name]) for name, weight in first["weights"].items())
+    assert first["recalls"] == second["recalls"]

@@ -1,0 +1,215 @@
+"""finetune from end to end on tiny things: parts, proof, prediction, and what it refuses."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from luneta.cost import Prices, entered, read_ledger
+from luneta.data.dataset import ImageTextDataset
+from luneta.encoders.registry import load_encoder
+from luneta.errors import ConfigError, DatasetError
+from luneta.finetuning import Recipe, finetune
+from luneta.finetuning import run as module
+from luneta.finetuning.parts import apart, broken_pictures
+from luneta.finetuning.prediction import Prediction, last_off, predict, scratch
+from luneta.finetuning.run import predict_cost
+from luneta.types import Encoder
+from paintings import Held, gallery, painting
+from tuning import differences, opened, pairs, training
+from worlds import ConceptEncoder
+
+QUICK = Recipe(steps=2, batch_size=8, validations=1, learning_rate=1e-3, precision="float32")
+
+
+@pytest.fixture
+def encoder(tiny_checkpoint: Callable[[str], Path]) -> Encoder:
+    return load_encoder(str(tiny_checkpoint("clip")), dtype="float32", device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def _own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNETA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LUNETA_LEDGER", str(tmp_path / "ledger.jsonl"))
+
+
+def with_picture(data: ImageTextDataset, index: int, held: Held) -> ImageTextDataset:
+    images = list(data.images)
+    images[index] = held
+    return replace(data, images=images)
+
+
+def test_the_whole_way(encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "luneta")
+    test, other = pairs(6, start=30, name="test"), pairs(5, start=40, name="other")
+    shared = gallery([*pairs(20).images, test.images[2]], [*([text] for text in pairs(20).texts), ["seen before"]])
+    found = finetune(encoder, shared, out=tmp_path / "out", recipe=QUICK, test=test, keep=[other], prices=Prices(2.0))
+    assert found.n_leaked == 1
+    assert found.n_train + found.n_val == 20
+    assert "1 of 21 training images are left out" in caplog.text
+    assert "about " in caplog.text
+    assert "the first prediction on this device" in caplog.text
+    assert set(found.curve[0].recalls) == {"validation", "other"}
+    assert found.comparison is not None
+    (entry,) = read_ledger()
+    assert (entry.kind, entry.status) == ("finetune", "finished")
+    facts = entry.facts
+    assert facts["recall"] == pytest.approx(sum(facts_of(found)) / 2)
+    assert 0 < facts["actual_s"] < facts["wall_s"]
+    assert facts["predicted_s"] > 0
+    assert facts["predicted_usd"] == pytest.approx(2 * facts["predicted_s"] / 3600)
+    assert last_off("cpu") == pytest.approx(facts["actual_s"] / facts["predicted_s"] - 1)
+    assert not (tmp_path / "out" / "training").exists()
+    with pytest.raises(ConfigError, match="holds a finished fine-tuning; choose another folder"):
+        finetune(encoder, shared, out=tmp_path / "out", recipe=QUICK)
+
+
+def facts_of(found: Any) -> list[float]:
+    return [found.after.metrics[d]["recall@1"].value for d in ("text_to_image", "image_to_text")]
+
+
+def test_leaked_images_leave_training_and_no_group_is_divided() -> None:
+    test = pairs(4, start=10, name="test")
+    resized = [Held(f"copy {i}", painting(i, 40).resize((50, 50))) for i in range(10, 14)]
+    data = gallery([*pairs(10).images, *resized, *pairs(4).images],
+                   [[text] for text in (*pairs(10).texts, "w", "x", "y", "z", *"abcd")])  # fmt: skip
+    parts = apart(data, None, test, True, 0)
+    assert parts.n_leaked == 4
+    assert not {ref.label for ref in parts.train.images} & {ref.label for ref in resized}
+    inside, outside = ({ref.label for ref in part.images} for part in (parts.train, parts.validation))
+    assert outside
+    assert not inside & outside
+    assert len(parts.groups) == parts.train.n_images
+    with pytest.raises(DatasetError, match="nothing is left of test to learn from"):
+        apart(test, None, test, False, 0)
+
+
+def test_pictures_that_cannot_be_read_leave_with_their_texts(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "luneta")
+    data = with_picture(pairs(20), 3, Held("torn.jpg", None))
+    assert broken_pictures(data) == {3: "truncated file"}
+    validation = with_picture(pairs(5, start=30), 1, Held("torn too.jpg", None))
+    for near in (True, False):
+        parts = apart(data, validation, None, near, 0)
+        assert (parts.train.n_images, parts.validation.n_images) == (19, 4)
+        assert data.texts[3] not in parts.train.texts
+    assert "1 of 20 training images cannot be read" in caplog.text
+    with pytest.raises(
+        DatasetError, match=r"2 of 20 images of pairs cannot be read \(torn.jpg: trunc.*Repair or remove"
+    ):
+        apart(with_picture(data, 4, Held("torn 2.jpg", None)), None, None, False, 0)
+
+
+def test_one_group_is_refused_with_a_way_out() -> None:
+    data = pairs(6)
+    labels = gallery(list(data.images), [["cat"]] * 6)
+    with pytest.raises(DatasetError, match=r"one group.*name one yourself"):
+        apart(labels, None, None, False, 0)
+
+
+def test_too_little_data_and_cut_captions_are_said(
+    encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "luneta")
+    data = pairs(12)
+    long = gallery(list(data.images), [[data.texts[0] + " and so on" * 40], *([text] for text in data.texts[1:])])
+    predict_cost(encoder, long, recipe=replace(QUICK, steps=3))
+    assert "method='full' learns more by heart than it understands: take method='head'" in caplog.text
+    share = "1 of 11" if "1 of 11" in caplog.text else "1 of 10"
+    assert f"{share} training captions (" in caplog.text
+    assert "are longer than" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("family", "recipe", "message"),
+    [
+        (
+            "align",
+            {"method": "lora"},
+            "no attention that low-rank adapters could be put into; train it with method='full'",
+        ),
+        ("clip", {"loss": "sigmoid"}, "take loss='infonce'"),
+        ("siglip2-naflex", {"drop_patches": 0.5}, "patches cannot be dropped"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_the_folder_is_taken(
+    tiny_checkpoint: Callable[[str], Path], tmp_path: Path, family: str, recipe: dict[str, Any], message: str
+) -> None:
+    encoder = load_encoder(str(tiny_checkpoint(family)), dtype="float32", device="cpu")
+    with pytest.raises(ConfigError, match=message):
+        finetune(encoder, pairs(12), out=tmp_path / "out", recipe=replace(QUICK, **recipe))
+    assert not (tmp_path / "out").exists()
+    assert read_ledger()[-1].status == "failed"
+
+
+def test_only_checkpoints_of_transformers(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="concepts cannot be fine-tuned"):
+        finetune(ConceptEncoder(), pairs(4), out=tmp_path / "out")
+
+
+def test_foreign_folders_are_left_alone(encoder: Encoder, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    with pytest.raises(ConfigError, match="is not empty and no training of ours"):
+        finetune(encoder, pairs(12), out=tmp_path / "mine", recipe=QUICK)
+    module.claim(tmp_path / "other", {"recipe": 1})
+    (tmp_path / "other" / "training").mkdir()
+    with pytest.raises(ConfigError, match="holds a training of other data"):
+        finetune(encoder, pairs(12), out=tmp_path / "other", recipe=QUICK)
+
+
+@pytest.mark.parametrize("recipe", [{}, {"method": "lora", "micro_batch": 4}, {"method": "lit"}, {"method": "head"}])
+def test_a_prediction_leaves_no_trace(
+    tiny_checkpoint: Callable[[str], Path], tmp_path: Path, recipe: dict[str, Any]
+) -> None:
+    """The same training, with and without a rehearsal before it."""
+    checkpoint, data = tiny_checkpoint("clip"), pairs(12)
+    ends = []
+    for rehearsed in (False, True):
+        torch.manual_seed(3)
+        random.seed(3)
+        np.random.seed(3)  # noqa: NPY002
+        if rehearsed:
+            with scratch() as folder, entered("predict", {}, device="cpu", prices=Prices()) as run:
+                probe = training(opened(checkpoint, dropout=0.2), data, folder, **recipe)
+                found = predict(probe, [data], data, run.meter, Prices(1.0))
+            assert found.seconds == pytest.approx(sum(found.seconds_by_part.values()))
+            assert found.seconds_by_part["steps"] > 0
+            assert (found.seconds_by_part["features"] > 0) == bool(probe.recipe.cached)
+            assert not folder.exists()
+        draws = (float(torch.rand(())), random.random(), float(np.random.random()))  # noqa: NPY002
+        trained = training(opened(checkpoint, dropout=0.2), data, tmp_path / str(rehearsed) / "training", **recipe)
+        ends.append((draws, trained.run()))
+    assert ends[0][0] == ends[1][0]
+    assert max(differences(ends[0][1], ends[1][1]).values()) == 0
+
+
+def test_what_a_prediction_says() -> None:
+    shown = str(Prediction(720, {}, 300, 1126.4, 0.02, 0.108, "cpu", -0.2))
+    assert (
+        shown == "about 12 minutes, 1.1 GiB, 0.020 USD, 0.108 BRL (the last prediction on this device: took 20 % less)"
+    )
+    assert "USD" not in str(Prediction(7200, {}, 300, 200, None, None, "cpu", None))
+
+
+def test_last_off_is_of_this_device_and_of_finished_runs() -> None:
+    assert last_off("cpu") is None
+    for device, status, actual in (("cpu", None, 110.0), ("NVIDIA L4", None, 500.0), ("cpu", ValueError("x"), 900.0)):
+        try:
+            with entered("finetune", {}, device="cpu", prices=Prices()) as run:
+                run.meter.device = device
+                run.facts.update(predicted_s=100.0, actual_s=actual)
+                if status:
+                    raise status
+        except ValueError:
+            pass
+    assert last_off("cpu") == pytest.approx(0.1)
+    assert last_off("NVIDIA L4") == pytest.approx(4.0)

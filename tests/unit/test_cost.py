@@ -1,0 +1,189 @@
+"""What runs cost, and the ledger that forgets none."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from luneta import cost
+from luneta.cost import Prices, entered, ledger_is_wanted, metered, read_ledger, total
+from luneta.errors import ArtifactError, ConfigError
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "runs" / "ledger.jsonl"
+    monkeypatch.setenv("LUNETA_LEDGER", str(path))
+    return path
+
+
+def run(kind: str = "finetune", error: BaseException | None = None, **facts: Any) -> None:
+    with entered(kind, {"data": "pairs"}, device="cpu", prices=Prices(2.0, 5.0)) as going:
+        going.facts.update(facts)
+        if error is not None:
+            raise error
+
+
+def test_every_end_is_written_down(ledger: Path) -> None:
+    run(recall=0.5)
+    with pytest.raises(ValueError, match="x"):
+        run(error=ValueError("x"))
+    with pytest.raises(KeyboardInterrupt):
+        run(error=KeyboardInterrupt())
+    entries = read_ledger()
+    assert [entry.status for entry in entries] == ["finished", "failed", "interrupted"]
+    assert entries[1].facts["error"] == "ValueError: x"
+    assert entries[0].facts["recall"] == 0.5
+    for entry in entries:
+        assert entry.kind == "finetune"
+        assert entry.facts["data"] == "pairs"
+        assert entry.facts["peak_mib"] > 10
+        assert entry.facts["usd"] == pytest.approx(2 * entry.facts["wall_s"] / 3600)
+        assert entry.facts["brl"] == pytest.approx(5 * entry.facts["usd"])
+
+
+def test_running_and_killed(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed run has the cost that was known when it was last heard of."""
+    monkeypatch.setattr(cost, "FIRST_BEAT_S", 0.02)
+    with entered("finetune", {}, device="cpu", prices=Prices(1.0)) as going:
+        going.note(predicted_s=60.0)
+        while "wall_s" not in read_ledger()[0].facts:
+            time.sleep(0.01)
+        running = read_ledger()[0]
+    assert (running.status, running.facts["predicted_s"]) == ("running", 60.0)
+    assert 0 < running.facts["usd"] <= read_ledger()[0].facts["usd"]
+    lines = ledger.read_text().splitlines()
+    started = json.loads(lines[0])
+    for process in ([started["process"][0], started["process"][1], 1], ["elsewhere", 1, 1], None, 17):
+        gone = {**started, "process": process}  # the number has been given to another process, or is of another machine
+        ledger.write_text("\n".join([json.dumps(gone), *lines[1:-1], ""]))
+        assert read_ledger()[0].status == "killed"
+        assert read_ledger()[0].facts["wall_s"] > 0
+
+
+def write_many(n: int) -> None:
+    for i in range(n):
+        with entered("evaluate", {"i": i}, device="cpu", prices=Prices()):
+            pass
+
+
+def test_several_write_at_once(ledger: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=write_many, args=(12,)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    entries = read_ledger()
+    assert len(entries) == 48
+    assert {entry.status for entry in entries} == {"finished"}
+
+
+def test_half_a_line_is_a_crash_and_damage_is_said(ledger: Path) -> None:
+    run()
+    whole = ledger.read_bytes()
+    ledger.write_bytes(whole + b'{"id": "abc", "event": "st')
+    assert len(read_ledger()) == 1
+    run()  # does not write on from the half line
+    assert [entry.status for entry in read_ledger()] == ["finished", "finished"]
+    ledger.write_bytes(b'{"id": 3\n' + whole)
+    with pytest.raises(ArtifactError, match=r"line 1 of .*ledger.jsonl is damaged; repair or remove it"):
+        read_ledger()
+
+
+def test_no_ledger_and_no_place_for_one(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ArtifactError, match="there is no ledger at"):
+        read_ledger()
+    ledger.parent.write_text("a file")
+    with pytest.raises(ArtifactError, match="LUNETA_LEDGER names another file"):
+        run()
+
+
+def test_a_ledger_is_begun_only_where_one_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LUNETA_LEDGER")
+    assert not ledger_is_wanted()
+    (tmp_path / "runs").mkdir()
+    assert ledger_is_wanted()
+    with entered("finetune", {}, device="cpu", prices=Prices(), written=False) as going:
+        going.facts["x"] = 1
+    assert going.facts["wall_s"] > 0
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_prices() -> None:
+    given = Prices(3.6, 5.0).of(1000, "cpu")
+    assert given == {"usd_per_hour": 3.6, "price_from": "given", "usd": pytest.approx(1), "brl": pytest.approx(5)}
+    guessed = Prices().of(3600, "NVIDIA A100-SXM4-80GB")
+    assert (guessed["usd"], guessed["price_from"]) == (cost.USD_PER_HOUR["A100"], "table of 2026-11")
+    assert Prices().of(3600, "NVIDIA A10G")["usd"] == cost.USD_PER_HOUR["A10"]
+    assert Prices().of(3600, "NVIDIA L40S")["usd"] == cost.USD_PER_HOUR["L40S"]
+    unknown = Prices(brl_per_usd=5).of(3600, "Abacus 3000")
+    assert (unknown["usd"], unknown["brl"], unknown["price_from"]) == (None, None, "not known")
+    for wrong in (-1.0, float("nan"), 1e9):
+        with pytest.raises(ConfigError, match="usd_per_hour is"):
+            Prices(wrong)
+
+
+def test_the_total_leaves_nothing_out(ledger: Path) -> None:
+    run()
+    with pytest.raises(ValueError, match="x"):
+        run(error=ValueError("x"))
+    run("evaluate")
+    with entered("finetune", {}, device="cpu", prices=Prices()) as going:
+        going.note(wall_s=7200.0, usd=4.0)
+        entries = read_ledger()
+    known = sum(entry.facts["wall_s"] for entry in entries[:3])
+    found = total(entries, brl_per_usd=10.0)
+    assert (found.n_runs, found.n_at_least, found.n_unpriced, found.energy_kwh) == (4, 1, 0, None)
+    assert found.wall_s == pytest.approx(7200 + known)
+    assert found.usd == pytest.approx(4 + 2 * known / 3600)
+    assert found.brl == pytest.approx(10 * 4 + 5 * 2 * known / 3600)  # by their own rate where they have one
+    assert total([]).usd == 0
+
+
+def test_energy_where_it_can_be_measured(monkeypatch: pytest.MonkeyPatch, ledger: Path) -> None:
+    class Tracker:
+        def __init__(self, **_: Any) -> None:
+            self.energy = 0.0
+            self.final_emissions_data = SimpleNamespace(energy_consumed=0.0)
+
+        def start(self) -> None: ...
+
+        def flush(self) -> None:
+            self.energy += 0.25
+            self.final_emissions_data.energy_consumed = self.energy
+
+        def stop(self) -> None:
+            stopped.append(self)
+
+    stopped: list[Any] = []
+    fake = ModuleType("codecarbon")
+    fake.OfflineEmissionsTracker = Tracker  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "codecarbon", fake)
+    run()
+    assert read_ledger()[0].facts["energy_kwh"] == 0.25
+    assert len(stopped) == 1
+    monkeypatch.setitem(sys.modules, "codecarbon", None)
+    with metered("cpu") as meter:
+        assert meter.energy_kwh() is None
+
+
+def test_a_run_that_is_killed_is_known(ledger: Path) -> None:
+    job = (
+        "import os, signal\nfrom luneta.cost import Prices, entered\n"
+        "with entered('finetune', {'data': 'x'}, device='cpu', prices=Prices()):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    source = str(Path(cost.__file__).parents[1])
+    subprocess.run([sys.executable, "-c", job], env={**os.environ, "PYTHONPATH": source}, check=False)
+    assert [(entry.status, entry.facts["data"]) for entry in read_ledger()] == [("killed", "x")]
