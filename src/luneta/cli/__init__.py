@@ -14,6 +14,7 @@ from luneta import __version__
 from luneta.cli import (
     audit,
     compare,
+    costs,
     demo,
     doctor,
     embed,
@@ -66,6 +67,7 @@ for verb in (
     leakage,
     audit,
     finetune,
+    costs,
     push,
     push_dataset,
 ):

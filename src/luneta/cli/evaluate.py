@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ from luneta.cli import checks, options, speech
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from luneta.cost import Run
     from luneta.data.dataset import ImageTextDataset
     from luneta.data.relevance import Things
     from luneta.positives import Duplicates
@@ -132,6 +134,7 @@ class _Task:
 
     def evaluate(self, encoders: Sequence[str], dataset: ImageTextDataset) -> None:
         from luneta.advice import advice_list, advise
+        from luneta.cost import quality
         from luneta.evaluation import measure
         from luneta.exports import export_trec
         from luneta.report.evaluation import write_report
@@ -139,7 +142,10 @@ class _Task:
 
         results, rule = [], self._rule(dataset)
         for name in encoders:
-            result, embeddings = measure(self.open_encoder(name), dataset, duplicates=rule, **self.settings)
+            opened = self.open_encoder(name)
+            with self._entered(opened, dataset.name) as run:
+                result, embeddings = measure(opened, dataset, duplicates=rule, **self.settings)
+                run.facts.update(quality(result))
             results.append(result)
             self._save(result)  # at once: what comes next may fail
             if self.trec is not None:
@@ -157,11 +163,20 @@ class _Task:
         gaps = []
         rules = {language: self._rule(data) for language, data in datasets.items()}
         for name in encoders:
-            gaps.append(language_gap(self.open_encoder(name), datasets, duplicates=rules, **self.settings))
+            opened = self.open_encoder(name)
+            with self._entered(opened, ", ".join(data.name for data in datasets.values())):
+                gaps.append(language_gap(opened, datasets, duplicates=rules, **self.settings))
             for result in gaps[-1].evaluations.values():
                 self._save(result)
             self.console.print(languages_table(gaps[-1], locale=self.locale))
         self._write_report(write_languages, gaps)
+
+    def _entered(self, encoder: Encoder, data: str) -> AbstractContextManager[Run]:
+        """The run in the ledger, where somebody keeps one."""
+        from luneta.cost import Prices, entered, ledger_is_wanted
+
+        about = {"encoder": encoder.spec.name, "data": data}
+        return entered("evaluate", about, device=encoder.spec.device, prices=Prices(), written=ledger_is_wanted())
 
     def _rule(self, dataset: ImageTextDataset) -> Duplicates | Things:
         """What counts as equal; what is near is looked for once, not for every encoder."""

@@ -30,7 +30,12 @@ HELP = options.examples(
 
 def command(
     data: options.Data,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the result; model/ in it is the new checkpoint.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the result; model/ in it is the new checkpoint.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it would take, from a rehearsal of a few steps.")
+    ] = False,
     encoder: options.OneEncoder = "luneta-mini",
     image: options.Image = None,
     text: options.Text = None,
@@ -118,8 +123,12 @@ def command(
     from rich.console import Console
 
     from luneta.cost import Prices
-    from luneta.finetuning import Recipe, finetune
+    from luneta.errors import ConfigError
+    from luneta.finetuning import Recipe, finetune, predict_cost
+    from luneta.finetuning.processes import is_main
 
+    if out is None and not dry_run:
+        raise ConfigError("name a folder for the result with --out, or ask what it would take with --dry-run")
     checks.check_encoder(encoder)
     choices: dict[str, Any] = {  # words are checked by the recipe
         "method": method, "loss": loss, "locked": lock, "epochs": epochs, "steps": steps, "batch_size": batch_size,
@@ -139,11 +148,17 @@ def command(
         )
     else:
         train, proof = _divided(whole, test, seed, near)
+    opened, prices = options.open_encoder(encoder, "float32", device), Prices(usd_per_hour, brl_per_usd)
+    if out is None or dry_run:
+        predicted = predict_cost(opened, train, recipe=recipe, test=proof, keep=kept, near=near, prices=prices)
+        Console().print(f"{encoder}: {predicted}", soft_wrap=True)
+        return
     found = finetune(
-        options.open_encoder(encoder, "float32", device), train, out=out, recipe=recipe, test=proof, keep=kept,
-        allowed_loss=allowed_loss, near=near, prices=Prices(usd_per_hour, brl_per_usd),
+        opened, train, out=out, recipe=recipe, test=proof, keep=kept, allowed_loss=allowed_loss, near=near,
+        prices=prices,
     )  # fmt: skip
-    Console().print(found)
+    if is_main():
+        Console().print(found)
 
 
 def _divided(

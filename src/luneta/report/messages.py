@@ -6,6 +6,7 @@ from luneta.leaderboard import BOARD
 from luneta.leakage.messages import LEAKAGE
 from luneta.profiling.terminal import LOOK
 from luneta.report.comparison_messages import COMPARISON
+from luneta.report.costs_messages import COSTS
 from luneta.report.demo_messages import DEMO
 from luneta.report.doctor_messages import DOCTOR
 from luneta.report.evaluation_messages import EVALUATION
@@ -49,7 +50,7 @@ COMMON: Messages = {
 }
 
 TABLES: list[Messages] = [
-    COMMON, BOARD, COMPARISON, DEMO, DOCTOR, EVALUATION, LANGUAGES, LEADERBOARD, LEAKAGE, LOOK, PROFILE, WORDS,
+    COMMON, BOARD, COMPARISON, COSTS, DEMO, DOCTOR, EVALUATION, LANGUAGES, LEADERBOARD, LEAKAGE, LOOK, PROFILE, WORDS,
 ]  # fmt: skip
 """Every table of the pages and of the terminal; a page adds its own here."""
 

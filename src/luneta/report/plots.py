@@ -128,6 +128,29 @@ def similarity_histogram(
     return _svg(figure, alt)
 
 
+def cost_plot(points: Sequence[tuple[float, float, bool]], *, percent: Format, x_label: str, alt: str) -> Markup:
+    """A share against a cost; those points that nothing cheaper equals are full and joined by steps.
+
+    Args:
+        points: (cost, share, on the line), the cheapest first.
+        percent: how the vertical axis is written.
+        x_label: of the horizontal one.
+        alt: what the drawing shows, for who cannot see it.
+    """
+    figure, axes = _axes()
+    last = max(cost for cost, _, _ in points) or 1.0
+    line = [(cost, share) for cost, share, best in points if best]
+    line.append((1.05 * last, line[-1][1]))
+    axes.plot([x for x, _ in line], [y for _, y in line], color=_SERIES[0], linewidth=2, drawstyle="steps-post")
+    for cost, share, best in points:
+        colour = _SERIES[0] if best else _MUTED
+        axes.plot([cost], [share], "o", markersize=6, color=colour, markerfacecolor=colour if best else "none")
+    axes.set_xlim(-0.03 * last, 1.05 * last)
+    _share_axis(axes, max(share for _, share, _ in points), percent)
+    axes.set_xlabel(x_label, color=_MUTED, fontsize=FONT_SIZE)
+    return _svg(figure, alt)
+
+
 def _axes() -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 

@@ -1,0 +1,166 @@
+"""What all runs have cost, as a table and as a page with quality against cost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from luneta.cost import Entry, reais_of, total
+from luneta.grids import Grid
+from luneta.report.document import Page, Report, Section
+from luneta.report.messages import check_locale, translator
+from luneta.report.plots import cost_plot
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a recall costs.
+
+    Attributes:
+        name: of the encoder, or how it was fine-tuned.
+        usd: of the whole run.
+        recall: @1, the mean of both directions.
+        best: nothing cheaper has as much.
+    """
+
+    name: str
+    usd: float
+    recall: float
+    best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """Runs that were measured on the same data by the same protocol, the cheapest first."""
+
+    protocol: str
+    data: str
+    choices: tuple[Choice, ...]
+
+
+def frontiers(entries: Sequence[Entry], locale: str = "en") -> list[Frontier]:
+    """What quality was had for what cost; for each protocol, those with at least two choices."""
+    t = translator(locale)
+    found: dict[str, dict[tuple[str, float, float], None]] = {}
+    names: dict[str, str] = {}
+    for entry in entries:
+        facts = entry.facts
+        if entry.status != "finished" or facts.get("recall") is None or facts.get("usd") is None:
+            continue
+        protocol = str(facts["protocol"])
+        names.setdefault(protocol, str(facts.get("measured_on", "")))
+        choices = found.setdefault(protocol, {})
+        encoder = _short(str(facts.get("encoder", "")))
+        if facts.get("recall_untrained") is not None:
+            choices[t("costs_untrained", name=encoder), 0.0, float(facts["recall_untrained"])] = None
+        method = f" · {facts['method']}" if facts.get("method") else ""
+        choices[f"{encoder}{method}", float(facts["usd"]), float(facts["recall"])] = None
+    return [Frontier(protocol, names[protocol], _ranked(list(choices))) for protocol, choices in found.items()
+            if len(choices) > 1]  # fmt: skip
+
+
+def _ranked(choices: Sequence[tuple[str, float, float]]) -> tuple[Choice, ...]:
+    ranked: list[Choice] = []
+    highest = -1.0
+    for name, usd, recall in sorted(choices, key=lambda choice: (choice[1], -choice[2])):
+        ranked.append(Choice(name, usd, recall, best=recall > highest))
+        highest = max(highest, recall)
+    return tuple(ranked)
+
+
+def costs_grid(entries: Sequence[Entry], *, brl_per_usd: float | None = None, locale: str = "en") -> Grid:
+    """All runs with their costs, and the sum of all: what failed is in it."""
+    page = Page(check_locale(locale), translator(locale))
+    t, whole = page.t, total(entries, brl_per_usd)
+    rows = [_row(entry, brl_per_usd, page) for entry in entries]
+    summed = (t("costs_sum", n=page.number(whole.n_runs, 0)), "", "", "", page.number(whole.wall_s / 60, 1), "",
+              _known(whole.energy_kwh, 4, page), page.number(whole.usd, 3), _known(whole.brl, 3, page))  # fmt: skip
+    notes = [
+        t(name, n=page.number(n, 0))
+        for name, n in (("costs_at_least", whole.n_at_least), ("costs_unpriced", whole.n_unpriced))
+        if n
+    ]
+    header = (t("costs_started"), t("costs_kind"), t("costs_what"), t("costs_status"), t("costs_minutes"),
+              t("costs_mib"), "kWh", "USD", "BRL")  # fmt: skip
+    return Grid(t("costs_title"), header, (*rows, summed), tuple(notes), n_labels=4)
+
+
+def _row(entry: Entry, brl_per_usd: float | None, page: Page) -> tuple[str, ...]:
+    facts = entry.facts
+    words = [_short(str(facts[key])) for key in ("encoder", "data", "method") if facts.get(key)]
+    seconds = facts.get("wall_s")
+    return (
+        entry.started_at[:16].replace("T", " "), entry.kind, " · ".join(words), page.t(f"costs_{entry.status}"),
+        _known(None if seconds is None else seconds / 60, 1, page), _known(facts.get("peak_mib"), 0, page),
+        _known(facts.get("energy_kwh"), 4, page), _known(facts.get("usd"), 3, page),
+        _known(reais_of(entry, brl_per_usd), 3, page),
+    )  # fmt: skip
+
+
+def _known(value: float | None, digits: int, page: Page) -> str:
+    return "–" if value is None else page.number(value, digits)
+
+
+def _short(name: str) -> str:
+    """The last part of a path; names of the hub as they are."""
+    return Path(name).name if os.path.isabs(name) or name.startswith(".") else name
+
+
+@dataclass(frozen=True)
+class RunsSection:
+    """The table of all runs."""
+
+    grid: Grid
+    template: str = "costs.html.jinja"
+
+    def heading(self, page: Page) -> str:
+        return page.t("costs_runs")
+
+    def view(self, page: Page) -> Mapping[str, Any]:
+        return {"grid": self.grid, "drawing": None}
+
+
+@dataclass(frozen=True)
+class FrontierSection:
+    """Quality against cost on one data set."""
+
+    frontier: Frontier
+    template: str = "costs.html.jinja"
+
+    def heading(self, page: Page) -> str:
+        return page.t("costs_frontier", data=self.frontier.data)
+
+    def view(self, page: Page) -> Mapping[str, Any]:
+        t, choices = page.t, self.frontier.choices
+        drawing = cost_plot(
+            [(choice.usd, choice.recall, choice.best) for choice in choices],
+            percent=lambda share: page.percent(share, 0), x_label=t("costs_axis"), alt=t("costs_alt"),
+        )  # fmt: skip
+        rows = tuple(
+            (choice.name, t("costs_best") if choice.best else "", page.number(choice.usd), page.percent(choice.recall))
+            for choice in choices
+        )
+        note = t("costs_frontier_note", hash=self.frontier.protocol[:12])
+        header = (t("costs_what"), "", "USD", "recall@1")
+        return {"grid": Grid("", header, rows, (note,), n_labels=2), "drawing": drawing}
+
+
+def write_costs(
+    path: str | os.PathLike[str], entries: Sequence[Entry], *, brl_per_usd: float | None = None, locale: str = "en"
+) -> Path:
+    """Write what was spent as one HTML file that needs nothing else.
+
+    Raises:
+        ArtifactError: the file cannot be written.
+        ConfigError: pages are not written in that language.
+    """
+    checked = check_locale(locale)
+    page, whole = Page(checked, translator(checked)), total(entries, brl_per_usd)
+    lead = page.t("costs_lead", n=page.number(whole.n_runs, 0), usd=page.number(whole.usd, 2),
+                  time=f"{page.number(whole.wall_s / 3600, 2)} h")  # fmt: skip
+    sections: list[Section] = [FrontierSection(frontier) for frontier in frontiers(entries, checked)]
+    sections.append(RunsSection(costs_grid(entries, brl_per_usd=brl_per_usd, locale=checked)))
+    return Report(page.t("costs_title"), sections, lead, checked).write(path)

@@ -1,0 +1,47 @@
+"""What the costs say, in English and in Brazilian Portuguese."""
+
+from __future__ import annotations
+
+from luneta.wording import Messages
+
+COSTS: Messages = {
+    "costs_title": ("What was spent", "O que se gastou"),
+    "costs_lead": (
+        "{n} runs took {time} and {usd} USD; whatever failed, was interrupted or only measured is in that sum.",
+        "{n} execuções levaram {time} e {usd} USD; o que falhou, foi interrompido ou só mediu está nessa soma.",
+    ),
+    "costs_runs": ("Runs", "Execuções"),
+    "costs_started": ("started (UTC)", "início (UTC)"),
+    "costs_kind": ("kind", "tipo"),
+    "costs_what": ("what", "o quê"),
+    "costs_status": ("status", "estado"),
+    "costs_minutes": ("minutes", "minutos"),
+    "costs_mib": ("peak MiB", "pico MiB"),
+    "costs_sum": ("all {n} runs", "todas as {n} execuções"),
+    "costs_finished": ("finished", "terminada"),
+    "costs_failed": ("failed", "falhou"),
+    "costs_interrupted": ("interrupted", "interrompida"),
+    "costs_killed": ("killed", "morta"),
+    "costs_running": ("running", "em curso"),
+    "costs_at_least": (
+        "{n} runs have not said that they ended (killed, or still running): of them the sum holds what was known when "
+        "they were last heard of.",
+        "{n} execuções não disseram que terminaram (mortas, ou ainda em curso): delas a soma tem o que se sabia quando "
+        "deram notícia pela última vez.",
+    ),
+    "costs_unpriced": (
+        "{n} runs have no price: name one with --usd-per-hour when you train.",
+        "{n} execuções não têm preço: indique um com --usd-per-hour ao treinar.",
+    ),
+    "costs_frontier": ("Quality and cost: {data}", "Qualidade e custo: {data}"),
+    "costs_frontier_note": (
+        "Recall@1, the mean of both directions, of runs measured on the same data by the same protocol ({hash}). The "
+        "line joins those that nothing cheaper equals; a fine-tuning starts from its encoder, at no cost.",
+        "Recall@1, a média das duas direções, de execuções medidas nos mesmos dados e pelo mesmo protocolo ({hash}). A "
+        "linha une as que nada mais barato iguala; um ajuste fino parte do seu codificador, sem custo.",
+    ),
+    "costs_axis": ("cost (USD)", "custo (USD)"),
+    "costs_alt": ("Recall@1 against cost in USD", "Recall@1 e custo em USD"),
+    "costs_best": ("on the line", "na linha"),
+    "costs_untrained": ("{name}, as it is", "{name}, como está"),
+}

@@ -1,0 +1,103 @@
+"""What was spent: a table whose sum leaves nothing out, and quality against cost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from luneta.cli import app
+from luneta.cost import Entry, Prices, entered, read_ledger
+from luneta.report.costs import costs_grid, frontiers, write_costs
+
+
+def entry(status: str = "finished", kind: str = "finetune", **facts: Any) -> Entry:
+    whole = {"encoder": "luneta-mini", "data": "photos", "wall_s": 60.0, "usd": 1.0, "peak_mib": 100.0, **facts}
+    return Entry("x", kind, status, "2026-11-22T10:00:00+00:00", whole)
+
+
+RUNS = [
+    entry(recall=0.5, recall_untrained=0.2, protocol="p", measured_on="photos", method="full"),
+    entry("failed", usd=4.0),
+    entry("killed", usd=None, wall_s=None),
+    entry(kind="evaluate", encoder="/tuned/<b>", usd=0.1, recall=0.3, protocol="p", measured_on="photos", brl=2.0),
+    entry(recall=0.4, protocol="p", method="lora", usd=2.0),
+    entry(recall=0.9, protocol="other", method="lora", usd=2.0),
+]
+
+
+def test_the_grid_sums_failed_ones_too() -> None:
+    grid = costs_grid(RUNS, brl_per_usd=5.0)
+    assert [row[3] for row in grid.rows[:-1]] == ["finished", "failed", "killed", "finished", "finished", "finished"]
+    assert grid.rows[2][4:] == ("–", "100", "–", "–", "–")
+    assert grid.rows[3][2] == "<b> · photos"
+    assert grid.rows[-1] == ("all 6 runs", "", "", "", "5.0", "", "–", "9.100", f"{5 * 9 + 2:.3f}")
+    assert len(grid.notes) == 2
+    assert "1 runs have not said that they ended" in grid.notes[0]
+    assert costs_grid(RUNS, locale="pt-BR").rows[-1][7] == "9,100"
+
+
+def test_the_frontier_holds_what_nothing_cheaper_equals() -> None:
+    (found,) = frontiers(RUNS)
+    assert (found.protocol, found.data) == ("p", "photos")
+    assert [(choice.name, choice.usd, choice.recall, choice.best) for choice in found.choices] == [
+        ("luneta-mini, as it is", 0.0, 0.2, True), ("<b>", 0.1, 0.3, True), ("luneta-mini · full", 1.0, 0.5, True),
+        ("luneta-mini · lora", 2.0, 0.4, False),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("locale", ["en", "pt-BR"])
+def test_the_page(tmp_path: Path, locale: str) -> None:
+    page = write_costs(tmp_path / "costs.html", RUNS, locale=locale).read_text()
+    assert page.count("<svg") >= 1
+    assert "&lt;b&gt;" in page
+    assert "<b>" not in page
+    assert ("What was spent" if locale == "en" else "O que se gastou") in page
+    assert ("failed" if locale == "en" else "falhou") in page
+
+
+@pytest.fixture
+def _own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LUNETA_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("_own_places")
+def test_the_verb_and_evaluations_in_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = CliRunner()
+    evaluated = ["--quiet", "evaluate", "cenas", "--limit", "10"]
+    monkeypatch.delenv("LUNETA_LEDGER")
+    assert run.invoke(app, ["costs"]).exit_code == 2
+    assert run.invoke(app, evaluated).exit_code == 0
+    assert not (tmp_path / "runs").exists()  # nobody keeps a ledger here
+    (tmp_path / "runs").mkdir()
+    assert run.invoke(app, evaluated).exit_code == 0
+    with pytest.raises(ValueError, match="x"), entered("finetune", {}, device="cpu", prices=Prices(1.0)):
+        raise ValueError("x")
+    done = run.invoke(app, ["costs", "--report", str(tmp_path / "costs.html"), "--brl-per-usd", "5"])
+    assert done.exit_code == 0, done.output
+    assert "all 2 runs" in done.output
+    assert (tmp_path / "costs.html").is_file()
+    assert run.invoke(app, ["costs", "--format", "csv"]).output.count("\n") == 4
+    (first, second) = read_ledger()
+    assert (first.kind, first.status, second.status) == ("evaluate", "finished", "failed")
+    assert 0 <= first.facts["recall"] <= 1
+    assert first.facts["encoder"] == "luneta-mini"
+    assert json.loads((tmp_path / "runs" / "ledger.jsonl").read_text().splitlines()[0])["event"] == "start"
+
+
+@pytest.mark.usefixtures("_own_places")
+def test_dry_run_says_what_it_would_take_and_leaves_nothing(tmp_path: Path) -> None:
+    command = ["--quiet", "finetune", "cenas", "--limit", "24", "--steps", "3", "--batch-size", "4", "--method", "head"]
+    done = CliRunner().invoke(app, [*command, "--dry-run", "--usd-per-hour", "2"])
+    assert done.exit_code == 0, done.output
+    assert "luneta-mini: about" in done.output
+    assert "USD" in done.output
+    assert read_ledger()[-1].kind == "predict"
+    assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == []
+    refused = CliRunner().invoke(app, command)
+    assert refused.exit_code == 2
+    assert "--out" in refused.output
