@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from luneta.data.dataset import ImageTextDataset
+from luneta.finetuning.parts import apart
 from luneta.leakage import find_leakage
 from paintings import Held, gallery, painting
 
@@ -72,3 +73,14 @@ def test_our_own_splits_cannot_leak(seed: int) -> None:
     assert np.array_equal(parts.part_of[:N], parts.part_of[N:])
     found = find_leakage(parts.train, parts.test)
     assert found.images == found.texts == ()
+
+
+def test_training_leaves_out_what_the_test_part_holds() -> None:
+    """Trained on the translation, proved on the English: the shared photos are not learnt from, by any route."""
+    tested = only(english(), range(5, 12))
+    parts = apart(translated(), None, tested, True, 0)
+    assert parts.n_leaked == 7
+    assert not {ref.label for ref in parts.train.images} & {f"pt-{i}" for i in range(5, 12)}
+    for part in (parts.train, parts.validation):
+        assert find_leakage(part, tested).images == ()
+    assert find_leakage(parts.train, parts.validation).images == ()

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from luneta.data.groups import find_groups, same_group
 from luneta.data.relevance import merged_pairs
 from luneta.evaluation import evaluate
+from luneta.finetuning.batches import Pair
+from luneta.finetuning.material import Material
+from luneta.finetuning.objective import Objective, Vectors
+from luneta.losses import Relations
 from luneta.metrics import recall_at
 from luneta.ranking import rank_both
 from paintings import Held, gallery, painting
+from tuning import opened
 from worlds import ConceptEncoder, world
 
 CLASSES = [[10 * kind + i for i in range(10)] for kind in range(4)]
@@ -65,3 +72,28 @@ def test_equal_captions_are_not_negatives() -> None:
     masked = np.log(np.exp(left).sum(axis=1)) - np.diag(left)
     assert picture.mean() == pytest.approx(np.log(2), abs=1e-6)
     assert masked.mean() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("sigmoid", [True, False])
+def test_training_never_takes_equal_captions_for_negatives(
+    sigmoid: bool, tiny_checkpoint: Callable[[str], Path]
+) -> None:
+    """The batch of a real training holds twins of a caption: their vectors pull nothing apart."""
+    data = gallery(
+        [Held(f"{i}", painting(i, 40)) for i in range(6)], [["A cat."], ["a dog"], ["a cat"], ["x"], ["y"], ["z"]]
+    )
+    groups = find_groups(data).image_groups[0]
+    assert groups[0] == groups[2]
+    material = Material(data, opened(tiny_checkpoint("clip")), groups, text_negatives=True)
+    found = material.__getitems__([Pair(i, i, 0) for i in range(6)])["relations"]
+    relations = Relations(found["texts"], found["images"], found["groups"])
+    vectors = torch.nn.functional.normalize(torch.eye(6) + 0.1, dim=1)
+    texts = vectors.clone().requires_grad_(True)
+    whole = Vectors(vectors, texts, texts[:0], torch.tensor(5.0), torch.tensor(-2.0))
+    Objective(sigmoid)(whole, relations).backward()  # type: ignore[no-untyped-call]
+    assert texts.grad is not None
+    nearer = -(texts.grad @ vectors.T)  # > 0 where a step would bring the text nearer to the picture
+    assert nearer[0, 2] > 0
+    assert nearer[2, 0] > 0
+    assert nearer[0, 1] < nearer[0, 2]
+    assert nearer[1, 0] < 0

@@ -22,6 +22,9 @@ WINDOW = 50
 STUCK = 0.02
 """A loss that stays within this share of what guessing gives has learnt nothing."""
 
+LEAST_FALL = 0.0005
+"""Share of the loss: from the older half of the window to the newer one, less than this is no fall."""
+
 COLLAPSED = 0.98
 """Mean cosine of different things above which their vectors are all the same."""
 
@@ -118,7 +121,7 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
         older, newer = self._halves()
         mean = (older + newer) / 2
         spread = math.sqrt(sum((loss - mean) ** 2 for loss in self._losses) / WINDOW)
-        falling = older - newer > 2 * spread * math.sqrt(4 / WINDOW)
+        falling = older - newer > max(2 * spread * math.sqrt(4 / WINDOW), LEAST_FALL * mean)
         guesses = {"guessing among the batch": loss_of_guessing(self._sigmoid, n_pairs)}
         if self._sigmoid:
             guesses["answering 'perhaps' to every pair, as when it is divided by all pairs"] = math.log(2)
