@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import transformers
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+import pages
 from luneta import load_evaluation
 from luneta.cli import app
 
@@ -219,15 +222,28 @@ def test_encoders(luneta) -> None:
         assert name in table
 
 
-def test_demo(luneta, tmp_path: Path) -> None:
-    done = luneta("demo", "--out", "demo", "--limit", 40)
-    assert f"Report: {tmp_path / 'demo' / 'report.html'}" in done.stdout
-    records = json.loads((tmp_path / "demo" / "summary.json").read_text())
+@pytest.fixture(scope="module")
+def demo(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a demo of 40 pictures a round."""
+    folder = tmp_path_factory.mktemp("demo")
+    done = subprocess.run(
+        [sys.executable, "-m", "luneta", "demo", "--out", "demo", "--limit", "40"], capture_output=True, text=True,
+        cwd=folder, env=os.environ | {"LUNETA_CACHE": str(cache), "COLUMNS": "160"}, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Report: {folder / 'demo' / 'report.html'}" in done.stdout
+    assert "Can these numbers be trusted?" in done.stdout
+    return folder / "demo"
+
+
+def test_the_demos_summary(demo: Path) -> None:
+    records = json.loads((demo / "summary.json").read_text())
     keys = {"step", "encoder", "data", "language", "style", "direction", "metric", "value", "low", "high", "baseline"}
     assert all(keys | {"seconds"} <= set(record) for record in records)
-    assert len(
-        {tuple(r[k] for k in ("step", "encoder", "language", "style", "direction", "metric")) for r in records}
-    ) == (len(records))
+    names = [
+        tuple(r[k] for k in ("step", "encoder", "data", "language", "style", "direction", "metric")) for r in records
+    ]
+    assert len(set(names)) == len(records)
     found = {(r["step"], r["metric"]): r["value"] for r in records}
     assert found["profile", "n_images"] == 40
     assert found["profile", "captions.languages.en"] > 0.5
@@ -240,7 +256,49 @@ def test_demo(luneta, tmp_path: Path) -> None:
         for encoder in ("luneta-mini", "luneta-mini-siglip")
         for language, style in (("en", "flat"), ("pt-BR", "flat"), ("en", "sketch"), ("en", "night"))
     }
-    assert len(list((tmp_path / "demo" / "results").glob("*.json"))) == 8
+    assert len(list((demo / "results").glob("*.json"))) == 8
+
+
+def test_the_demo_doubts_its_numbers(demo: Path) -> None:
+    records = json.loads((demo / "summary.json").read_text())
+    found = {(r["step"], r["metric"]): r["value"] for r in records}
+    assert found["doctor", "fail"] == 0
+    assert found["doctor", "pass"] > 15
+    assert found["groups", "planted copies found"] == found["groups", "planted copies"] == 2
+    assert found["leakage", "by groups.n_seen_images"] == 0
+    assert found["leakage", "at random.test.n_images"] == 20
+    recall = {
+        r["encoder"]: r["value"] for r in records
+        if (r["step"], r["metric"], r["direction"]) == ("zero-shot", "recall@1", "text_to_image")
+        and (r["language"], r["style"]) == ("en", "flat")
+    }  # fmt: skip
+    (gap,) = [
+        r for r in records
+        if (r["step"], r["metric"], r["direction"]) == ("comparison", "recall@1", "text_to_image")
+    ]  # fmt: skip
+    assert gap["encoder"] == "luneta-mini - luneta-mini-siglip"
+    assert gap["value"] == pytest.approx(recall["luneta-mini"] - recall["luneta-mini-siglip"])
+    page = pages.read((demo / "report.html").read_text(encoding="utf-8"))
+    links = [link.attributes["href"] for link in page.all("a") if not link.attributes["href"].startswith("#")]
+    assert links == ["doctor.html", "leakage.html", "comparison.html"]
+    for link in links:
+        assert pages.read((demo / link).read_text(encoding="utf-8")).all("main")
+
+
+def test_every_number_of_the_demos_report_is_in_its_summary(demo: Path) -> None:
+    """Numbers with decimals, as printed or as percent; those of drawings are checked by their alternatives in words."""
+    records = json.loads((demo / "summary.json").read_text())
+    numbers = [abs(r[k]) for r in records for k in ("value", "low", "high", "chance", "seconds") if r[k] is not None]
+    known = {f"{scale * number:.{digits}f}" for number in numbers for scale in (1, 100) for digits in range(1, 5)}
+    known |= {str(number) for number in numbers}
+    known |= {".".join(transformers.__version__.split(".")[:2])}
+    for name in ("report", "comparison", "leakage"):
+        (main,) = pages.read((demo / f"{name}.html").read_text(encoding="utf-8")).all("main")
+        for drawing in main.all("svg"):
+            drawing.children.clear()
+        printed = set(re.findall(r"(?<![\w.@-])\d+\.\d+(?![\w@]|\.\d)", main.text.replace(",", "")))
+        assert len(printed) >= (3 if name == "leakage" else 100)
+        assert printed <= known, (name, sorted(printed - known))
 
 
 @pytest.mark.parametrize(

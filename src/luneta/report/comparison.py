@@ -108,6 +108,19 @@ def _arrow(difference: tuple[float, float | None, float | None] | None) -> str:
     return "▲" if difference[1] > 0 else "▼" if difference[2] < 0 else ""
 
 
+def comparison_lead(comparison: Comparison, locale: str) -> str:
+    """Which of the first two encoders is ahead, text to image, and how surely, in a sentence."""
+    checked = check_locale(locale)
+    page, names = Page(checked, translator(checked)), comparison.names
+    first = next(d for d in comparison.differences if (d.direction, d.metric) == ("text_to_image", "recall@1"))
+    ahead, behind = (first.first, first.second) if first.value >= 0 else (first.second, first.first)
+    return page.t(
+        "comparison_lead_sure" if first.is_significant else "comparison_lead_unsure",
+        first=names[ahead], second=names[behind], value=page.number(abs(100 * first.value), 1),
+        p=p_value(first.p_holm, page) if first.p_holm < 0.001 else f"= {p_value(first.p_holm, page)}",
+    )  # fmt: skip
+
+
 def write_comparison(
     path: str | os.PathLike[str], comparison: Comparison, *, data: ImageTextDataset | None = None, locale: str = "en"
 ) -> Path:
@@ -124,17 +137,9 @@ def write_comparison(
         ConfigError: pages are not written in that language.
     """
     checked = check_locale(locale)
-    t, page = translator(checked), Page(checked, translator(checked))
-    evaluations, names = comparison.evaluations, comparison.names
+    evaluations = comparison.evaluations
     if data is None:
         data = evaluations[0].data
-    first = next(d for d in comparison.differences if (d.direction, d.metric) == ("text_to_image", "recall@1"))
-    ahead, behind = (first.first, first.second) if first.value >= 0 else (first.second, first.first)
-    lead = t(
-        "comparison_lead_sure" if first.is_significant else "comparison_lead_unsure",
-        first=names[ahead], second=names[behind], value=page.number(abs(100 * first.value), 1),
-        p=p_value(first.p_holm, page),
-    )  # fmt: skip
     label = data_label(evaluations[0])
     sections: list[Section] = [
         Overview([Group(label, evaluations)]),
@@ -142,4 +147,5 @@ def write_comparison(
         EvaluationSection(evaluations, label),
         Encoders(evaluations),
     ]
-    return Report(t("comparison_title", data=label), sections, lead, checked).write(path)
+    title = translator(checked)("comparison_title", data=label)
+    return Report(title, sections, comparison_lead(comparison, checked), checked).write(path)

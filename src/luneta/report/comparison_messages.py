@@ -6,14 +6,14 @@ COMPARISON: dict[str, tuple[str, str]] = {
     "comparison_title": ("Encoders compared on {data}", "Codificadores comparados em {data}"),
     "comparison_heading": ("Query by query", "Consulta por consulta"),
     "comparison_lead_sure": (
-        "Text to image, {first} is ahead of {second} by {value} points of recall@1, surely (p = {p}, corrected).",
-        "Do texto à imagem, {first} está à frente de {second} por {value} pontos de recall@1, com certeza (p = {p}, "
+        "Text to image, {first} is ahead of {second} by {value} points of recall@1, surely (p {p}, corrected).",
+        "Do texto à imagem, {first} está à frente de {second} por {value} pontos de recall@1, com certeza (p {p}, "
         "corrigido).",
     ),
     "comparison_lead_unsure": (
-        "Text to image, {first} and {second} cannot be told apart by recall@1 (difference {value} points, p = {p}, "
+        "Text to image, {first} and {second} cannot be told apart by recall@1 (difference {value} points, p {p}, "
         "corrected).",
-        "Do texto à imagem, {first} e {second} não se distinguem por recall@1 (diferença de {value} pontos, p = {p}, "
+        "Do texto à imagem, {first} e {second} não se distinguem por recall@1 (diferença de {value} pontos, p {p}, "
         "corrigido).",
     ),
     "comparison_note": (

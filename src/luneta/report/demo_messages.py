@@ -20,6 +20,22 @@ DEMO: dict[str, tuple[str, str]] = {
         "Captions of pictures drawn at random, in English and in Portuguese, searched by {encoder} among {n} pictures.",
         "Legendas de imagens sorteadas, em inglês e em português, buscadas por {encoder} entre {n} imagens.",
     ),
+    "demo_trust": ("Can these numbers be trusted?", "Pode-se confiar nestes números?"),
+    "demo_trust_note": (
+        "What was looked at before the numbers are believed. Each line leads to a page of its own, in the same folder.",
+        "O que se examinou antes de acreditar nos números. Cada linha leva a uma página própria, na mesma pasta.",
+    ),
+    "demo_doctor": ("Are the encoders used as they were trained?", "Os codificadores são usados como foram treinados?"),
+    "demo_leakage": ("What would a careless division leak?", "O que uma divisão descuidada vazaria?"),
+    "demo_leakage_text": (
+        "Of {n} pictures {copies} are planted copies of others: {found} were found, and {others} other pairs were "
+        "linked. Divided into halves at random, {leaked} of {n_test} test pictures were seen in training; divided by "
+        "groups, {clean} of {n_test_grouped}.",
+        "De {n} imagens, {copies} são cópias plantadas de outras: {found} foram achadas, e {others} outros pares foram "
+        "ligados. Na divisão em metades ao acaso, {leaked} de {n_test} imagens de teste foram vistas no treino; na "
+        "divisão por grupos, {clean} de {n_test_grouped}.",
+    ),
+    "demo_comparison": ("Is one encoder better than the other?", "Um codificador é melhor que o outro?"),
     "demo_profile_step": ("Profile", "Perfil"),
     "demo_price": ("What it cost", "Quanto custou"),
     "demo_price_text": (

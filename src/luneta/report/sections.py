@@ -351,3 +351,23 @@ class Note:
 
     def view(self, page: Page) -> Mapping[str, Any]:
         return {"paragraphs": self.paragraphs, "commands": self.commands}
+
+
+@dataclass(frozen=True)
+class Links:
+    """Pages beside this one, and what is found there in a line each.
+
+    Attributes:
+        links: (title, address relative to this page, what is found there).
+    """
+
+    links: Sequence[tuple[str, str, str]]
+    title: str
+    note: str = ""
+    template = "links.html.jinja"
+
+    def heading(self, page: Page) -> str:
+        return self.title
+
+    def view(self, page: Page) -> Mapping[str, Any]:
+        return {"note": self.note, "links": self.links}

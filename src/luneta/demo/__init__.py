@@ -1,0 +1,82 @@
+"""luneta demo: the whole job on built-in data, with pictures.
+
+Two small encoders that learned English captions of flat drawings meet Cenas: as they learned it, in Portuguese, and
+in other drawing styles. What comes out is the story of the real world in miniature, measured anew at every run.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from luneta.advice import advice_list, advise
+from luneta.artifacts import write_json
+from luneta.data.sources import open_dataset
+from luneta.demo.page import report_of, trust_lines
+from luneta.demo.records import Demo, records
+from luneta.demo.rounds import ENCODERS, ROUNDS, measured_rounds
+from luneta.demo.searching import find_examples
+from luneta.demo.trust import find_trust
+from luneta.encoders.registry import load_encoder
+from luneta.profiling import profile
+from luneta.profiling.terminal import profile_view
+from luneta.report.comparison import write_comparison
+from luneta.report.doctor import write_doctor
+from luneta.report.leakage import write_leakage
+from luneta.report.messages import Locale, translator
+from luneta.terminal import evaluation_table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["run_demo"]
+
+
+def run_demo(out: str | os.PathLike[str], *, console: Console, locale: Locale = "en", limit: int | None = None) -> Path:
+    """Profile, measure, doubt, advise, search, and write it all down.
+
+    Args:
+        out: folder for report.html and the pages it leads to, summary.json and results/*.json.
+        console: where the tables go as they are made.
+        locale: language of the pages, the tables and the advice.
+        limit: pictures per data set, for a quick look; None takes all 2000.
+
+    Returns:
+        Path of the report.
+
+    Raises:
+        ArtifactError: `out` cannot be written.
+    """
+    out, t = Path(out), translator(locale)
+    start = time.perf_counter()
+    found = profile(open_dataset(ROUNDS[0].source, language=ROUNDS[0].language, limit=limit))
+    profile_s = time.perf_counter() - start
+    console.print(profile_view(found, locale))
+
+    encoders = [load_encoder(name) for name in ENCODERS]
+    measured = []
+    for result in measured_rounds(encoders, limit):
+        console.print(f"\n[bold]{t(result.round.name)}[/bold]")
+        console.print(evaluation_table(result.evaluations, locale))
+        for evaluation in result.evaluations:
+            evaluation.save(
+                out / "results" / f"{result.round.language}-{result.round.style}-{evaluation.encoder['name']}.json"
+            )
+        measured.append(result)
+
+    trust = find_trust(encoders, measured[0], limit)
+    write_doctor(out / "doctor.html", trust.diagnoses, locale=locale)
+    write_leakage(out / "leakage.html", trust.at_random, locale=locale)
+    write_comparison(out / "comparison.html", trust.comparison, locale=locale)
+    console.print(f"\n[bold]{t('demo_trust')}[/bold]")
+    for title, _, text in trust_lines(trust, locale):
+        console.print(f"{title} {text}", markup=False, highlight=False)
+    for result in measured[:2]:
+        console.print(f"\n[bold]{t(result.round.name)}[/bold]")
+        console.print(advice_list(advise(result.evaluations), locale))
+
+    demo = Demo(measured, found, profile_s, trust, find_examples(measured[0], measured[1]))
+    write_json(out / "summary.json", list(records(demo)))
+    return report_of(demo, locale).write(out / "report.html")

@@ -1,0 +1,112 @@
+"""The demo's report: everything that was measured, and links to the pages beside it."""
+
+from __future__ import annotations
+
+from luneta.advice import advise
+from luneta.demo.records import Demo, total_cost
+from luneta.demo.rounds import BRL_PER_USD, USD_PER_HOUR
+from luneta.demo.searching import Found
+from luneta.demo.trust import Trust
+from luneta.report.comparison import comparison_lead
+from luneta.report.doctor import doctor_lead
+from luneta.report.document import Report, Section
+from luneta.report.evaluation import EvaluationSection
+from luneta.report.messages import Locale, translator
+from luneta.report.numbers import format_number
+from luneta.report.profile import ProfileSection
+from luneta.report.sections import (
+    Advice,
+    Cost,
+    Encoders,
+    Group,
+    Links,
+    Note,
+    Overview,
+    Retrieved,
+    Search,
+    Searches,
+    Step,
+)
+
+N_EXAMPLES = 4
+"""Hits, near misses and failures of each kind, of every encoder, round and direction."""
+
+Line = tuple[str, str, str]
+"""A title, the page it leads to, and what is found there in a sentence or two."""
+
+
+def report_of(demo: Demo, locale: Locale) -> Report:
+    """The page."""
+    t = translator(locale)
+    groups = [Group(t(result.round.name), result.evaluations) for result in demo.measured]
+    advice = [Advice(advise(group.evaluations), title=t("demo_advice", label=group.label)) for group in groups[:2]]
+    steps = [Step(t("demo_profile_step"), demo.profile_s)]
+    steps += [Step(t(f"demo_{name}"), seconds) for name, seconds in demo.trust.seconds.items()]
+    sections: list[Section] = [
+        Overview(groups),
+        Links(trust_lines(demo.trust, locale), title=t("demo_trust"), note=t("demo_trust_note")),
+        *advice,
+        _searches(demo, locale),
+        ProfileSection(demo.profile),
+        *(
+            EvaluationSection(group.evaluations, group.label, n_examples=N_EXAMPLES, folded=index > 0)
+            for index, group in enumerate(groups)
+        ),
+        Cost(groups, steps=steps),
+        Note(t("demo_price"), paragraphs=[_price(demo, locale)]),
+        Encoders(demo.measured[0].evaluations),
+    ]
+    return Report(t("demo_title"), sections, t("demo_lead"), locale)
+
+
+def trust_lines(trust: Trust, locale: Locale) -> list[Line]:
+    """What speaks for the numbers and against them, a line for each page."""
+    t, planted = translator(locale), trust.planted
+
+    def number(n: int) -> str:
+        return format_number(n, 0, locale)
+
+    leakage = t(
+        "demo_leakage_text",
+        n=number(planted.groups.datasets[0].n_images), copies=number(planted.n_copies), found=number(planted.n_found),
+        others=number(planted.n_others), n_test=number(trust.at_random.test.n_images),
+        leaked=number(len(trust.at_random.images)), n_test_grouped=number(trust.by_groups.test.n_images),
+        clean=number(len(trust.by_groups.images)),
+    )  # fmt: skip
+    return [
+        (t("demo_doctor"), "doctor.html", " ".join(doctor_lead(found, locale) for found in trust.diagnoses)),
+        (t("demo_leakage"), "leakage.html", leakage),
+        (t("demo_comparison"), "comparison.html", comparison_lead(trust.comparison, locale)),
+    ]
+
+
+def _price(demo: Demo, locale: Locale) -> str:
+    seconds, usd, brl = total_cost(demo)
+    return translator(locale)(
+        "demo_price_text",
+        seconds=format_number(seconds, 0, locale),
+        usd_per_hour=format_number(USD_PER_HOUR, 2, locale),
+        brl_per_usd=format_number(BRL_PER_USD, 2, locale),
+        usd=format_number(usd, 3, locale),
+        brl=format_number(brl, 3, locale),
+    )
+
+
+def _searches(demo: Demo, locale: Locale) -> Searches:
+    t, vectors = translator(locale), demo.measured[0].embeddings
+    n = format_number(vectors.dataset.n_images, 0, locale)
+    note = t("demo_searches_note", encoder=vectors.encoder.name, n=n)
+    return Searches([_search(found, locale) for found in demo.searches], title=t("demo_searches"), note=note)
+
+
+def _search(found: Found, locale: Locale) -> Search:
+    data = found.result.embeddings.dataset
+    return Search(
+        query=data.texts[found.text],
+        language=found.result.round.language,
+        note=translator(locale)("demo_rank", rank=format_number(found.rank, 0, locale)),
+        retrieved=[
+            Retrieved(data.images[item], score, item in found.relevant, data.texts[int(data.texts_of(item)[0])])
+            for item, score in zip(found.items, found.scores, strict=True)
+        ],
+    )
