@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import torch
 
+import luneta
+
 JOB = '''
 """job.py CHECKPOINT FOLDER: the gradients of a first step, then a training; each process writes what it has."""
 import os, sys
@@ -52,8 +54,7 @@ torch.save(out, root / f"process-{processes.number()}-of-{processes.count()}.pt"
 def launch(command: list[str], checkpoint: Path, folder: Path) -> None:
     folder.mkdir()
     (folder / "job.py").write_text(JOB)
-    here = Path(__file__).parents[2]
-    paths = [str(here / "tests"), str(here / "src"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    paths = [str(Path(__file__).parents[1]), str(Path(luneta.__file__).parents[1])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     whole = [sys.executable, *command, str(folder / "job.py"), str(checkpoint), str(folder)]
     done = subprocess.run(whole, env=environment, capture_output=True, text=True)

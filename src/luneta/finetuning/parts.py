@@ -65,9 +65,12 @@ def apart(
         DatasetError: nothing is left to learn from, or too many pictures cannot be read.
     """
     others = [data for data in (validation, test) if data is not None]
-    unreadable = broken_pictures(train)
-    _check_readable(unreadable, train)
     groups = find_groups([train, *others], near=near, seed=seed)
+    if near:  # which has decoded all
+        unreadable = {item.index: reason for item, reason in groups.unreadable.items() if item.dataset == 0}
+    else:
+        unreadable = broken_pictures(train)
+    _check_readable(unreadable, train)
     own = groups.image_groups[0]
     elsewhere = np.unique(
         np.concatenate([np.empty(0, dtype=np.int64), *groups.image_groups[1:], *groups.text_groups[1:]])

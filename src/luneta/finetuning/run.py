@@ -21,6 +21,7 @@ from luneta.evaluation import evaluate
 from luneta.finetuning import processes
 from luneta.finetuning.card import card
 from luneta.finetuning.interpolation import TARGET, Point, choose, curve, mixed
+from luneta.finetuning.keeping import last_checkpoint
 from luneta.finetuning.parts import Parts, apart, readable, sample, warn_of_cut_captions, warn_of_little
 from luneta.finetuning.prediction import Prediction, predict, scratch
 from luneta.finetuning.recipe import Recipe
@@ -150,7 +151,7 @@ def finetune(
         plan = _plan(encoder, train, validation, test, keep, near=near, recipe=recipe)
         predicted = plan.predict(test, run, prices)
         logger.info("%s: %s", encoder.spec.name, predicted)
-        start_s = time.perf_counter()
+        start_s, resumed = time.perf_counter(), last_checkpoint(out / "training") is not None
         trainable, parts = encoder.trainable(), plan.parts
         measured_on = {TARGET: Validation(trainable, parts.validation, recipe.cached)}
         for data in plan.kept:
@@ -172,7 +173,8 @@ def finetune(
         before, after = (None if test is None else evaluate(one, test) for one in (encoder, tuned))
         if before is not None and after is not None:
             run.facts.update(quality(after), recall_untrained=mean_recall(before))
-        run.facts["actual_s"] = time.perf_counter() - start_s
+        if not resumed:
+            run.facts["actual_s"] = time.perf_counter() - start_s
     found = FineTuning(
         folder=out / "model", encoder=tuned, recipe=recipe, curve=points, chosen=chosen, n_steps=training.n_done,
         n_train=parts.train.n_images, n_val=parts.validation.n_images, n_leaked=parts.n_leaked,

@@ -163,10 +163,13 @@ def test_foreign_folders_are_left_alone(encoder: Encoder, tmp_path: Path) -> Non
     module.claim(tmp_path / "other", {"recipe": 1})
     (tmp_path / "other" / "training").mkdir()
     with pytest.raises(ConfigError, match="holds a training of other data"):
+        module.claim(tmp_path / "other", {"recipe": 2})
+    module.claim(tmp_path / "other", {"recipe": 1})
+    with pytest.raises(ConfigError, match="holds a training of other data"):
         finetune(encoder, pairs(12), out=tmp_path / "other", recipe=QUICK)
 
 
-@pytest.mark.parametrize("recipe", [{}, {"method": "lora", "micro_batch": 4}, {"method": "lit"}, {"method": "head"}])
+@pytest.mark.parametrize("recipe", [{}, {"method": "lora", "micro_batch": 4}, {"method": "head"}])
 def test_a_prediction_leaves_no_trace(
     tiny_checkpoint: Callable[[str], Path], tmp_path: Path, recipe: dict[str, Any]
 ) -> None:
