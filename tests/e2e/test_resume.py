@@ -24,6 +24,7 @@ import numpy as np
 from luneta import artifacts, embedding, shards, store
 from worlds import ConceptEncoder, world
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests run in the background have their children ignore it
 store.SLOTS.update(image=16, text=32)
 embedding.TEXT_SLICE = 8
 path, n_images, delay_s = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])

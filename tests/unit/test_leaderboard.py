@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -31,18 +32,24 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("LUNETA_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
-    folder = tmp_path / "results"
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of results, with one that was edited and files of others among them."""
+    folder = tmp_path_factory.mktemp("measured")
     for n in (60, 90):
         for noise in (1.6, 1.0, 1.02):
-            evaluation = evaluate(ConceptEncoder(noise=noise, name=f"noise {noise}"), world(n))
+            evaluation = evaluate(ConceptEncoder(noise=noise, name=f"noise {noise}"), world(n), cache=False)
             evaluation.save(folder / f"{n}" / f"{noise}.json")
     (folder / "other.json").write_text('{"schema": "somebody.else/1"}')
     (folder / "list.json").write_text("[1]")
     broken = folder / "60" / "edited.json"
     broken.write_text((folder / "60" / "1.6.json").read_text().replace('"value": 0.', '"value": 0.9', 1))
     return folder
+
+
+@pytest.fixture
+def results(measured: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(measured, tmp_path / "results"))
 
 
 def test_every_protocol_is_ranked_by_itself(results: Path) -> None:
