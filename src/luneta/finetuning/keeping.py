@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
         if best == len(recalls) - 1 and processes.is_main():
             with self._average.applied(), atomic_path(self._folder / BEST) as path:
                 save_file({name: p.detach().clone() for name, p in trained(self._model).items()}, path)
-        if self._patience is not None and len(recalls) - 1 - best >= self._patience:
+        if _is_out_of_patience(state.log_history, self._patience):
             control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -116,6 +116,20 @@ def last_checkpoint(folder: Path) -> Path | None:
     """The latest checkpoint that was written whole."""
     whole = [path for path in folder.glob("checkpoint-*") if (path / _WHOLE).is_file()]
     return max(whole, key=lambda path: int(path.name.rsplit("-", 1)[1]), default=None)
+
+
+def ended(checkpoint: Path | None, n_steps: int, patience: int | None) -> dict[str, Any] | None:
+    """The trainer's state where a checkpoint is that of the last step, after which only a measurement was missing."""
+    if checkpoint is None:
+        return None
+    state: dict[str, Any] = read_json(checkpoint / "trainer_state.json")
+    done = state["global_step"] >= n_steps or _is_out_of_patience(state["log_history"], patience)
+    return state if done else None
+
+
+def _is_out_of_patience(log: Sequence[Mapping[str, Any]], patience: int | None) -> bool:
+    recalls = [entry["eval_recall"] for entry in log if "eval_recall" in entry]
+    return patience is not None and bool(recalls) and len(recalls) - 1 - recalls.index(max(recalls)) >= patience
 
 
 def remove_half_checkpoints(folder: Path) -> None:

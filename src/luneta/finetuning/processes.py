@@ -1,4 +1,4 @@
-"""Training in several processes, as `accelerate launch` and `torchrun` start them."""
+"""Training in several processes, as `torchrun` starts them, and `accelerate launch` on GPUs."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from luneta.finetuning.keeping import (
     BEST,
     Keeper,
     RunningAverage,
+    ended,
     last_checkpoint,
     remove_half_checkpoints,
     set_weights,
@@ -106,14 +107,10 @@ class Training:
             model = self.trainable.model
             n_trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
             logger.info("training %d of %d parameters", n_trained, sum(p.numel() for p in model.parameters()))
-            if checkpoint is not None:
-                logger.info("going on from %s", checkpoint)
-                self._keeper.load(checkpoint)
-            with track("steps", self.n_steps) as advance:
-                trainer.add_callback(_Progress(advance))
-                trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-        self.history = trainer.state.log_history
-        self.n_done = trainer.state.global_step
+            state = ended(checkpoint, self.n_steps, self.recipe.patience)
+            if state is None:
+                state = self._train(trainer, checkpoint)
+            self.history, self.n_done = state["log_history"], state["global_step"]
         processes.wait()
         set_weights(self.trainable.model, load_file(self.folder / BEST))
         if adapters is not None:
@@ -121,6 +118,16 @@ class Training:
                 adapters.save_pretrained(self.folder.parent / "adapter")
             adapters.merge_and_unload()
         return {name: tensor.detach().cpu().clone() for name, tensor in self.trainable.model.state_dict().items()}
+
+    def _train(self, trainer: ContrastiveTrainer, checkpoint: Path | None) -> dict[str, Any]:
+        """What is left of the steps; returns the state at the end."""
+        if checkpoint is not None:
+            logger.info("going on from %s", checkpoint)
+            self._keeper.load(checkpoint)
+        with track("steps", self.n_steps) as advance:
+            trainer.add_callback(_Progress(advance))
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        return {"log_history": trainer.state.log_history, "global_step": trainer.state.global_step}
 
     @contextlib.contextmanager
     def prepared(

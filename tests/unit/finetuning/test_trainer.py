@@ -307,3 +307,20 @@ def test_what_does_not_fit_the_checkpoint_is_refused(make: Make) -> None:
 def test_dropped_patches_train(make: Make) -> None:
     found = make("clip", pairs(8), drop_patches=0.5, steps=2)
     assert all(bool(tensor.isfinite().all()) for tensor in found.run().values())
+
+
+@pytest.mark.parametrize("recipe", [{"steps": 4, "batch_size": 3}, {"steps": 20, "validations": 20, "patience": 2}])
+def test_killed_after_the_last_step_it_does_not_go_further(
+    tiny_checkpoint: Callable[[str], Path], tmp_path: Path, recipe: dict[str, Any]
+) -> None:
+    """What was left were mixtures and proof; a step more would give other weights."""
+    ends = []
+    for _ in range(2):
+        found = training(opened(tiny_checkpoint("clip")), pairs(8), tmp_path / "training", learning_rate=1e-6, **recipe)
+        weights = found.run()
+        ends.append(
+            (found.n_done, [entry["eval_recall"] for entry in found.history if "eval_recall" in entry], weights)
+        )
+    assert ends[0][:2] == ends[1][:2]
+    assert max(differences(ends[0][2], ends[1][2]).values()) == 0
+    assert ends[0][0] == (4 if recipe["steps"] == 4 else 3)
