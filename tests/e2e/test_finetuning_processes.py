@@ -13,13 +13,16 @@ import pytest
 import torch
 
 import luneta
+from luneta.cost import read_ledger
 
 JOB = '''
 """job.py CHECKPOINT FOLDER: the gradients of a first step, then a training; each process writes what it has."""
 import os, sys
 from pathlib import Path
 import torch
-from luneta.finetuning import processes
+from luneta.cost import mean_recall
+from luneta.encoders.registry import load_encoder
+from luneta.finetuning import Recipe, finetune, processes
 from luneta.finetuning.trainer import ContrastiveTrainer
 from tuning import opened, pairs, swappable, training
 
@@ -47,6 +50,11 @@ for name, recipe in {"full": {"ema": 0.9, "text_negatives": True},
     processes.wait()
     recalls = [entry["eval_recall"] for entry in found.history if "eval_recall" in entry]
     out[name] = {**seen, "weights": weights, "recalls": recalls}
+os.environ.update(LUNETA_LEDGER=str(root / "ledger.jsonl"), LUNETA_CACHE=str(root / "cache"))
+recipe = Recipe(method="head", steps=2, batch_size=4, validations=1, precision="float32")
+tuned = finetune(load_encoder(sys.argv[1], device="cpu"), pairs(12), out=root / "tuned", recipe=recipe,
+                 test=pairs(6, start=20), near=False)
+out["finetune"] = {"recall": mean_recall(tuned.after), "alpha": tuned.chosen.alpha}
 torch.save(out, root / f"process-{processes.number()}-of-{processes.count()}.pt")
 '''
 
@@ -62,16 +70,22 @@ def launch(command: list[str], checkpoint: Path, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def found(tiny_checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any, Any]:
+def folders(tiny_checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """What one process and what two together have left."""
     root = tmp_path_factory.mktemp("processes")
     two = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     launch([], tiny_checkpoint("siglip"), root / "alone")
     launch(two, tiny_checkpoint("siglip"), root / "together")
-    return (
-        torch.load(root / "alone" / "process-0-of-1.pt"),
-        torch.load(root / "together" / "process-0-of-2.pt"),
-        torch.load(root / "together" / "process-1-of-2.pt"),
-    )
+    return root / "alone", root / "together"
+
+
+@pytest.fixture(scope="module")
+def found(folders: tuple[Path, Path]) -> tuple[Any, Any, Any]:
+    """What one process has seen, and each of two together."""
+    alone, together = folders
+    parts = (alone / "process-0-of-1.pt", together / "process-0-of-2.pt", together / "process-1-of-2.pt")
+    first, second, third = (torch.load(path) for path in parts)
+    return first, second, third
 
 
 @pytest.mark.parametrize("recipe", ["full", "lora", "lit"])
@@ -86,3 +100,16 @@ def test_two_processes_train_as_one(found: tuple[Any, Any, Any], recipe: str) ->
         assert torch.equal(ours, theirs), name
     assert all(torch.equal(weight, second["weights"][name]) for name, weight in first["weights"].items())
     assert first["recalls"] == second["recalls"]
+
+
+def test_a_whole_fine_tuning_is_written_down_once(found: tuple[Any, Any, Any], folders: tuple[Path, Path]) -> None:
+    alone, first, second = (each["finetune"] for each in found)
+    assert first == second
+    assert first == pytest.approx(alone)
+    for folder in folders:
+        assert [(entry.kind, entry.status) for entry in read_ledger(folder / "ledger.jsonl")] == [
+            ("finetune", "finished")
+        ]
+        left = {path.name for path in (folder / "tuned").iterdir()}
+        assert {"model", "finetuning.json", "before.json", "after.json"} <= left
+        assert "training" not in left
