@@ -64,7 +64,7 @@ def test_every_query_agrees_with_trec_eval(direction: str, tasks: dict[str, tupl
     assert 0.05 < found["recall@1"].mean() < 0.95
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32), n_texts=st.integers(1, 40), n_images=st.integers(1, 70))
 def test_every_query_of_any_small_task_agrees_with_trec_eval(seed: int, n_texts: int, n_images: int) -> None:
     tasks = make_tasks(seed, max(n_texts, n_images), min(n_texts, n_images))

@@ -87,7 +87,7 @@ def test_pixels_agree_with_the_library(recipe: str, height: int, width: int) -> 
     assert differences(recipe, picture(height, width)) <= CLOSE
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     recipe=st.sampled_from(["clip-odd", "siglip2-naflex-small", "align-normalised"]),
     height=st.integers(1, 400),

@@ -90,7 +90,7 @@ def naive_margin(images: Tensor, texts: Tensor, relations: Relations, margin: fl
     return total / n
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(1, 9), st.integers(0, 3), st.integers(1, 4), st.booleans())
 def test_losses_are_their_formulas(seed: int, n: int, n_negatives: int, block: int, weighted: bool) -> None:
     images, texts = (vectors.detach() for vectors in batch(seed, n))

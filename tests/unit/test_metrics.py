@@ -39,7 +39,7 @@ def small_tasks(draw: st.DrawFn) -> tuple[np.ndarray, list[set[int]]]:
 
 
 @pytest.mark.parametrize("name", TWINS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(task=small_tasks(), k=st.integers(1, 9))
 def test_is_the_mean_over_all_orders_of_equal_scores(
     name: str, task: tuple[np.ndarray, list[set[int]]], k: int
@@ -55,7 +55,7 @@ def test_is_the_mean_over_all_orders_of_equal_scores(
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(task=small_tasks(), k=st.integers(1, 6), gallery_size=st.integers(1, 6))
 def test_normalized_recall_is_the_mean_over_draws_and_orders(
     task: tuple[np.ndarray, list[set[int]]], k: int, gallery_size: int

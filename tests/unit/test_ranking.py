@@ -76,7 +76,7 @@ def exact_tasks(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, fl
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(task=exact_tasks())
 def test_is_the_twin_where_scores_are_exact(
     device: str | None, task: tuple[np.ndarray, np.ndarray, np.ndarray, float]
@@ -284,7 +284,7 @@ def test_directions_share_scores_and_mirror_each_other() -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(task=exact_tasks(), data=st.data())
 def test_top_k_is_a_stable_sort(
     device: str | None, task: tuple[np.ndarray, np.ndarray, np.ndarray, float], data: st.DataObject

@@ -43,7 +43,7 @@ def as_sets(of_text: NDArray[np.int64], of_image: NDArray[np.int64]) -> set[froz
     return {frozenset(own) for own in members.values()}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data(), n_texts=st.integers(1, 12), n_images=st.integers(1, 12))
 def test_clusters_are_connected_components(data: st.DataObject, n_texts: int, n_images: int) -> None:
     edge = st.tuples(st.integers(0, n_texts - 1), st.integers(0, n_images - 1))
@@ -87,7 +87,7 @@ def slow_bootstrap(
 
 
 @pytest.mark.parametrize("statistic", ["mean", "median"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), n=st.integers(6, 60), n_clusters=st.integers(6, 30), distinct=st.integers(2, 50))
 def test_bootstrap_is_its_slow_twin(statistic: str, seed: int, n: int, n_clusters: int, distinct: int) -> None:
     rng = np.random.default_rng(seed)
@@ -202,7 +202,7 @@ def test_coverage_of_clustered_hits(rate: float, n_clusters: int, at_least: floa
     assert covered / 60 >= at_least
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), n=st.integers(1, 7))
 def test_exchanges_are_counted_one_by_one_where_they_are_few(data: st.DataObject, n: int) -> None:
     values = data.draw(st.lists(st.integers(-3, 3), min_size=n, max_size=n))

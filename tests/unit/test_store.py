@@ -78,7 +78,7 @@ def test_a_key_without_a_vector_is_named(made: EmbeddingStore) -> None:
         made.vectors("image", keys_of(1, 99))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.lists(st.booleans(), min_size=1, max_size=6), max_size=5), st.randoms(use_true_random=False))
 def test_a_store_is_a_dictionary(parts: list[list[bool]], random: object) -> None:
     with tempfile.TemporaryDirectory() as folder:

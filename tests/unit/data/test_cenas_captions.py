@@ -50,7 +50,7 @@ def check_true(facts: Facts, scene: Scene, text: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(seed=st.integers(0, 2**64), variant=st.integers(0, 3))
 def test_a_caption_read_back_is_true_of_its_scene(language: str, seed: int, variant: int) -> None:
     scene = random_scene(seeded(seed))

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -87,7 +87,6 @@ def test_the_world_never_changes_without_a_new_version() -> None:
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == "086e2b89510e4b9c"
 
 
-@settings(deadline=None)
 @given(seed=SEEDS, variant=st.integers(0, 3))
 def test_objects_stand_where_the_scene_says(seed: int, variant: int) -> None:
     scene = random_scene(seeded(seed))

@@ -204,7 +204,7 @@ def test_links_are_the_same_every_time() -> None:
     assert list(first.links()) == list(second.links())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 6), min_size=4, max_size=30), st.integers(0, 5), st.integers(0, 5), st.integers(0, 9))
 def test_no_split_ever_divides_a_group(owners: list[int], val: int, test: int, seed: int) -> None:
     """Images of one number share a caption."""
@@ -266,7 +266,7 @@ def test_strata_are_as_frequent_in_every_part() -> None:
         data.divide(stratify="row")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 4), min_size=10, max_size=40), st.integers(1, 4), st.integers(1, 4))
 def test_strata_do_not_change_the_sizes(kinds: list[int], val: int, test: int) -> None:
     n = len(kinds)

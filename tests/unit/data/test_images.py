@@ -269,7 +269,7 @@ def test_what_is_not_a_picture_is_named(data: bytes, reason: str) -> None:
     assert len(caught.value.reason) < 120
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "ICO", "QOI"]), st.data())
 def test_damage_gives_a_picture_or_an_image_error(format: str, data: st.DataObject) -> None:
     good = bytearray(encoded(gradient(), format))

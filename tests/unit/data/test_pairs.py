@@ -87,7 +87,6 @@ def as_tar(folder: Path, rows: list[Row]) -> Path:
 @pytest.mark.parametrize("write", [as_jsonl, as_parquet, as_coco, as_tar])
 @settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
 )
 @given(rows=rows_of_any_kind)
@@ -123,7 +122,7 @@ def text_of(write: Any) -> str:
     return "captions" if write in (as_tar, as_coco) else "caption"
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.permutations(range(12)), st.integers(1, 5), st.integers(0, 3))
 def test_the_order_of_rows_does_not_matter(tmp_path: Path, order: list[int], limit: int, seed: int) -> None:
     write_pictures(tmp_path, 4)

@@ -15,7 +15,7 @@ GROUPS = st.lists(st.integers(0, 12), min_size=2, max_size=60).map(np.array)
 
 
 @given(groups=GROUPS, size=st.integers(2, 20), seed=st.integers(0, 3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_dealt_batches(groups: np.ndarray, size: int, seed: int) -> None:
     batches = deal(groups, size, np.random.default_rng(seed))
     again = deal(groups, size, np.random.default_rng(seed))
@@ -34,7 +34,7 @@ def test_dealt_batches(groups: np.ndarray, size: int, seed: int) -> None:
 
 
 @given(groups=GROUPS, size=st.integers(2, 20), seed=st.integers(0, 3), k=st.integers(0, 5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_related_batches(groups: np.ndarray, size: int, seed: int, k: int) -> None:
     n = len(groups)
     neighbours = np.random.default_rng(seed + 9).integers(-1, n, (n, k))

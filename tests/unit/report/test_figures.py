@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from luneta.evaluation import evaluate
@@ -38,17 +38,18 @@ def evaluation() -> Evaluation:
 
 
 def random_ranking(seed: int, *, tied: bool) -> Ranking:
-    """30 queries, 40 items, up to five relevant; few distinct vectors where ties are wanted."""
+    """30 queries, 40 items, up to five relevant; few distinct vectors where ties are wanted, else no two alike."""
     rng = np.random.default_rng(seed)
     vectors = rng.normal(size=(6 if tied else 70, 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    queries, gallery = vectors[rng.integers(len(vectors), size=30)], vectors[rng.integers(len(vectors), size=40)]
+    queries = vectors[rng.integers(len(vectors), size=30)]
+    gallery = vectors[rng.choice(len(vectors), size=40, replace=tied)]
     pairs = [(query, item) for query in range(30) for item in rng.choice(40, size=rng.integers(1, 6), replace=False)]
     return rank(queries, gallery, np.array(sorted(pairs), dtype=np.int64))
 
 
 @given(seed=st.integers(0, 10_000), tied=st.booleans(), k=st.integers(1, 45))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_recall_of_distinct_queries_is_recall(seed: int, tied: bool, k: int) -> None:
     ranking = random_ranking(seed, tied=tied)
     for one in (ranking, chance(ranking)):
@@ -57,12 +58,11 @@ def test_recall_of_distinct_queries_is_recall(seed: int, tied: bool, k: int) -> 
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_rank_shares_count_ranks(seed: int) -> None:
     ranking = random_ranking(seed, tied=False)
+    assume((ranking.n_tied == 1).all())  # two scores may come within the tolerance: positions between ranks
     ranks = best_rank(ranking)
-    if not (ranks == ranks.astype(int)).all():  # the draw repeated a vector: positions between ranks
-        return
     counted = [np.mean((ranks >= first) & (ranks <= last)) for first, last in rank_bins(40)]
     np.testing.assert_allclose(rank_shares(ranking), counted, atol=1e-12)
 
