@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal, get_args
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from luneta.data.dataset import ImageTextDataset, Indexes
@@ -18,6 +21,8 @@ from luneta.data.signatures import sign
 from luneta.errors import ConfigError, ImageError, ShapeError, did_you_mean
 from luneta.progress import track
 from luneta.types import ImageRef, Vectors
+
+logger = logging.getLogger("luneta")
 
 Kind = Literal["file", "pixels", "near_image", "mirrored_image", "vectors", "item", "caption", "near_caption", "pair"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -71,7 +76,7 @@ def find_links(
         ConfigError: no such column, or a cosine outside 0..1.
         ShapeError: vectors that do not fit the images.
     """
-    items = None if item_column is None else [item_ids(data, item_column) for data in datasets]
+    items = None if item_column is None else _all_item_ids(datasets, item_column)
     rows = None if vectors is None else _checked_vectors(datasets, *vectors)
     refs = [ref for data in datasets for ref in data.images]
     offsets = np.cumsum([0, *(size for data in datasets for size in (data.n_images, data.n_texts))])
@@ -167,8 +172,34 @@ def _caption_links(texts: Sequence[str]) -> list[Found]:
     return [_equal("caption", keys), (kind, distinct[pairs], distances)]
 
 
+def _all_item_ids(datasets: Sequence[ImageTextDataset], column: str) -> list[list[Hashable]]:
+    """`item_ids` of several data sets, with a warning where their columns are not of one kind."""
+    ids = [item_ids(data, column) for data in datasets]
+    kinds = [(kind, data.name) for data in datasets if (kind := _kind_of(data.rows.schema.field(column).type))]
+    if len({kind for kind, _ in kinds}) > 1:
+        logger.warning(
+            "column %r holds %s: values are compared as they are written, so 007 is not 7",
+            column, " and ".join(f"{kind} in {name}" for kind, name in kinds),
+        )  # fmt: skip
+    return ids
+
+
+def _kind_of(column: pa.DataType) -> str:
+    """What a column holds, in a word; nothing for one of nulls alone."""
+    if pa.types.is_dictionary(column):
+        column = column.value_type
+    if pa.types.is_null(column):
+        return ""
+    if pa.types.is_integer(column) or pa.types.is_floating(column) or pa.types.is_decimal(column):
+        return "numbers"
+    return "text" if pa.types.is_string(column) or pa.types.is_large_string(column) else str(column)
+
+
 def item_ids(data: ImageTextDataset, column: str) -> list[Hashable]:
-    """The value of a metadata column for every image; None where it is null, empty or no number.
+    """The value of a metadata column for every image, as text; None where it is null, empty or no number.
+
+    A whole number is written without a point: readers of tables turn a column of integers into one of floats where a
+    value is missing, and 7.0 of one data set is 7 of another.
 
     Raises:
         ConfigError: no such column.
@@ -176,8 +207,14 @@ def item_ids(data: ImageTextDataset, column: str) -> list[Hashable]:
     if column not in data.rows.column_names:
         raise ConfigError(f"{data.name} has no column {column!r}. {did_you_mean(column, data.rows.column_names)}")
     values = data.rows.column(column).to_pylist()
-    texts = ["" if value is None or value != value else str(value).strip() for value in values]  # NaN is not itself
+    texts = ["" if value is None or value != value else _written(value) for value in values]  # NaN is not itself
     return [texts[row] or None for row in data.image_rows.tolist()]
+
+
+def _written(value: object) -> str:
+    if isinstance(value, (float, Decimal)) and value % 1 == 0:
+        return str(int(value))
+    return str(value).strip()
 
 
 def _checked_vectors(datasets: Sequence[ImageTextDataset], vectors: Sequence[Vectors], least: float) -> Vectors:
