@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from luneta.artifacts import hash_json
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.data.groups import find_groups
 from luneta.decoding import in_order
@@ -45,6 +46,11 @@ class Parts:
     validation: ImageTextDataset
     groups: Indexes
     n_leaked: int
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest of what is learnt from, what is validated on, and what is the same thing."""
+        return hash_json([self.train.fingerprint, self.validation.fingerprint, self.groups.tolist()])
 
 
 def apart(

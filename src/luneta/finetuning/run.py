@@ -144,6 +144,7 @@ def finetune(
         "data": [None if data is None else data.fingerprint for data in (train, validation, test, *keep)],
         "recipe": recipe.to_dict(),
         "allowed_loss": allowed_loss,
+        "near": near,
     }
     check_claim(out, identity)
     main = processes.is_main()
@@ -158,7 +159,7 @@ def finetune(
             measured_on[_name_of(data, measured_on)] = Validation(trainable, data, recipe.cached)
         start = {name: tensor.detach().cpu().clone() for name, tensor in trainable.model.state_dict().items()}
         training = Training(trainable, parts.train, parts.groups, measured_on[TARGET], recipe, out / "training")
-        claim(out, identity)
+        claim(out, {**identity, "parts": parts.fingerprint})
         run.note(**predicted.facts())
         end = training.run()
         points = curve(trainable.model, start, end, measured_on)

@@ -171,14 +171,19 @@ class Training:
 
     def _features(self, side: Side) -> NDArray[np.float32]:
         """Of a locked trunk; kept, so that a training that goes on reads the very same."""
-        path = self.folder / f"features-{side}.npy"
-        if not path.is_file() and processes.is_main():
+        path = self.folder / f"features-{side}-{self.dataset.fingerprint[:16]}.npy"
+        if processes.is_main() and not self._are_whole(path, side):
             found = features(self.trainable, self.dataset, side)
             with atomic_path(path) as new:
                 np.save(new, found)
         processes.wait()
         loaded: NDArray[np.float32] = np.load(path, mmap_mode="r" if path.stat().st_size > 2**30 else None)
         return loaded
+
+    def _are_whole(self, path: Path, side: Side) -> bool:
+        """Whether a file holds features of every image or text."""
+        n = self.dataset.n_images if side == "image" else self.dataset.n_texts
+        return path.is_file() and len(np.load(path, mmap_mode="r")) == n
 
     def _open(self) -> Any:
         """Mark what is trained; returns peft's model where there are low-rank additions."""
@@ -281,11 +286,11 @@ def claim(folder: Path, identity: Mapping[str, Any]) -> None:
     """
     check_claim(folder, identity)
     if processes.is_main():
-        write_json(folder / _RECORD, {"hash": hash_json(identity), **identity})
+        write_json(folder / _RECORD, dict(identity))
 
 
 def check_claim(folder: Path, identity: Mapping[str, Any]) -> None:
-    """The same, without taking it.
+    """The same, without taking it; the identity may leave out what is not known yet.
 
     Raises:
         ConfigError: as `claim`.
@@ -294,8 +299,8 @@ def check_claim(folder: Path, identity: Mapping[str, Any]) -> None:
         raise ConfigError(f"{folder} holds a finished fine-tuning; choose another folder, or remove it to train anew")
     record = folder / _RECORD
     if record.is_file():
-        begun = any(path.name != _RECORD for path in folder.iterdir())
-        if begun and read_json(record).get("hash") != hash_json(identity):
+        begun, kept = any(path.name != _RECORD for path in folder.iterdir()), read_json(record)
+        if begun and hash_json({key: kept.get(key) for key in identity}) != hash_json(identity):
             raise ConfigError(
                 f"{folder} holds a training of other data, another encoder or another recipe; choose another folder, "
                 "or remove it"

@@ -19,6 +19,7 @@ from luneta.encoders.registry import load_encoder
 from luneta.errors import ConfigError, DatasetError
 from luneta.finetuning import Recipe, finetune
 from luneta.finetuning import run as module
+from luneta.finetuning.material import features
 from luneta.finetuning.parts import apart, broken_pictures
 from luneta.finetuning.prediction import Prediction, last_off, predict, scratch
 from luneta.finetuning.run import predict_cost
@@ -167,6 +168,44 @@ def test_foreign_folders_are_left_alone(encoder: Encoder, tmp_path: Path) -> Non
     module.claim(tmp_path / "other", {"recipe": 1})
     with pytest.raises(ConfigError, match="holds a training of other data"):
         finetune(encoder, pairs(12), out=tmp_path / "other", recipe=QUICK)
+
+
+class Killed(Exception):
+    """What a test stops a training with."""
+
+
+def killed(*_: Any, **__: Any) -> None:
+    raise Killed
+
+
+def test_other_parts_are_another_training(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures near those of the test part leave training only where near ones are looked for."""
+    test, how = pairs(4, start=30, name="test"), replace(QUICK, method="head")
+    copy = Held("copy", painting(30, 40).resize((50, 50)))
+    data = gallery([copy, *pairs(20).images], [["w"], *([text] for text in pairs(20).texts)])
+    monkeypatch.setattr(module.Training, "run", killed)
+    with pytest.raises(Killed):
+        finetune(encoder, data, out=tmp_path / "out", recipe=how, test=test, near=False)
+    (tmp_path / "out" / "training").mkdir()
+    with pytest.raises(ConfigError, match="holds a training of other data"):
+        finetune(encoder, data, out=tmp_path / "out", recipe=how, test=test, near=True)
+    monkeypatch.setattr(module, "_plan", lambda *a, plan=module._plan, **k: replace(plan(*a, **k), parts=other))
+    other = apart(pairs(12), None, None, False, 0)
+    with pytest.raises(ConfigError, match="holds a training of other data"):
+        finetune(encoder, data, out=tmp_path / "out", recipe=how, test=test, near=False)
+
+
+def test_features_are_of_the_pictures_that_are_learnt_from(
+    tiny_checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    ours = opened(tiny_checkpoint("clip"))
+    first, second = (training(ours, pairs(6, start=start), tmp_path / "training", method="head") for start in (0, 6))
+    seen = [one._features("image") for one in (first, second)]
+    for one, found in zip((first, second), seen, strict=True):
+        np.testing.assert_allclose(found, features(ours, one.dataset, "image"), atol=1e-6)
+    for path in (tmp_path / "training").glob("features-*"):
+        np.save(path, seen[0][:3])
+    np.testing.assert_allclose(first._features("image"), seen[0], atol=1e-6)
 
 
 @pytest.mark.parametrize("recipe", [{}, {"method": "lora", "micro_batch": 4}, {"method": "head"}])
