@@ -19,6 +19,7 @@ from luneta.evaluation import evaluate
 from luneta.leakage import find_leakage
 from luneta.metrics import recall_at
 from luneta.report.leakage import write_leakage
+from luneta.results import load_evaluation
 from luneta.stats import bootstrap
 from luneta.types import DIRECTIONS
 from pages import read
@@ -160,11 +161,16 @@ def test_leaked_captions_are_counted_apart() -> None:
     assert counts == {("image", 1), ("image or caption", 2)}
 
 
-def test_an_evaluation_without_its_unreadable_images_fits() -> None:
+@pytest.mark.parametrize("near", [True, False])  # without near nothing but the encoder decodes pictures
+def test_an_evaluation_without_its_unreadable_images_fits(tmp_path: Path, near: bool) -> None:
     test = world(10, broken=[3])
     evaluation = evaluate(ConceptEncoder(), test, max_bad_share=0.5)
-    found = find_leakage(part(test, [0, 3]), test, evaluation=evaluation)
-    assert {(one.n_leaked, one.n_queries) for one in found.inflations} == {(1, 9)}
+    evaluation.save(tmp_path / "result.json")
+    train = part(test, [0, 3])
+    groups = find_groups((train, test), near=near)
+    for scored in (evaluation, load_evaluation(tmp_path / "result.json")):
+        found = find_leakage(train, test, groups=groups, evaluation=scored)
+        assert {(one.n_leaked, one.n_queries) for one in found.inflations} == {(1, 9)}
 
 
 def test_an_evaluation_of_other_data_is_refused() -> None:
@@ -281,6 +287,7 @@ def test_near_vectors_are_further_evidence(two_folders: list[str]) -> None:
     for more, expected in (
         ([], {}),
         (encoder, {}),
+        ([*encoder, "--no-near", "--same-item", "sku"], {"item": 1}),
         ([*encoder, "--vectors", "--least-cosine", "0.9999"], {"vectors": 1}),
         ([*encoder, "--vectors", "--least-cosine", "0.98"], {"vectors": 2}),
         ([*encoder, "--vectors", "--least-cosine", "0.9999", "--same-item", "sku"], {"vectors": 1, "item": 1}),
@@ -289,7 +296,7 @@ def test_near_vectors_are_further_evidence(two_folders: list[str]) -> None:
         assert done.exit_code == 0, done.output
         found = json.loads(Path("leak.json").read_text())
         assert found["counts"] == expected, more
-        assert found["unreadable"] == 2
+        assert found["unreadable"] == (0 if "--no-near" in more else 2)
         assert bool(found["inflation"]) == bool(expected)
     shown = [(one["test_name"].rpartition("/")[2], one["kind"]) for one in found["images"]]
     assert shown == [("0.png", "item"), ("1.png", "vectors")]

@@ -246,23 +246,28 @@ def _leaked(
 
 
 def _evaluated(groups: Groups, evaluation: Evaluation) -> tuple[Indexes, Indexes]:
-    """Images and texts of the test set that the evaluation ranked: all, or all that can be decoded."""
+    """Images and texts of the test set that the evaluation ranked: all but what it could not decode."""
     test = groups.datasets[1]
-    broken = [item.index for item in groups.unreadable if item.dataset == 1]
-    for left_out in ([], broken):
-        keep = np.ones(test.n_images, dtype=bool)
-        keep[left_out] = False
-        texts = np.unique(test.pairs[keep[test.pairs[:, 1]], 0])
-        sizes = len(texts), int(keep.sum())
-        if sizes == tuple(evaluation.rankings[direction].n_queries for direction in DIRECTIONS):
-            measured = test.without_images(left_out) if left_out else test
-            if measured.fingerprint == evaluation.dataset["fingerprint"]:
-                return np.flatnonzero(keep), texts
+    left_out = _left_out(test, evaluation)
+    images, texts = test.remaining(left_out)
+    sizes = len(texts), len(images)
+    if sizes == tuple(evaluation.rankings[direction].n_queries for direction in DIRECTIONS):
+        measured = test.without_images(left_out) if left_out else test
+        if measured.fingerprint == evaluation.dataset["fingerprint"]:
+            return images, texts
     raise ProtocolMismatchError(
         f"the evaluation is of {evaluation.dataset['n_images']} images and {evaluation.dataset['n_texts']} texts "
         f"of {evaluation.dataset['name']}, not of {test.name} ({test.n_images} and {test.n_texts}); open the test set "
         "as it was evaluated, with the same split, columns, limit and seed"
     )
+
+
+def _left_out(test: ImageTextDataset, evaluation: Evaluation) -> list[int]:
+    """Images of the test set that the evaluation wrote down as skipped; the folder may have been named otherwise."""
+    added = set(evaluation.skipped) - set(test.skipped)
+    skipped = {(row.row, row.source.rpartition("/")[2]) for row in added}
+    labels = (image.label.rpartition("/")[2] for image in test.images)
+    return [i for i, at in enumerate(zip(test.image_rows.tolist(), labels, strict=True)) if at in skipped]
 
 
 def _inflation(
