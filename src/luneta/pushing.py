@@ -6,7 +6,7 @@ import io
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,19 @@ from luneta.artifacts import write_text
 from luneta.data.dataset import ImageTextDataset
 from luneta.data.references import EncodedImageRef
 from luneta.encoders.checkpoints import open_folder
+from luneta.encoders.files import all_files
 from luneta.errors import ArtifactError, ConfigError, UnreachableError
 from luneta.progress import track
 from luneta.types import ImageRef
 
 _REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
-_NOT_OURS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", ".*", "**/.*")
 SHARD_BYTES = 400 * 2**20
 
 
 def push_checkpoint(folder: Path, to: str, *, private: bool = True) -> str:
-    """Upload a checkpoint folder to the hub.
+    """Upload a checkpoint to the hub: configuration, weights, tokenizer, processor, card and licence.
+
+    Nothing else that lies in the folder leaves the machine.
 
     Args:
         folder: what `finetune` or `save_pretrained` wrote; weights as safetensors.
@@ -40,8 +42,8 @@ def push_checkpoint(folder: Path, to: str, *, private: bool = True) -> str:
         UnreachableError: the hub cannot be reached, or refuses.
     """
     _check_name(to)
-    open_folder(str(folder), folder)
-    return _upload(folder, to, "model", private)
+    checkpoint = open_folder(str(folder), folder)
+    return _upload({path.name: path for path in all_files(checkpoint)}, to, "model", private)
 
 
 def push_dataset(dataset: ImageTextDataset, to: str, *, private: bool = True) -> str:
@@ -61,8 +63,10 @@ def push_dataset(dataset: ImageTextDataset, to: str, *, private: bool = True) ->
     """
     _check_name(to)
     with tempfile.TemporaryDirectory(prefix="luneta-push-") as temporary:
-        write_dataset(dataset, Path(temporary), to.partition("/")[2])
-        return _upload(Path(temporary), to, "dataset", private)
+        folder = Path(temporary)
+        write_dataset(dataset, folder, to.partition("/")[2])
+        files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+        return _upload(files, to, "dataset", private)
 
 
 def write_dataset(dataset: ImageTextDataset, folder: Path, title: str) -> None:
@@ -156,17 +160,20 @@ def _check_name(to: str) -> None:
         raise ConfigError(f"{to!r} is no repository of the hub; expected owner/name")
 
 
-def _upload(folder: Path, to: str, kind: str, private: bool) -> str:
-    from huggingface_hub import HfApi
+def _upload(files: Mapping[str, Path], to: str, kind: str, private: bool) -> str:
+    """Send files, by their names in the repository, in one commit; its address."""
+    from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
     api = HfApi()
     try:
         api.create_repo(to, repo_type=kind, private=private, exist_ok=True)
-        commit = api.upload_folder(
-            repo_id=to, folder_path=folder, repo_type=kind, ignore_patterns=list(_NOT_OURS),
+        commit = api.create_commit(
+            to,
+            [CommitOperationAdd(path_in_repo=name, path_or_fileobj=path) for name, path in files.items()],
+            repo_type=kind,
             commit_message="Upload with Luneta",
-        )  # fmt: skip
+        )
     except HfHubHTTPError as error:
         raise UnreachableError(
             f"the hub refuses {to}: {error.server_message or error}. Is there a token with write access (hf auth "

@@ -19,6 +19,8 @@ from PIL import Image
 
 from checkpoints import make_checkpoint
 from luneta.data.sources import open_dataset
+from luneta.encoders.checkpoints import open_folder
+from luneta.encoders.files import all_files
 from luneta.pushing import write_dataset
 
 TOKEN = "hf_" + "a" * 34
@@ -124,14 +126,37 @@ def photos(tmp_path: Path) -> Path:
 
 def test_a_checkpoint_arrives_as_it_is(hub: Hub, tmp_path: Path) -> None:
     folder = make_checkpoint("clip", tmp_path / "clip")
-    (folder / "training_args.bin").write_bytes(b"a pickle")
+    (folder / "README.md").write_text("# card")
+    (folder / "LICENSE").write_text("free")
+    own = {path.name: path.read_bytes() for path in folder.iterdir()}
+    _beside_it(folder)
     done = hub.run("push", str(folder), "--to", "me/mine", home=tmp_path / "home")
     assert done.returncode == 0, done.stderr
     assert "/me/mine/commit/" in done.stdout
     assert [(one["organization"], one["name"]) for one in hub.created] == [("me", "mine")]
     assert "private" in json.dumps(hub.created)
     kept = hub.files["models", "me/mine"]
-    assert kept == {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "training_args.bin"}
+    assert kept == own
+
+
+def test_a_checkpoint_in_shards_arrives_with_its_index(tmp_path: Path) -> None:
+    folder = make_checkpoint("clip", tmp_path / "clip")
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
+    index = {"weight_map": {"logit_scale": "model-00001-of-00001.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    own = sorted(path.name for path in folder.iterdir())
+    _beside_it(folder)
+    assert sorted(path.name for path in all_files(open_folder("clip", folder))) == own
+
+
+def _beside_it(folder: Path) -> None:
+    """What may lie in such a folder and is nobody else's business."""
+    for name in ("credentials.json", "id_rsa", "notes.txt", "optimizer.pt", "x.pickle", "x.joblib", ".env", "token",
+                 "training_args.bin", "modeling.py", "other.safetensors", "me.jpg"):  # fmt: skip
+        (folder / name).write_bytes(b"private")
+    for name in ("photos/me.jpg", "checkpoint-5/config.json", "checkpoint-5/model.safetensors"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"private")
 
 
 def test_a_data_set_arrives_and_is_read_again(hub: Hub, photos: Path, tmp_path: Path) -> None:
