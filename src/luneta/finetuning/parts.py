@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from luneta.artifacts import hash_json
 from luneta.data.dataset import ImageTextDataset, Indexes
-from luneta.data.groups import find_groups
+from luneta.data.groups import Groups, find_groups
 from luneta.decoding import in_order
 from luneta.errors import DatasetError, ImageError
 from luneta.finetuning.recipe import Method
@@ -68,7 +68,7 @@ def apart(
         seed: of what is taken out for validation.
 
     Raises:
-        DatasetError: nothing is left to learn from, or too many pictures cannot be read.
+        DatasetError: nothing is left to learn from or to validate on, or too many pictures cannot be read.
     """
     others = [data for data in (validation, test) if data is not None]
     groups = find_groups([train, *others], near=near, seed=seed)
@@ -98,11 +98,67 @@ def apart(
     learnt = train.without_images(np.flatnonzero(dropped).tolist()) if dropped.any() else train
     own = own[kept]
     if validation is not None:
-        return Parts(learnt, sample(readable(validation), seed), own, int(leaked.sum()))
+        return Parts(learnt, sample(_without_tested(validation, groups), seed), own, int(leaked.sum()))
     held_out = _held_out(own, seed)
     inside = learnt.without_images(np.flatnonzero(held_out).tolist())
     outside = learnt.without_images(np.flatnonzero(~held_out).tolist())
     return Parts(inside, sample(outside, seed), own[~held_out], int(leaked.sum()))
+
+
+def _without_tested(validation: ImageTextDataset, groups: Groups) -> ImageTextDataset:
+    """The validation part, second of what was grouped, less what the test part holds, the third if there is one.
+
+    Checkpoint and mixture are chosen on it: chosen on the pictures of the proof, they would flatter it.
+    """
+    tested = [*groups.image_groups[2:], *groups.text_groups[2:]]
+    shared = np.isin(groups.image_groups[1], np.concatenate([np.empty(0, dtype=np.int64), *tested]))
+    if shared.all():
+        raise DatasetError(
+            f"nothing is left of {validation.name} to validate on: the test part holds all of it. Take other pictures, "
+            "or name none: a tenth of the training part is taken"
+        )
+    if shared.any():
+        logger.warning(
+            "%d of %d validation images are left out: the test part has the same picture or caption",
+            int(shared.sum()), len(shared),
+        )  # fmt: skip
+    return readable(validation.without_images(np.flatnonzero(shared).tolist()))
+
+
+def not_learnt(
+    keep: Sequence[ImageTextDataset], train: ImageTextDataset, near: bool, seed: int
+) -> list[ImageTextDataset]:
+    """Of other data sets, the pictures that are not learnt from: on those alone can be seen what is forgotten.
+
+    Captions join nothing here: of other languages or styles they are other captions of the same pictures.
+
+    Args:
+        keep: the data sets.
+        train: the training part.
+        near: near-identical pictures are the same thing.
+        seed: of the search for them, and of the pictures that are measured where there are many.
+
+    Raises:
+        DatasetError: nothing is left of one of them.
+    """
+    if not keep:
+        return []
+    learnt, *others = find_groups([train, *keep], near=near, captions=False, seed=seed).image_groups
+    left = []
+    for data, own in zip(keep, others, strict=True):
+        shared = np.isin(own, learnt)
+        if shared.all():
+            raise DatasetError(
+                f"nothing is left of {data.name} to see on what is forgotten: all its pictures are learnt from. Take a "
+                "split or pictures that are not in the training part"
+            )
+        if shared.any():
+            logger.info(
+                "%s: recall is measured on %d of %d images; the others are learnt from",
+                data.name, int((~shared).sum()), len(shared),
+            )  # fmt: skip
+        left.append(sample(readable(data.without_images(np.flatnonzero(shared).tolist())), seed))
+    return left
 
 
 def _held_out(groups: Indexes, seed: int) -> Any:

@@ -22,7 +22,7 @@ from luneta.finetuning import processes
 from luneta.finetuning.card import card
 from luneta.finetuning.interpolation import TARGET, Point, choose, curve, mixed
 from luneta.finetuning.keeping import last_checkpoint
-from luneta.finetuning.parts import Parts, apart, readable, sample, warn_of_cut_captions, warn_of_little
+from luneta.finetuning.parts import Parts, apart, not_learnt, warn_of_cut_captions, warn_of_little
 from luneta.finetuning.prediction import Prediction, predict, scratch
 from luneta.finetuning.recipe import Recipe
 from luneta.finetuning.training import Training, check_claim, claim
@@ -122,14 +122,15 @@ def finetune(
         recipe: how; None trains everything with careful defaults.
         validation: what recall is measured on as it goes; None takes a tenth of `train`, by groups.
         test: what the proof is measured on, before and after; None gives no proof.
-        keep: data sets whose recall should not fall: other languages, other styles.
+        keep: data sets whose recall should not fall: other languages, other styles. It is measured on what of them is
+            not learnt from.
         allowed_loss: how much recall@1 on any of `keep` may fall.
         near: look for near-identical pictures too when parts are kept apart, which decodes every picture.
         prices: of the machine's hours.
 
     Raises:
         ConfigError: an encoder that cannot be trained, a recipe that does not fit, a folder that holds other things.
-        DatasetError: nothing is left to learn from.
+        DatasetError: nothing is left to learn from, to validate on or to measure of `keep`.
         TrainingError: the training came to nothing.
     """
     recipe, out = recipe or Recipe(), Path(out)
@@ -246,7 +247,7 @@ def _plan(
     parts = apart(train, validation, test, near, recipe.seed)
     warn_of_little(parts.train, recipe.method)
     warn_of_cut_captions(encoder, parts.train)
-    return _Plan(encoder, parts, [sample(readable(data), recipe.seed) for data in keep], recipe)
+    return _Plan(encoder, parts, not_learnt(keep, parts.train, near, recipe.seed), recipe)
 
 
 def _name_of(data: ImageTextDataset, taken: Mapping[str, Any]) -> str:

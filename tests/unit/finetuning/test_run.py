@@ -20,7 +20,7 @@ from luneta.errors import ConfigError, DatasetError
 from luneta.finetuning import Recipe, finetune
 from luneta.finetuning import run as module
 from luneta.finetuning.material import features
-from luneta.finetuning.parts import apart, broken_pictures
+from luneta.finetuning.parts import apart, broken_pictures, not_learnt
 from luneta.finetuning.prediction import Prediction, last_off, predict, scratch
 from luneta.finetuning.run import predict_cost
 from luneta.types import Encoder
@@ -168,6 +168,31 @@ def test_foreign_folders_are_left_alone(encoder: Encoder, tmp_path: Path) -> Non
     module.claim(tmp_path / "other", {"recipe": 1})
     with pytest.raises(ConfigError, match="holds a training of other data"):
         finetune(encoder, pairs(12), out=tmp_path / "other", recipe=QUICK)
+
+
+def test_what_chooses_shares_nothing_with_the_proof(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "luneta")
+    validation, test = pairs(8, start=28, name="val"), pairs(8, start=34, name="test")
+    parts = apart(pairs(20), validation, test, False, 0)
+    labels = {ref.label for ref in parts.validation.images}
+    assert labels == {f"picture {i}" for i in range(28, 34)}
+    assert "2 of 8 validation images are left out" in caplog.text
+    with pytest.raises(DatasetError, match="nothing is left of test to validate on"):
+        apart(pairs(20), test, test, False, 0)
+
+
+def test_what_is_forgotten_is_measured_on_what_is_not_learnt() -> None:
+    """Equal pictures, and near ones, under captions of their own."""
+    train = pairs(10)
+    resized = Held("copy", painting(3, 40).resize((50, 50)))
+    kept = gallery([*pairs(14).images, resized], [[f"zzz {i}"] for i in range(15)], name="other language")
+    for near, expected in ((True, [10, 11, 12, 13]), (False, [10, 11, 12, 13, "copy"])):
+        (left,) = not_learnt([kept], train, near, 0)
+        assert [ref.label for ref in left.images] == [f"picture {i}" if i != "copy" else i for i in expected]
+    same_captions = gallery(list(pairs(4, start=20).images), [[text] for text in train.texts[:4]])
+    assert not_learnt([same_captions], train, False, 0)[0].n_images == 4
+    with pytest.raises(DatasetError, match="all its pictures are learnt from"):
+        not_learnt([same_captions, gallery(list(train.images), [[str(i)] for i in range(10)])], train, False, 0)
 
 
 class Killed(Exception):
