@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from luneta.artifacts import atomic_folder, write_json, write_text
 from luneta.encoders.checkpoints import Checkpoint
+from luneta.encoders.files import kept_files
 from luneta.encoders.preprocessing import ImagePreparation
 from luneta.encoders.texts import TextPreparation
 from luneta.encoders.towers import Towers
@@ -26,17 +27,6 @@ if TYPE_CHECKING:
 
     from luneta.encoders.hf import HFEncoder
     from luneta.types import Encoder
-
-_NOT_COPIED = (
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "*.bin",
-    "*.msgpack",
-    "*.h5",
-    "config.json",
-    "README.md",
-    ".*",
-)
 
 
 class HFTrainable:
@@ -51,7 +41,7 @@ class HFTrainable:
         self, encoder: HFEncoder, checkpoint: Checkpoint, texts: TextPreparation, images: ImagePreparation
     ) -> None:
         self._encoder, self._checkpoint, self._texts, self._images = encoder, checkpoint, texts, images
-        self.towers = Towers(load_model(checkpoint), checkpoint.family)
+        self.towers = Towers(load_model(checkpoint).to(encoder._device), checkpoint.family)
 
     @property
     def model(self) -> nn.Module:
@@ -121,6 +111,8 @@ class HFTrainable:
     def save(self, folder: Path, weights: Mapping[str, Tensor], card: str) -> None:
         """Write a whole checkpoint that transformers loads: weights, configuration, processor, tokenizer, card.
 
+        Of the folder it came from these are taken, and the licence; nothing else that lies there.
+
         Args:
             folder: written whole or not at all; one that exists is replaced.
             weights: of the model, by name.
@@ -129,9 +121,9 @@ class HFTrainable:
         Raises:
             ArtifactError: it cannot be written.
         """
-        source = self._checkpoint.folder
         with atomic_folder(folder) as new:
-            shutil.copytree(source, new, ignore=shutil.ignore_patterns(*_NOT_COPIED), dirs_exist_ok=True)
+            for path in kept_files(self._checkpoint.folder):
+                shutil.copyfile(path, new / path.name)
             save_file(
                 {name: w.contiguous() for name, w in weights.items()}, new / "model.safetensors", {"format": "pt"}
             )

@@ -114,6 +114,28 @@ def test_saved_unchanged_it_gives_the_same_vectors(encoder: HFEncoder, opened: H
     assert [path.name for path in tmp_path.iterdir()] == ["tuned"]
 
 
+def test_saving_takes_nothing_along_that_is_no_part_of_a_checkpoint(tmp_path: Path) -> None:
+    source = make_checkpoint("clip", tmp_path / "clip")
+    own = {path.name for path in source.iterdir()}
+    for name in (
+        "optimizer.pt",
+        "diary.txt",
+        "credentials.json",
+        "model.py",
+        "photos/me.jpg",
+        "checkpoint-5/vocab.txt",
+    ):
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).write_bytes(b"private")
+    (source / "LICENSE").write_text("free")
+    encoder = load_encoder(str(source), dtype="float32", device="cpu")
+    assert isinstance(encoder, HFEncoder)
+    opened = encoder.trainable()
+    opened.save(tmp_path / "tuned", opened.model.state_dict(), "card")
+    written = {path.relative_to(tmp_path / "tuned").as_posix() for path in (tmp_path / "tuned").rglob("*")}
+    assert written == own | {"README.md", "LICENSE"}
+
+
 def test_saving_replaces_a_folder_and_refuses_a_file(opened: HFTrainable, tmp_path: Path) -> None:
     folder = tmp_path / "tuned"
     folder.mkdir()
