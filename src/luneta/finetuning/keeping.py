@@ -44,7 +44,8 @@ class RunningAverage:
         self._n_steps += 1
         decay = min(self._decay, (1 + self._n_steps) / (10 + self._n_steps))
         for name, parameter in trained(self._model).items():
-            self._average[name].lerp_(parameter.detach(), 1 - decay)
+            own = self._average[name].to(parameter.device)  # the Trainer moves the model, and files are read to the CPU
+            self._average[name] = own.lerp_(parameter.detach(), 1 - decay)
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:

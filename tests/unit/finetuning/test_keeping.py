@@ -45,6 +45,15 @@ def test_the_average_against_a_loop(decay: float, tmp_path: Path) -> None:
     assert torch.equal(model.weight, now)
 
 
+def test_the_average_goes_where_the_model_goes() -> None:
+    """No other device than "meta" is everywhere; what is computed there has no numbers."""
+    model = model_and_locked()
+    average = RunningAverage(model, 0.9)
+    model.to("meta")
+    average.update()
+    assert {tensor.device.type for tensor in average._average.values()} == {"meta"}
+
+
 def test_without_an_average_nothing_changes(tmp_path: Path) -> None:
     model = model_and_locked()
     average = RunningAverage(model, None)

@@ -304,6 +304,12 @@ def test_what_does_not_fit_the_checkpoint_is_refused(make: Make) -> None:
         make("siglip2-naflex", drop_patches=0.5).run()
 
 
+def test_the_model_is_trained_where_the_encoder_computes(tiny_checkpoint: Callable[[str], Path]) -> None:
+    encoder: Any = load_encoder(str(tiny_checkpoint("clip")), dtype="float32", device="cpu")
+    encoder._device = torch.device("meta")
+    assert {tensor.device.type for tensor in encoder.trainable().model.state_dict().values()} == {"meta"}
+
+
 def test_dropped_patches_train(make: Make) -> None:
     found = make("clip", pairs(8), drop_patches=0.5, steps=2)
     assert all(bool(tensor.isfinite().all()) for tensor in found.run().values())
