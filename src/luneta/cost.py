@@ -188,7 +188,7 @@ def ledger_path() -> Path:
 
 def ledger_is_wanted() -> bool:
     """Whether somebody keeps a ledger here: commands that leave nothing else behind do not begin one."""
-    return "LUNETA_LEDGER" in os.environ or ledger_path().parent.is_dir()
+    return "LUNETA_LEDGER" in os.environ or ledger_path().is_file()
 
 
 @contextlib.contextmanager

@@ -113,11 +113,16 @@ def test_a_ledger_is_begun_only_where_one_is_kept(tmp_path: Path, monkeypatch: p
     monkeypatch.delenv("LUNETA_LEDGER")
     assert not ledger_is_wanted()
     (tmp_path / "runs").mkdir()
-    assert ledger_is_wanted()
+    assert not ledger_is_wanted()  # a folder of that name may hold anything
     with entered("finetune", {}, device="cpu", prices=Prices(), written=False) as going:
         going.facts["x"] = 1
     assert going.facts["wall_s"] > 0
     assert not list((tmp_path / "runs").iterdir())
+    (tmp_path / "runs" / "ledger.jsonl").touch()
+    assert ledger_is_wanted()
+    (tmp_path / "runs" / "ledger.jsonl").unlink()
+    monkeypatch.setenv("LUNETA_LEDGER", "elsewhere.jsonl")
+    assert ledger_is_wanted()
 
 
 def test_prices() -> None:

@@ -73,7 +73,9 @@ def test_the_verb_and_evaluations_in_the_ledger(tmp_path: Path, monkeypatch: pyt
     assert run.invoke(app, ["costs"]).exit_code == 2
     assert run.invoke(app, evaluated).exit_code == 0
     assert not (tmp_path / "runs").exists()  # nobody keeps a ledger here
-    (tmp_path / "runs").mkdir()
+    assert run.invoke(app, [*evaluated, "--trec", "runs"]).exit_code == 0
+    assert not (tmp_path / "runs" / "ledger.jsonl").exists()  # nor is it one because a folder is named so
+    (tmp_path / "runs" / "ledger.jsonl").touch()
     assert run.invoke(app, evaluated).exit_code == 0
     with pytest.raises(ValueError, match="x"), entered("finetune", {}, device="cpu", prices=Prices(1.0)):
         raise ValueError("x")
