@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import platform
 import threading
@@ -22,6 +23,8 @@ from luneta.types import DIRECTIONS
 
 if TYPE_CHECKING:
     from luneta.results import Evaluation
+
+logger = logging.getLogger("luneta")
 
 LEDGER = "runs/ledger.jsonl"
 """Where runs are written down, unless LUNETA_LEDGER names another file."""
@@ -203,7 +206,7 @@ def entered(kind: str, about: Mapping[str, Any], *, device: str, prices: Prices,
         written: False measures and writes nothing, as in all but one of several processes.
 
     Raises:
-        ArtifactError: the ledger cannot be written.
+        ArtifactError: the ledger cannot be written when the run begins; when it ends, that is only a warning.
     """
     number = uuid.uuid4().hex[:12]
     write = _append if written else _forget
@@ -224,7 +227,10 @@ def entered(kind: str, about: Mapping[str, Any], *, device: str, prices: Prices,
         finally:
             run.facts.update(_used(meter, prices))
             said = {} if error is None else {"error": error}
-            write({"id": run.id, "event": "end", "status": status, "at": _now(), **said, **run.facts})
+            try:
+                write({"id": run.id, "event": "end", "status": status, "at": _now(), **said, **run.facts})
+            except ArtifactError as problem:  # the work is done, or an error of its own is on its way
+                logger.warning("%s Without its end it counts as one that was killed.", problem)
 
 
 def _used(meter: Meter, prices: Prices) -> dict[str, Any]:

@@ -108,6 +108,31 @@ def test_no_ledger_and_no_place_for_one(ledger: Path, monkeypatch: pytest.Monkey
         run()
 
 
+@pytest.mark.parametrize("error", [None, ValueError("its own"), KeyboardInterrupt("its own")])
+def test_a_ledger_lost_on_the_way_takes_nothing_with_it(
+    ledger: Path, caplog: pytest.LogCaptureFixture, error: BaseException | None
+) -> None:
+    """Neither the result nor the run's own error."""
+    results = []
+
+    def work() -> None:
+        with entered("finetune", {}, device="cpu", prices=Prices()) as going:
+            ledger.unlink()
+            ledger.mkdir()
+            if error is not None:
+                raise error
+        results.append(going.facts["wall_s"])
+
+    if error is None:
+        work()
+        assert results[0] > 0
+    else:
+        with pytest.raises(type(error), match="its own"):
+            work()
+    assert "cannot be written down in" in caplog.text
+    assert "LUNETA_LEDGER names another file" in caplog.text
+
+
 def test_a_ledger_is_begun_only_where_one_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LUNETA_LEDGER")
