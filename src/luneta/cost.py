@@ -271,7 +271,7 @@ def _append(record: Mapping[str, Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{path}.lock"), path.open("ab+") as stream:
-            _cut_half_line(stream)
+            _end_last_line(stream)
             stream.write(json.dumps(record).encode() + b"\n")
     except OSError as error:
         raise ArtifactError(
@@ -279,12 +279,19 @@ def _append(record: Mapping[str, Any]) -> None:
         ) from error
 
 
-def _cut_half_line(stream: Any) -> None:
-    """A process that died in writing left half a line, which would spoil the next."""
+def _end_last_line(stream: Any) -> None:
+    """Cut half a line, left by a process that died in writing; end a whole one, as editors leave it."""
     stream.seek(0)
     content = stream.read()
-    if content and not content.endswith(b"\n"):
-        stream.truncate(content.rfind(b"\n") + 1)
+    if not content or content.endswith(b"\n"):
+        return
+    start = content.rfind(b"\n") + 1
+    try:
+        json.loads(content[start:])
+    except ValueError:
+        stream.truncate(start)
+    else:
+        stream.write(b"\n")
 
 
 def read_ledger(path: Path | None = None) -> list[Entry]:

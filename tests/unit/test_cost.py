@@ -100,6 +100,14 @@ def test_half_a_line_is_a_crash_and_damage_is_said(ledger: Path) -> None:
         read_ledger()
 
 
+def test_a_last_line_without_its_newline_is_kept(ledger: Path) -> None:
+    """Some editors write none."""
+    run("first", recall=0.5)
+    ledger.write_bytes(ledger.read_bytes().rstrip(b"\n"))
+    run("second")
+    assert [(entry.kind, entry.status) for entry in read_ledger()] == [("first", "finished"), ("second", "finished")]
+
+
 def test_no_ledger_and_no_place_for_one(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ArtifactError, match="there is no ledger at"):
         read_ledger()
