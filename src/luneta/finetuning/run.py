@@ -171,7 +171,7 @@ def finetune(
         if main:
             trainable.save(out / "model", mixed(start, end, chosen.alpha), card="")
         processes.wait()
-        tuned = load_encoder(str(out / "model"), device=encoder.spec.device)
+        tuned = load_encoder(str(out / "model"), dtype=encoder.spec.dtype, device=encoder.spec.device)
         before, after = (None if test is None else evaluate(one, test) for one in (encoder, tuned))
         if before is not None and after is not None:
             run.facts.update(quality(after), recall_untrained=mean_recall(before))

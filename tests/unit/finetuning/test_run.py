@@ -15,6 +15,7 @@ import torch
 
 from luneta.cost import Prices, entered, read_ledger
 from luneta.data.dataset import ImageTextDataset
+from luneta.encoders import precision
 from luneta.encoders.registry import load_encoder
 from luneta.errors import ConfigError, DatasetError
 from luneta.finetuning import Recipe, finetune
@@ -71,6 +72,16 @@ def test_the_whole_way(encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptu
     assert not (tmp_path / "out" / "training").exists()
     with pytest.raises(ConfigError, match="holds a finished fine-tuning; choose another folder"):
         finetune(encoder, shared, out=tmp_path / "out", recipe=QUICK)
+
+
+def test_before_and_after_are_computed_alike(
+    tiny_checkpoint: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where "auto" is another number format than the encoder's."""
+    encoder = load_encoder(str(tiny_checkpoint("clip")), dtype="float32", device="cpu")
+    monkeypatch.setattr(precision, "computes_bfloat16", lambda device: True)
+    found = finetune(encoder, pairs(12), out=tmp_path / "out", recipe=QUICK)
+    assert found.encoder.spec.dtype == "float32"
 
 
 def facts_of(found: Any) -> list[float]:
