@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from luneta.artifacts import json_text
@@ -23,19 +24,23 @@ def _front_matter(base: EncoderSpec) -> Iterator[str]:
     yield "---"
     yield "library_name: transformers"
     yield "pipeline_tag: zero-shot-image-classification"
-    if base.name.count("/") == 1 and not base.name.startswith((".", "/")):
-        yield f"base_model: {base.name}"
+    if base.revision:
+        yield f"base_model: {base.name.partition('@')[0]}"
     yield "tags: [image-text-retrieval, luneta]"
     yield "---"
 
 
 def _body(found: FineTuning, base: EncoderSpec, data: ImageTextDataset) -> Iterator[str]:
     where = "".join(f", {key} {value}" for key, value in (("split", data.split), ("language", data.language)) if value)
-    yield f"# {base.name}, fine-tuned on {data.name}"
+    model, learnt = _public(base.name, base.revision), _public(data.name, data.revision)
+    yield f"# {model}, fine-tuned on {learnt}"
     yield ""
     revision = f" at revision {base.revision}" if base.revision else ""
-    yield f"Base: {base.name}{revision} (fingerprint {base.fingerprint[:12]})."
-    yield f"Data: {data.name}{where}: {found.n_train:,} images to learn from, {found.n_val:,} to validate on."
+    yield f"Base: {model}{revision} (fingerprint {base.fingerprint[:12]})."
+    yield (
+        f"Data: {learnt}{where} (fingerprint {data.fingerprint[:12]}): {found.n_train:,} images to learn from, "
+        f"{found.n_val:,} to validate on."
+    )
     if found.n_leaked:
         yield f"{found.n_leaked:,} images were left out of training: the validation or test part holds the same thing."
     if found.n_truncated:
@@ -45,7 +50,8 @@ def _body(found: FineTuning, base: EncoderSpec, data: ImageTextDataset) -> Itera
     yield ""
     proof = proof_grid(found)
     yield "No test part was given, so nothing is proved." if proof is None else proof.write("markdown")
-    yield curve_grid(found).write("markdown")
+    curve = curve_grid(found)
+    yield replace(curve, header=tuple(_public(name, None) for name in curve.header)).write("markdown")
     yield f"Cost: {cost_line(found)}"
     yield ""
     yield "## Recipe"
@@ -58,3 +64,8 @@ def _body(found: FineTuning, base: EncoderSpec, data: ImageTextDataset) -> Itera
     yield ""
     yield "It was measured on the data named above and nothing else; on other pictures and other words measure it anew."
     yield "The licence is that of the base checkpoint, and of the data it learnt from where that asks for it."
+
+
+def _public(name: str, revision: str | None) -> str:
+    """A name without the folders of this machine; only what comes from the hub has a revision, and keeps its owner."""
+    return name if revision else name.rstrip("/").rpartition("/")[2]

@@ -1,0 +1,44 @@
+"""What a model card tells of the machine it was written on: nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from luneta.finetuning import Recipe
+from luneta.finetuning.card import card
+from luneta.finetuning.interpolation import Point
+from luneta.finetuning.run import FineTuning
+from luneta.types import EncoderSpec
+from tuning import pairs
+from worlds import ConceptEncoder
+
+SPEC = EncoderSpec(name="/home/ana/clients/acme/model", embedding_dim=4, fingerprint="f" * 64)
+
+
+def written(base: EncoderSpec, **data: str) -> str:
+    points = [Point(alpha, {"target": 0.5, "/home/ana/keep/photos test en": 0.25}) for alpha in (0.0, 1.0)]
+    found = FineTuning(
+        folder=Path("out/model"), encoder=ConceptEncoder(), recipe=Recipe(), curve=points, chosen=points[1], n_steps=1,
+        n_train=9, n_val=2, n_leaked=0, n_truncated=0, before=None, after=None,
+        cost={"wall_s": 60.0, "device": "cpu", "peak_mib": 1.0},
+    )  # fmt: skip
+    return card(found, base, replace(pairs(3), **data))
+
+
+def test_folders_of_this_machine_stay_here() -> None:
+    text = written(SPEC, name="/home/ana/clients/acme/photos/")
+    assert "home" not in text
+    assert "acme" not in text
+    assert "# model, fine-tuned on photos\n" in text
+    assert "Base: model (fingerprint ffffffffffff)." in text
+    assert f"Data: photos (fingerprint {pairs(3).fingerprint[:12]}): 9 images" in text
+    assert "| photos test en" in text
+    assert "base_model" not in written(replace(SPEC, name="clients/model"), name="photos")
+
+
+def test_what_comes_from_the_hub_keeps_its_whole_name() -> None:
+    base = replace(SPEC, name="owner/clip@main", revision="c" * 40)
+    text = written(base, name="owner/photos", revision="d" * 40)
+    assert "base_model: owner/clip\n" in text
+    assert "fine-tuned on owner/photos\n" in text
