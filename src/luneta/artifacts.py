@@ -59,7 +59,8 @@ def atomic_paths(*targets: str | os.PathLike[str]) -> Iterator[list[Path]]:
 def atomic_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a new folder beside `target`; it takes the final name, whole, only if the block succeeds.
 
-    A folder that stands there is replaced; between its leaving and the new one's coming lies one rename.
+    A folder that stands there is replaced; between its leaving and the new one's coming lies one rename. If that
+    fails, the old one comes back.
 
     Raises:
         ArtifactError: it cannot be written, or a file is in its place.
@@ -80,9 +81,15 @@ def atomic_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
                 if path.is_file():
                     with path.open("rb") as stream:
                         os.fsync(stream.fileno())
+            old = Path(room) / "old"
             if place.exists():
-                place.rename(Path(room) / "old")
-            new.rename(place)
+                place.rename(old)
+            try:
+                new.rename(place)
+            except OSError:
+                if old.exists():  # it would go with the room
+                    old.rename(place)
+                raise
 
 
 def _beside(target: str | os.PathLike[str], stack: contextlib.ExitStack) -> tuple[Path, Path]:
