@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import platform
+import re
 import threading
 import time
 import uuid
@@ -31,8 +32,8 @@ LEDGER = "runs/ledger.jsonl"
 
 PRICES_OF = "2026-11"
 USD_PER_HOUR: Mapping[str, float] = {
-    "H200": 3.50, "H100": 2.50, "A100": 1.50, "L40S": 1.00, "A10": 0.80, "L4": 0.70, "V100": 0.70, "4090": 0.50,
-    "3090": 0.30, "T4": 0.35, "cpu": 0.10,
+    "H200": 3.50, "H100": 2.50, "A100": 1.50, "L40S": 1.00, "A10": 0.80, "A10G": 0.80, "L4": 0.70, "V100": 0.70,
+    "4090": 0.50, "3090": 0.30, "T4": 0.35, "cpu": 0.10,
 }  # fmt: skip
 """About what renting costs by the hour; a guess to begin with: say what you pay."""
 
@@ -59,7 +60,8 @@ class Prices:
         """{"usd_per_hour", "price_from", "usd", "brl"} of a time on a device."""
         rate, source = self.usd_per_hour, "given"
         if rate is None:
-            name = next((name for name in USD_PER_HOUR if name.lower() in device.lower()), None)
+            words = re.split(r"[^a-z0-9]+", device.lower())  # whole words: an L40 is no L4
+            name = next((name for name in USD_PER_HOUR if name.lower() in words), None)
             rate, source = (USD_PER_HOUR[name], f"table of {PRICES_OF}") if name else (None, "not known")
         usd = None if rate is None else rate * seconds / 3600
         brl = None if usd is None or self.brl_per_usd is None else usd * self.brl_per_usd

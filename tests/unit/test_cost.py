@@ -172,6 +172,19 @@ def test_prices() -> None:
             Prices(wrong)
 
 
+@pytest.mark.parametrize(
+    ("device", "name"),
+    [
+        ("NVIDIA L40", None), ("NVIDIA T400 4GB", None), ("NVIDIA RTX A1000 Laptop GPU", None),
+        ("NVIDIA GH200 480GB", None), ("NVIDIA A100-SXM4-80GB", "A100"), ("NVIDIA A10", "A10"), ("NVIDIA L40S", "L40S"),
+        ("NVIDIA L4", "L4"), ("Tesla T4", "T4"), ("Tesla V100-SXM2-16GB", "V100"), ("NVIDIA H100 80GB HBM3", "H100"),
+        ("NVIDIA H200", "H200"), ("NVIDIA GeForce RTX 3090", "3090"), ("cpu", "cpu"),
+    ],
+)  # fmt: skip
+def test_a_price_is_of_that_device_and_of_no_other(device: str, name: str | None) -> None:
+    assert Prices().of(3600, device)["usd"] == (None if name is None else cost.USD_PER_HOUR[name])
+
+
 def test_the_total_leaves_nothing_out(ledger: Path) -> None:
     run()
     with pytest.raises(ValueError, match="x"):
