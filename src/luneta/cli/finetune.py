@@ -150,12 +150,14 @@ def command(
         train, proof = _divided(whole, test, seed, near)
     opened, prices = options.open_encoder(encoder, "float32", device), Prices(usd_per_hour, brl_per_usd)
     if out is None or dry_run:
-        predicted = predict_cost(opened, train, recipe=recipe, test=proof, keep=kept, near=near, prices=prices)
+        predicted = predict_cost(
+            opened, train, recipe=recipe, test=proof, keep=kept, near=near, max_bad_share=max_bad_share, prices=prices
+        )
         Console().print(f"{encoder}: {predicted}", soft_wrap=True)
         return
     found = finetune(
         opened, train, out=out, recipe=recipe, test=proof, keep=kept, allowed_loss=allowed_loss, near=near,
-        prices=prices,
+        max_bad_share=max_bad_share, prices=prices,
     )  # fmt: skip
     if is_main():
         Console().print(found)

@@ -25,9 +25,6 @@ VAL_SHARE = 0.1
 MOST_VALIDATED = 1000
 """Images of the validation part that recall is measured on in training; more would cost time and change little."""
 
-MOST_BROKEN = 0.01
-"""More pictures than this share (and more than one) that cannot be read stop a training before it begins."""
-
 FEW: Mapping[Method, int] = {"full": 300, "lora": 100, "lit": 300, "head": 20}
 """Of fewer images a method learns more by heart than it understands."""
 
@@ -59,6 +56,7 @@ def apart(
     test: ImageTextDataset | None,
     near: bool,
     seed: int,
+    max_bad_share: float = 0.01,
 ) -> Parts:
     """Training and validation parts that share nothing with each other nor with the test part.
 
@@ -66,6 +64,7 @@ def apart(
         train, validation, test: as `finetune` takes them.
         near: near-identical pictures are the same thing.
         seed: of what is taken out for validation.
+        max_bad_share: more training pictures than this share (and more than one) that cannot be read are too many.
 
     Raises:
         DatasetError: nothing is left to learn from or to validate on, or too many pictures cannot be read.
@@ -76,7 +75,7 @@ def apart(
         unreadable = {item.index: reason for item, reason in groups.unreadable.items() if item.dataset == 0}
     else:
         unreadable = broken_pictures(train)
-    _check_readable(unreadable, train)
+    _check_readable(unreadable, train, max_bad_share)
     own = groups.image_groups[0]
     elsewhere = np.unique(
         np.concatenate([np.empty(0, dtype=np.int64), *groups.image_groups[1:], *groups.text_groups[1:]])
@@ -203,10 +202,10 @@ def readable(data: ImageTextDataset) -> ImageTextDataset:
     return data.without_images(list(broken)) if broken else data
 
 
-def _check_readable(broken: Mapping[int, str], train: ImageTextDataset) -> None:
+def _check_readable(broken: Mapping[int, str], train: ImageTextDataset, max_bad_share: float) -> None:
     if broken:
         logger.warning("%d of %d training images cannot be read and are left out", len(broken), train.n_images)
-    if len(broken) > max(1, MOST_BROKEN * train.n_images):
+    if len(broken) > max(1, max_bad_share * train.n_images):
         named = "; ".join(f"{train.images[i].label}: {reason}" for i, reason in list(broken.items())[:3])
         raise DatasetError(
             f"{len(broken)} of {train.n_images} images of {train.name} cannot be read ({named}). Repair or remove "

@@ -108,6 +108,7 @@ def finetune(
     keep: Sequence[ImageTextDataset] = (),
     allowed_loss: float = 0.03,
     near: bool = True,
+    max_bad_share: float = 0.01,
     prices: Prices | None = None,
 ) -> FineTuning:
     """Fine-tune an encoder on pairs of images and texts.
@@ -126,11 +127,14 @@ def finetune(
             not learnt from.
         allowed_loss: how much recall@1 on any of `keep` may fall.
         near: look for near-identical pictures too when parts are kept apart, which decodes every picture.
+        max_bad_share: above this share of pictures that cannot be read, in the training or the test part, nothing is
+            begun.
         prices: of the machine's hours.
 
     Raises:
         ConfigError: an encoder that cannot be trained, a recipe that does not fit, a folder that holds other things.
-        DatasetError: nothing is left to learn from, to validate on or to measure of `keep`.
+        DatasetError: nothing is left to learn from, to validate on or to measure of `keep`, or too many pictures
+            cannot be read.
         TrainingError: the training came to nothing.
     """
     recipe, out = recipe or Recipe(), Path(out)
@@ -150,10 +154,14 @@ def finetune(
     check_claim(out, identity)
     main = processes.is_main()
     with entered("finetune", about, device=encoder.spec.device, prices=prices, written=main) as run:
-        plan = _plan(encoder, train, validation, test, keep, near=near, recipe=recipe)
+        plan = _plan(
+            encoder, train, validation, test, keep, near=near, max_bad_share=max_bad_share, recipe=recipe
+        )  # fmt: skip
         predicted = plan.predict(test, run, prices)
         logger.info("%s: %s", encoder.spec.name, predicted)
         start_s, resumed = time.perf_counter(), last_checkpoint(out / "training") is not None
+        # First: a proof that cannot be given should not be found out after hours. Its vectors are kept.
+        before = None if test is None else evaluate(encoder, test, max_bad_share=max_bad_share)
         trainable, parts = encoder.trainable(), plan.parts
         measured_on = {TARGET: Validation(trainable, parts.validation, recipe.cached)}
         for data in plan.kept:
@@ -172,7 +180,7 @@ def finetune(
             trainable.save(out / "model", mixed(start, end, chosen.alpha), card="")
         processes.wait()
         tuned = load_encoder(str(out / "model"), dtype=encoder.spec.dtype, device=encoder.spec.device)
-        before, after = (None if test is None else evaluate(one, test) for one in (encoder, tuned))
+        after = None if test is None else evaluate(tuned, test, max_bad_share=max_bad_share)
         if before is not None and after is not None:
             run.facts.update(quality(after), recall_untrained=mean_recall(before))
         if not resumed:
@@ -201,6 +209,7 @@ def predict_cost(
     test: ImageTextDataset | None = None,
     keep: Sequence[ImageTextDataset] = (),
     near: bool = True,
+    max_bad_share: float = 0.01,
     prices: Prices | None = None,
 ) -> Prediction:
     """What `finetune` with the same arguments would take, from a rehearsal of a few steps.
@@ -211,7 +220,10 @@ def predict_cost(
     recipe, prices = recipe or Recipe(), prices or Prices()
     about = {"encoder": encoder.spec.name, "data": train.name, "method": recipe.method}
     with entered("predict", about, device=encoder.spec.device, prices=prices, written=ledger_is_wanted()) as run:
-        return _plan(encoder, train, validation, test, keep, near=near, recipe=recipe).predict(test, run, prices)
+        plan = _plan(
+            encoder, train, validation, test, keep, near=near, max_bad_share=max_bad_share, recipe=recipe
+        )  # fmt: skip
+        return plan.predict(test, run, prices)
 
 
 @dataclass(frozen=True)
@@ -240,11 +252,12 @@ def _plan(
     keep: Sequence[ImageTextDataset],
     *,
     near: bool,
+    max_bad_share: float,
     recipe: Recipe,
 ) -> _Plan:
     if not isinstance(encoder, TrainableEncoder):
         raise ConfigError(f"{encoder.spec.name} cannot be fine-tuned: only checkpoints of transformers can")
-    parts = apart(train, validation, test, near, recipe.seed)
+    parts = apart(train, validation, test, near, recipe.seed, max_bad_share)
     warn_of_little(parts.train, recipe.method)
     warn_of_cut_captions(encoder, parts.train)
     return _Plan(encoder, parts, not_learnt(keep, parts.train, near, recipe.seed), recipe)

@@ -84,6 +84,22 @@ def test_before_and_after_are_computed_alike(
     assert found.encoder.spec.dtype == "float32"
 
 
+def test_a_proof_that_cannot_be_given_is_found_out_first(encoder: Encoder, tmp_path: Path) -> None:
+    test = with_picture(pairs(10, start=30, name="test"), 0, Held("torn.jpg", None))
+    with pytest.raises(DatasetError, match="1 images that cannot be read"):
+        finetune(encoder, pairs(12), out=tmp_path / "out", recipe=QUICK, test=test)
+    assert not (tmp_path / "out").exists()
+    found = finetune(encoder, pairs(12), out=tmp_path / "out", recipe=QUICK, test=test, max_bad_share=0.1)
+    assert found.after is not None
+    assert found.after.dataset["n_images"] == 9
+    torn = pairs(12)
+    for i in range(3):
+        torn = with_picture(torn, i, Held(f"torn {i}", None))
+    with pytest.raises(DatasetError, match="3 of 12 images of pairs cannot be read"):
+        predict_cost(encoder, torn, recipe=QUICK, near=False)
+    assert apart(torn, None, None, False, 0, 0.3).train.n_images < 9
+
+
 def facts_of(found: Any) -> list[float]:
     return [found.after.metrics[d]["recall@1"].value for d in ("text_to_image", "image_to_text")]
 
