@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from luneta.artifacts import write_text
 from luneta.data.dataset import ImageTextDataset
@@ -19,6 +20,10 @@ from luneta.errors import ArtifactError, ConfigError, UnreachableError
 from luneta.progress import track
 from luneta.types import ImageRef
 
+if TYPE_CHECKING:
+    from huggingface_hub import DatasetInfo, HfApi, ModelInfo
+
+Kind = Literal["model", "dataset"]
 _REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 SHARD_BYTES = 400 * 2**20
 
@@ -31,19 +36,21 @@ def push_checkpoint(folder: Path, to: str, *, private: bool = True) -> str:
     Args:
         folder: what `finetune` or `save_pretrained` wrote; weights as safetensors.
         to: owner/name of the repository, made if there is none.
-        private: only its owner sees a new repository.
+        private: only its owner sees a new repository, and one that is there already must not be public.
 
     Returns:
         Address of the commit.
 
     Raises:
-        ConfigError: `to` is no owner/name.
+        ConfigError: `to` is no owner/name, or is public while `private`.
         EncoderError: the folder holds no checkpoint that loads.
         UnreachableError: the hub cannot be reached, or refuses.
     """
     _check_name(to)
     checkpoint = open_folder(str(folder), folder)
-    return _upload({path.name: path for path in all_files(checkpoint)}, to, "model", private)
+    there = _look_up(to, "model", private)
+    files = {path.name: path for path in all_files(checkpoint)}
+    return _upload(files, to, "model", create=there is None, private=private)
 
 
 def push_dataset(dataset: ImageTextDataset, to: str, *, private: bool = True) -> str:
@@ -52,21 +59,22 @@ def push_dataset(dataset: ImageTextDataset, to: str, *, private: bool = True) ->
     Args:
         dataset: what `open_dataset` returns.
         to: owner/name of the repository, made if there is none.
-        private: only its owner sees a new repository.
+        private: only its owner sees a new repository, and one that is there already must not be public.
 
     Returns:
         Address of the commit.
 
     Raises:
-        ConfigError: `to` is no owner/name.
+        ConfigError: `to` is no owner/name, or is public while `private`.
         UnreachableError: the hub cannot be reached, or refuses.
     """
     _check_name(to)
+    there = _look_up(to, "dataset", private)
     with tempfile.TemporaryDirectory(prefix="luneta-push-") as temporary:
         folder = Path(temporary)
         write_dataset(dataset, folder, to.partition("/")[2])
         files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-        return _upload(files, to, "dataset", private)
+        return _upload(files, to, "dataset", create=there is None, private=private)
 
 
 def write_dataset(dataset: ImageTextDataset, folder: Path, title: str) -> None:
@@ -160,20 +168,14 @@ def _check_name(to: str) -> None:
         raise ConfigError(f"{to!r} is no repository of the hub; expected owner/name")
 
 
-def _upload(files: Mapping[str, Path], to: str, kind: str, private: bool) -> str:
-    """Send files, by their names in the repository, in one commit; its address."""
-    from huggingface_hub import CommitOperationAdd, HfApi
+@contextlib.contextmanager
+def _hub(to: str) -> Iterator[HfApi]:
+    """The hub, and what it says of our requests as errors of ours."""
+    from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
-    api = HfApi()
     try:
-        api.create_repo(to, repo_type=kind, private=private, exist_ok=True)
-        commit = api.create_commit(
-            to,
-            [CommitOperationAdd(path_in_repo=name, path_or_fileobj=path) for name, path in files.items()],
-            repo_type=kind,
-            commit_message="Upload with Luneta",
-        )
+        yield HfApi()
     except HfHubHTTPError as error:
         raise UnreachableError(
             f"the hub refuses {to}: {error.server_message or error}. Is there a token with write access (hf auth "
@@ -181,4 +183,36 @@ def _upload(files: Mapping[str, Path], to: str, kind: str, private: bool) -> str
         ) from error
     except OSError as error:
         raise UnreachableError(f"the hub cannot be reached ({error}); try again, nothing is lost") from error
+
+
+def _look_up(to: str, kind: Kind, private: bool) -> ModelInfo | DatasetInfo | None:
+    """What the hub has under that name, None if nothing; a public one is used only by who said so."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    with _hub(to) as api:
+        try:
+            found = api.model_info(to) if kind == "model" else api.dataset_info(to)
+        except RepositoryNotFoundError:
+            return None
+    if private and not found.private:
+        raise ConfigError(
+            f"{to} is there already, and public: everyone could see what is uploaded. Say --public (private=False) if "
+            "that is meant; otherwise choose another name, or make the repository private in its settings on the hub."
+        )
+    return found
+
+
+def _upload(files: Mapping[str, Path], to: str, kind: Kind, *, create: bool, private: bool) -> str:
+    """Send files, by their names in the repository, in one commit; its address."""
+    from huggingface_hub import CommitOperationAdd
+
+    with _hub(to) as api:
+        if create:
+            api.create_repo(to, repo_type=kind, private=private)
+        commit = api.create_commit(
+            to,
+            [CommitOperationAdd(path_in_repo=name, path_or_fileobj=path) for name, path in files.items()],
+            repo_type=kind,
+            commit_message="Upload with Luneta",
+        )
     return str(commit.commit_url)

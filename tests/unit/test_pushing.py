@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,12 +33,14 @@ class Hub:
     Attributes:
         address: of the server.
         created: bodies of requests for a new repository.
+        private: {(kind, repository): whether it is private} of those there are.
         files: {(kind, repository): {path: content}}.
         allowed: the token it accepts.
     """
 
     address: str
     created: list[dict[str, Any]] = field(default_factory=list)
+    private: dict[tuple[str, str], bool] = field(default_factory=dict)
     files: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
     allowed: str = TOKEN
 
@@ -67,6 +69,10 @@ def hub() -> Iterator[Hub]:
             if rest == "repos/create":
                 found.created.append(json.loads(body))
                 wanted = found.created[-1]
+                kind = f"{wanted.get('type', 'model')}s"
+                found.private[kind, f"{wanted['organization']}/{wanted['name']}"] = (
+                    wanted.get("private", False) or wanted.get("visibility") == "private"
+                )
                 prefix = "datasets/" if wanted.get("type") == "dataset" else ""
                 self._answer(200, {"url": f"{found.address}/{prefix}{wanted['organization']}/{wanted['name']}"})
             elif rest == "validate-yaml":
@@ -88,11 +94,19 @@ def hub() -> Iterator[Hub]:
                 self._answer(404, {"error": self.path})
 
         def do_GET(self) -> None:
-            self._answer(404, {"error": self.path})
+            kind, _, name = self.path.partition("/api/")[2].partition("/")
+            if (kind, name) in found.private:
+                siblings = [{"rfilename": path} for path in found.files.get((kind, name), {})]
+                about = {"id": name, "sha": "c" * 40, "private": found.private[kind, name], "siblings": siblings}
+                self._answer(200, {**about, "tags": [], "downloads": 0, "likes": 0})
+            else:
+                self._answer(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
 
-        def _answer(self, status: int, body: dict[str, Any]) -> None:
+        def _answer(self, status: int, body: dict[str, Any], more: Mapping[str, str] = {}) -> None:
             content = json.dumps(body).encode()
             self.send_response(status)
+            for name, value in more.items():
+                self.send_header(name, value)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
@@ -134,7 +148,7 @@ def test_a_checkpoint_arrives_as_it_is(hub: Hub, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "/me/mine/commit/" in done.stdout
     assert [(one["organization"], one["name"]) for one in hub.created] == [("me", "mine")]
-    assert "private" in json.dumps(hub.created)
+    assert hub.private == {("models", "me/mine"): True}
     kept = hub.files["models", "me/mine"]
     assert kept == own
 
@@ -178,6 +192,20 @@ def test_a_data_set_arrives_and_is_read_again(hub: Hub, photos: Path, tmp_path: 
     assert isinstance(loaded.features["image"], datasets.Image)
     assert loaded[1]["captions"] == ["picture 1", "number 1"]
     assert loaded[1]["image"].size == (21, 16)
+
+
+@pytest.mark.parametrize("kind", ["models", "datasets"])
+def test_nothing_goes_into_a_public_repository_unasked(hub: Hub, photos: Path, tmp_path: Path, kind: str) -> None:
+    hub.private[kind, "me/open"] = False
+    given = ["push", str(make_checkpoint("clip", tmp_path / "clip"))] if kind == "models" else ["push-dataset", photos]
+    done = hub.run(*map(str, given), "--to", "me/open", home=tmp_path / "home")
+    assert done.returncode == 2
+    assert "me/open is there already, and public" in " ".join(done.stderr.split())
+    assert not hub.files
+    done = hub.run(*map(str, given), "--to", "me/open", "--public", home=tmp_path / "home")
+    assert done.returncode == 0, done.stderr
+    assert hub.files[kind, "me/open"]
+    assert not hub.created
 
 
 def test_large_data_sets_are_written_in_shards(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,12 @@ HELP = options.examples(
 def command(
     folder: Annotated[Path, typer.Argument(help="Checkpoint, such as model/ of a fine-tuning.")],
     to: Annotated[str, typer.Option(help="Repository: owner/name.")],
-    private: Annotated[bool, typer.Option("--private/--public", help="Who sees a new repository.")] = True,
+    private: Annotated[
+        bool,
+        typer.Option(
+            "--private/--public", help="Who sees a new repository; one that is public already needs --public."
+        ),
+    ] = True,
 ) -> None:
     from luneta.pushing import push_checkpoint
 

@@ -27,7 +27,12 @@ def command(
     limit: options.Limit = None,
     seed: options.Seed = 0,
     max_bad_share: options.MaxBadShare = 0.01,
-    private: Annotated[bool, typer.Option("--private/--public", help="Who sees a new repository.")] = True,
+    private: Annotated[
+        bool,
+        typer.Option(
+            "--private/--public", help="Who sees a new repository; one that is public already needs --public."
+        ),
+    ] = True,
 ) -> None:
     from luneta.pushing import push_dataset
 
