@@ -23,6 +23,7 @@ from luneta.errors import ArtifactError, ConfigError
 from luneta.types import DIRECTIONS
 
 if TYPE_CHECKING:
+    from luneta.embedding import Embeddings
     from luneta.results import Evaluation
 
 logger = logging.getLogger("luneta")
@@ -36,6 +37,9 @@ USD_PER_HOUR: Mapping[str, float] = {
     "4090": 0.50, "3090": 0.30, "T4": 0.35, "cpu": 0.10,
 }  # fmt: skip
 """About what renting costs by the hour; a guess to begin with: say what you pay."""
+
+GIVEN, OF_TABLE = "given", "table of "
+"""Where a price is from, as `Prices.of` says: whoever ran it, or `USD_PER_HOUR` of a month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +62,11 @@ class Prices:
 
     def of(self, seconds: float, device: str) -> dict[str, float | str | None]:
         """{"usd_per_hour", "price_from", "usd", "brl"} of a time on a device."""
-        rate, source = self.usd_per_hour, "given"
+        rate, source = self.usd_per_hour, GIVEN
         if rate is None:
             words = re.split(r"[^a-z0-9]+", device.lower())  # whole words: an L40 is no L4
             name = next((name for name in USD_PER_HOUR if name.lower() in words), None)
-            rate, source = (USD_PER_HOUR[name], f"table of {PRICES_OF}") if name else (None, "not known")
+            rate, source = (USD_PER_HOUR[name], f"{OF_TABLE}{PRICES_OF}") if name else (None, "not known")
         usd = None if rate is None else rate * seconds / 3600
         brl = None if usd is None or self.brl_per_usd is None else usd * self.brl_per_usd
         return {"usd_per_hour": rate, "price_from": source, "usd": usd, "brl": brl}
@@ -407,6 +411,11 @@ def reais_of(entry: Entry, brl_per_usd: float | None = None) -> float | None:
         return float(entry.facts["brl"])
     usd = entry.facts.get("usd")
     return None if usd is None or brl_per_usd is None else float(usd) * brl_per_usd
+
+
+def cached_images(embeddings: Embeddings) -> int:
+    """Distinct pictures whose vectors were there before: what an evaluation did not have to pay."""
+    return max(0, len(set(embeddings.dataset.image_keys)) - embeddings.cost.n_images_computed)
 
 
 def quality(result: Evaluation) -> dict[str, Any]:

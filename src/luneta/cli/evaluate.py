@@ -134,7 +134,7 @@ class _Task:
 
     def evaluate(self, encoders: Sequence[str], dataset: ImageTextDataset) -> None:
         from luneta.advice import advice_list, advise
-        from luneta.cost import quality
+        from luneta.cost import cached_images, quality
         from luneta.evaluation import measure
         from luneta.exports import export_trec
         from luneta.report.evaluation import write_report
@@ -145,7 +145,7 @@ class _Task:
             opened = self.open_encoder(name)
             with self._entered(opened, dataset.name) as run:
                 result, embeddings = measure(opened, dataset, duplicates=rule, **self.settings)
-                run.facts.update(quality(result))
+                run.facts.update(quality(result), n_images_reused=cached_images(embeddings))
             results.append(result)
             self._save(result)  # at once: what comes next may fail
             if self.trec is not None:

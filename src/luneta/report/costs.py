@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from luneta.cost import Entry, reais_of, total
+from luneta.cost import GIVEN, OF_TABLE, Entry, reais_of, total
 from luneta.grids import Grid
 from luneta.report.document import Page, Report, Section
 from luneta.report.messages import check_locale, translator
@@ -23,13 +23,16 @@ class Choice:
         name: of the encoder, or how it was fine-tuned.
         usd: of the whole run.
         recall: @1, the mean of both directions.
+        usd_per_hour, price_from: the price that `usd` comes from, and whose it is; None of what costs nothing.
         best: nothing cheaper has as much.
     """
 
     name: str
     usd: float
     recall: float
-    best: bool
+    usd_per_hour: float | None = None
+    price_from: str | None = None
+    best: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,13 @@ class Frontier:
 
 
 def frontiers(entries: Sequence[Entry], locale: str = "en") -> list[Frontier]:
-    """What quality was had for what cost; for each protocol, those with at least two choices."""
+    """What quality was had for what cost; for each protocol, those with at least two choices.
+
+    An evaluation whose vectors were there already says nothing of what they cost, and is left out; of several of one
+    encoder the dearest counts.
+    """
     t = translator(locale)
-    found: dict[str, dict[tuple[str, float, float], None]] = {}
+    found: dict[str, dict[Hashable, Choice]] = {}
     names: dict[str, str] = {}
     for entry in entries:
         facts = entry.facts
@@ -53,21 +60,30 @@ def frontiers(entries: Sequence[Entry], locale: str = "en") -> list[Frontier]:
         protocol = str(facts["protocol"])
         names.setdefault(protocol, str(facts.get("measured_on", "")))
         choices = found.setdefault(protocol, {})
-        encoder = _short(str(facts.get("encoder", "")))
+        encoder, recall = str(facts.get("encoder", "")), float(facts["recall"])
         if facts.get("recall_untrained") is not None:
-            choices[t("costs_untrained", name=encoder), 0.0, float(facts["recall_untrained"])] = None
+            untrained = float(facts["recall_untrained"])
+            choices["untrained", encoder, untrained] = Choice(
+                t("costs_untrained", name=_short(encoder)), 0.0, untrained
+            )
         method = f" · {facts['method']}" if facts.get("method") else ""
-        choices[f"{encoder}{method}", float(facts["usd"]), float(facts["recall"])] = None
-    return [Frontier(protocol, names[protocol], _ranked(list(choices))) for protocol, choices in found.items()
+        choice = Choice(f"{_short(encoder)}{method}", float(facts["usd"]), recall, facts.get("usd_per_hour"),
+                        facts.get("price_from"))  # fmt: skip
+        if entry.kind != "evaluate":
+            choices[entry.id] = choice
+        elif not facts.get("n_images_reused"):
+            key = "evaluated", encoder, recall
+            choices[key] = max(choice, choices.get(key, choice), key=lambda one: one.usd)
+    return [Frontier(protocol, names[protocol], _ranked(list(choices.values()))) for protocol, choices in found.items()
             if len(choices) > 1]  # fmt: skip
 
 
-def _ranked(choices: Sequence[tuple[str, float, float]]) -> tuple[Choice, ...]:
+def _ranked(choices: Sequence[Choice]) -> tuple[Choice, ...]:
     ranked: list[Choice] = []
     highest = -1.0
-    for name, usd, recall in sorted(choices, key=lambda choice: (choice[1], -choice[2])):
-        ranked.append(Choice(name, usd, recall, best=recall > highest))
-        highest = max(highest, recall)
+    for choice in sorted(choices, key=lambda choice: (choice.usd, -choice.recall)):
+        ranked.append(replace(choice, best=choice.recall > highest))
+        highest = max(highest, choice.recall)
     return tuple(ranked)
 
 
@@ -123,6 +139,15 @@ class RunsSection:
         return {"grid": self.grid, "drawing": None}
 
 
+def _price(choice: Choice, page: Page) -> str:
+    """Of an hour, and whose guess it is."""
+    if choice.usd_per_hour is None:
+        return "–"
+    month = (choice.price_from or "").removeprefix(OF_TABLE)
+    source = page.t("costs_price_given") if month == GIVEN else page.t("costs_price_table", month=month)
+    return f"{page.number(choice.usd_per_hour, 2)} ({source})"
+
+
 @dataclass(frozen=True)
 class FrontierSection:
     """Quality against cost on one data set."""
@@ -140,12 +165,13 @@ class FrontierSection:
             percent=lambda share: page.percent(share, 0), x_label=t("costs_axis"), alt=t("costs_alt"),
         )  # fmt: skip
         rows = tuple(
-            (choice.name, t("costs_best") if choice.best else "", page.number(choice.usd), page.percent(choice.recall))
+            (choice.name, t("costs_best") if choice.best else "", _price(choice, page), page.number(choice.usd),
+             page.percent(choice.recall))
             for choice in choices
-        )
+        )  # fmt: skip
         note = t("costs_frontier_note", hash=self.frontier.protocol[:12])
-        header = (t("costs_what"), "", "USD", "recall@1")
-        return {"grid": Grid("", header, rows, (note,), n_labels=2), "drawing": drawing}
+        header = (t("costs_what"), "", t("costs_price"), "USD", "recall@1")
+        return {"grid": Grid("", header, rows, (note,), n_labels=3), "drawing": drawing}
 
 
 def write_costs(

@@ -36,10 +36,15 @@ COSTS: Messages = {
     "costs_frontier": ("Quality and cost: {data}", "Qualidade e custo: {data}"),
     "costs_frontier_note": (
         "Recall@1, the mean of both directions, of runs measured on the same data by the same protocol ({hash}). The "
-        "line joins those that nothing cheaper equals; a fine-tuning starts from its encoder, at no cost.",
+        "line joins those that nothing cheaper equals; a fine-tuning starts from its encoder, at no cost. "
+        "Evaluations that found their vectors in the cache are left out; of several of one encoder the dearest counts.",
         "Recall@1, a média das duas direções, de execuções medidas nos mesmos dados e pelo mesmo protocolo ({hash}). A "
-        "linha une as que nada mais barato iguala; um ajuste fino parte do seu codificador, sem custo.",
+        "linha une as que nada mais barato iguala; um ajuste fino parte do seu codificador, sem custo. Avaliações "
+        "que acharam os vetores no cache ficam de fora; de várias do mesmo codificador vale a mais cara.",
     ),
+    "costs_price": ("USD an hour", "USD por hora"),
+    "costs_price_given": ("as given", "como indicado"),
+    "costs_price_table": ("rough, table of {month}", "aproximado, tabela de {month}"),
     "costs_axis": ("cost (USD)", "custo (USD)"),
     "costs_alt": ("Recall@1 against cost in USD", "Recall@1 e custo em USD"),
     "costs_best": ("on the line", "na linha"),

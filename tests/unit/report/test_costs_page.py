@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from luneta.report.costs import costs_grid, frontiers, write_costs
 
 def entry(status: str = "finished", kind: str = "finetune", **facts: Any) -> Entry:
     whole = {"encoder": "luneta-mini", "data": "photos", "wall_s": 60.0, "usd": 1.0, "peak_mib": 100.0, **facts}
-    return Entry("x", kind, status, "2026-11-22T10:00:00+00:00", whole)
+    return Entry(uuid.uuid4().hex, kind, status, "2026-11-22T10:00:00+00:00", whole)
 
 
 RUNS = [
@@ -47,6 +48,35 @@ def test_the_frontier_holds_what_nothing_cheaper_equals() -> None:
         ("luneta-mini, as it is", 0.0, 0.2, True), ("<b>", 0.1, 0.3, True), ("luneta-mini · full", 1.0, 0.5, True),
         ("luneta-mini · lora", 2.0, 0.4, False),
     ]  # fmt: skip
+
+
+def test_vectors_of_the_cache_are_no_price() -> None:
+    def evaluated(encoder: str, usd: float, recall: float, **facts: Any) -> Entry:
+        return entry(kind="evaluate", encoder=encoder, usd=usd, recall=recall, protocol="p", **facts)
+
+    runs = [
+        evaluated("big", 0.5, 0.8, usd_per_hour=2.5, price_from="table of 2026-11"), evaluated("small", 0.05, 0.6),
+        evaluated("big", 0.0004, 0.8),  # of a ledger that does not say
+        evaluated("cached", 0.0001, 0.9, n_images_reused=120), evaluated("/a/model", 0.1, 0.5),
+        evaluated("/b/model", 0.2, 0.4, n_images_reused=0),
+    ]  # fmt: skip
+    (found,) = frontiers(runs)
+    assert [(choice.name, choice.usd, choice.best) for choice in found.choices] == [
+        ("small", 0.05, True), ("model", 0.1, False), ("model", 0.2, False), ("big", 0.5, True),
+    ]  # fmt: skip
+
+
+def test_the_page_says_where_prices_are_from(tmp_path: Path) -> None:
+    runs = [
+        entry(recall=0.5, protocol="p", method="full", **Prices().of(3600, "NVIDIA H100")),
+        entry(recall=0.6, protocol="p", method="lora", **Prices(7.0).of(3600, "NVIDIA H100")),
+    ]
+    page = write_costs(tmp_path / "costs.html", runs).read_text()
+    assert "2.50 (rough, table of 2026-11)" in page
+    assert "7.00 (as given)" in page
+    assert "2,50 (aproximado, tabela de 2026-11)" in write_costs(
+        tmp_path / "custos.html", runs, locale="pt-BR"
+    ).read_text()  # fmt: skip
 
 
 @pytest.mark.parametrize("locale", ["en", "pt-BR"])
@@ -87,6 +117,7 @@ def test_the_verb_and_evaluations_in_the_ledger(tmp_path: Path, monkeypatch: pyt
     (first, second) = read_ledger()
     assert (first.kind, first.status, second.status) == ("evaluate", "finished", "failed")
     assert 0 <= first.facts["recall"] <= 1
+    assert first.facts["n_images_reused"] == 10  # the first evaluation, which nobody wrote down, has kept them
     assert first.facts["encoder"] == "luneta-mini"
     assert json.loads((tmp_path / "runs" / "ledger.jsonl").read_text().splitlines()[0])["event"] == "start"
 
