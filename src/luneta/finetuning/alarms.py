@@ -11,7 +11,6 @@ from transformers import TrainerCallback
 
 from luneta.data.dataset import ImageTextDataset
 from luneta.errors import TrainingError
-from luneta.finetuning.recipe import LARGEST_SCALE
 
 if TYPE_CHECKING:
     from luneta.finetuning.trainer import ContrastiveTrainer
@@ -46,8 +45,14 @@ def loss_of_guessing(sigmoid: bool, n_pairs: int) -> float:
 class Alarms(TrainerCallback):  # type: ignore[misc]
     """Stops a training that cannot come to anything, and warns of one that may not."""
 
-    def __init__(self, dataset: ImageTextDataset, sigmoid: bool) -> None:
-        self._dataset, self._sigmoid = dataset, sigmoid
+    def __init__(self, dataset: ImageTextDataset, sigmoid: bool, limit: float | None) -> None:
+        """
+        Args:
+            dataset: what is learnt from.
+            sigmoid: the loss is the sigmoid one, else softmax.
+            limit: that the scale of the scores is held below; None is none.
+        """
+        self._dataset, self._sigmoid, self._limit = dataset, sigmoid, limit
         self._losses: deque[float] = deque(maxlen=WINDOW)
         self._said: set[str] = set()
         self._at_limit = 0
@@ -83,11 +88,12 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
             )
 
     def _look_at_scale(self, scale: float) -> None:
-        self._at_limit = self._at_limit + 1 if scale > 0.999 * LARGEST_SCALE else 0
+        at_limit = self._limit is not None and scale > 0.999 * self._limit
+        self._at_limit = self._at_limit + 1 if at_limit else 0
         if self._at_limit >= WINDOW and self._rising():
             self._warn(
                 "scale",
-                f"the scale of the scores has stood at its limit of {LARGEST_SCALE:g} for {WINDOW} steps while the "
+                f"the scale of the scores has stood at its limit of {self._limit:g} for {WINDOW} steps while the "
                 "loss rises: the learning rate is too high",
             )
         if scale < 1:

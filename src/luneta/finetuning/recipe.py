@@ -14,7 +14,7 @@ Loss = Literal["auto", "infonce", "sigmoid"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 LARGEST_SCALE = 100.0
-"""The scale of the scores is held below this, as CLIP was trained."""
+"""The scale of a softmax loss is held below this, as CLIP was trained, or below where it stands at the start."""
 
 logger = logging.getLogger("luneta")
 

@@ -20,7 +20,7 @@ from luneta.finetuning import processes
 from luneta.finetuning.batches import BatchPlan
 from luneta.finetuning.material import Batch, Material, collate
 from luneta.finetuning.objective import Objective, Vectors
-from luneta.finetuning.recipe import LARGEST_SCALE, Recipe
+from luneta.finetuning.recipe import Recipe
 from luneta.losses import Relations
 from luneta.types import Towers
 
@@ -244,13 +244,14 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
 
 
 class TemperatureLimit(TrainerCallback):  # type: ignore[misc]
-    """Keeps the scale of the scores below its limit."""
+    """Keeps the scale of the scores below a limit; None is none, as the sigmoid loss needs: SigLIP stands at 117."""
 
-    def __init__(self, towers: Towers) -> None:
-        self._towers = towers
+    def __init__(self, towers: Towers, limit: float | None) -> None:
+        self._towers, self._limit = towers, limit
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._towers.clamp_scale(LARGEST_SCALE)
+        if self._limit is not None:
+            self._towers.clamp_scale(self._limit)
 
 
 class RandomState:

@@ -35,7 +35,7 @@ from luneta.finetuning.keeping import (
 )
 from luneta.finetuning.material import Material, features
 from luneta.finetuning.objective import Objective
-from luneta.finetuning.recipe import Recipe
+from luneta.finetuning.recipe import LARGEST_SCALE, Recipe
 from luneta.finetuning.trainer import ContrastiveTrainer, Student, TemperatureLimit, training_arguments
 from luneta.finetuning.validation import Validation
 from luneta.progress import Advance, track
@@ -207,21 +207,23 @@ class Training:
         model = self.trainable.model
         average = RunningAverage(model, self.recipe.ema)
         self._keeper = Keeper(model, self.folder, average, self.recipe.patience)
-        alarms = Alarms(self.dataset, self.objective.sigmoid)
+        towers = self.trainable.towers
+        limit = None if self.objective.sigmoid else max(LARGEST_SCALE, float(towers.scale.detach()))
+        alarms = Alarms(self.dataset, self.objective.sigmoid, limit)
 
         def validate() -> Mapping[str, float]:
             with average.applied():
                 return self.validation()
 
         trainer = ContrastiveTrainer(
-            Student(model, self.trainable.towers),
+            Student(model, towers),
             arguments,
             material,
             self.plan,
             objective=self.objective,
             recipe=self.recipe,
             validate=validate,
-            callbacks=[TemperatureLimit(self.trainable.towers), self._keeper, alarms],
+            callbacks=[TemperatureLimit(towers, limit), self._keeper, alarms],
         )
         alarms.trainer = trainer
         trainer.remove_callback(PrinterCallback)

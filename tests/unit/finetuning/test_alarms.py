@@ -23,7 +23,7 @@ def watch(
     losses: Iterable[float], *, sigmoid: bool = False, n_pairs: int = 64, fp16: bool = False, **facts: Any
 ) -> Alarms:
     """Alarms after steps of these losses."""
-    alarms = Alarms(world(8), sigmoid)
+    alarms = Alarms(world(8), sigmoid, None if sigmoid else LARGEST_SCALE)
     for step, loss in enumerate(losses, start=1):
         seen = {"n_things": n_pairs, "scale": 30.0, "mean_cosine": 0.3, **facts}
         pairs = torch.tensor([[3, 3], [5, 5]])
@@ -91,6 +91,7 @@ def test_scale_at_its_limit_while_the_loss_rises(caplog: pytest.LogCaptureFixtur
     caplog.set_level(logging.WARNING, "luneta")
     falling, rising = noisy(np.linspace(2, 1, 80), 0.001), noisy(np.linspace(1, 2, 80), 0.001)
     watch(falling, scale=LARGEST_SCALE)  # CLIP itself was trained at the limit
+    watch([*falling, *rising], scale=LARGEST_SCALE, sigmoid=True)  # which has none
     assert not caplog.records
     watch([*falling, *rising], scale=LARGEST_SCALE)
     assert [record.getMessage().startswith("the scale of the scores has stood") for record in caplog.records] == [True]

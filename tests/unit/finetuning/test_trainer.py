@@ -310,6 +310,25 @@ def test_the_model_is_trained_where_the_encoder_computes(tiny_checkpoint: Callab
     assert {tensor.device.type for tensor in encoder.trainable().model.state_dict().values()} == {"meta"}
 
 
+@pytest.mark.parametrize(("family", "start", "limit"), [("siglip", 117.33, None), ("clip", 117.33, 117.33),
+                                                        ("clip", 99.9, 100.0)])  # fmt: skip
+def test_the_scale_is_never_lowered_and_held_below_a_limit_where_it_has_one(
+    make: Make, family: str, start: float, limit: float | None
+) -> None:
+    found = make(family, pairs(8), steps=1, validations=1, learning_rate=1e-7)
+    towers = found.trainable.towers
+    with torch.no_grad():
+        found.trainable.model.get_parameter("logit_scale").fill_(math.log(start))
+    trainer = loop(found)
+    (held,) = (one for one in trainer.callback_handler.callbacks if isinstance(one, module.TemperatureLimit))
+    held.on_step_end(None, None, None)
+    assert float(towers.scale.detach()) == pytest.approx(start)
+    with torch.no_grad():
+        found.trainable.model.get_parameter("logit_scale").fill_(math.log(300))
+    held.on_step_end(None, None, None)
+    assert float(towers.scale.detach()) == pytest.approx(limit or 300)
+
+
 def test_dropped_patches_train(make: Make) -> None:
     found = make("clip", pairs(8), drop_patches=0.5, steps=2)
     assert all(bool(tensor.isfinite().all()) for tensor in found.run().values())
