@@ -39,6 +39,9 @@ NOTICES: Mapping[str, str] = {
     "%s: groups of up to %d images did not allow the sizes asked for: %s": (
         "%s: grupos de até %d imagens não permitiram os tamanhos pedidos: %s"
     ),
+    "column %r holds %s: values are compared as they are written, so 007 is not 7": (
+        "a coluna %r contém %s: os valores são comparados como estão escritos, e assim 007 não é 7"
+    ),
     "another process is writing to %s; waiting for it to end": (
         "outro processo está escrevendo em %s; esperando que termine"
     ),
@@ -47,6 +50,7 @@ NOTICES: Mapping[str, str] = {
         "os vetores não são guardados entre execuções: %s (o cache é %s; LUNETA_CACHE indica outra pasta, --no-cache "
         "ou cache=False dispensa)"
     ),
+    "%s Without its end it counts as one that was killed.": "%s Sem o seu fim, ela conta como interrompida.",
     "%s could not be examined: %s": "%s não pôde ser examinado: %s",
     "doctor: %s: %s (%s). %s %s luneta doctor says more": "doctor: %s: %s (%s). %s %s luneta doctor diz mais",
 }
