@@ -58,8 +58,12 @@ class Suggestion:
         template = " ".join(parts).replace("{aside}", "; ".join(aside))
         return _NUMBERS[locale].vformat(template, (), self.evidence)
 
+    def said(self, locale: Locale = "en") -> str:
+        """Title and text."""
+        return f"{self.title(locale)}: {self.text(locale)}"
+
     def __str__(self) -> str:
-        return f"{self.title()}: {self.text()}"
+        return self.said()
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -140,7 +144,9 @@ def _below(value: float, threshold: float) -> bool:
 
 
 def _diversity(results: Sequence[Evaluation]) -> Suggestion:
-    rows, unique = results[0].dataset["n_rows"], results[0].dataset["n_unique_texts"]
+    data = results[0].dataset
+    unique = data["n_unique_texts"]
+    rows = data.get("n_rows_used", data["n_rows"])  # of a sample, the rows that its texts are from
     labels = rows > 200 and (unique < 15 or unique / rows < 0.1)
     verdict = "classification" if labels else "retrieval"
     return Suggestion("thesis/diversity", verdict, {"n_rows": rows, "n_unique_texts": unique})

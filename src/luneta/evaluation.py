@@ -265,6 +265,7 @@ def _dataset_record(data: ImageTextDataset) -> dict[str, Any]:
         "n_images": data.n_images,
         "n_texts": data.n_texts,
         "n_rows": data.rows.num_rows,
+        "n_rows_used": len(np.union1d(data.image_rows, data.text_rows)),
         "n_unique_texts": len(set(data.texts)),
         "columns": dict(data.columns),
         "fingerprint": data.fingerprint,

@@ -31,7 +31,7 @@ def check_locale(locale: str) -> Locale:
         ConfigError: they are not.
     """
     for known in LOCALES:
-        if locale == known:
+        if locale == known or known.startswith(f"{locale}-"):  # pt is pt-BR
             return known
     raise ConfigError(f"pages are not written in {locale!r}. {did_you_mean(locale, LOCALES)}")
 

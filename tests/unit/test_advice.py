@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -213,3 +214,30 @@ def test_what_cannot_be_advised_on() -> None:
     with pytest.raises(ProtocolMismatchError, match="same data"):
         advise([result(0.1), result(0.2, protocol="q")])
     assert set(RULE_SETS) == {"thesis"}
+
+
+def test_a_sample_is_not_taken_for_labels_because_its_source_is_large() -> None:
+    """50 different texts of 50 sampled rows, in a source of 711 rows that could all be learnt from."""
+    from luneta.embedding import embed
+    from luneta.evaluation import evaluate_embeddings
+    from worlds import ConceptEncoder, world
+
+    data = world(60)
+    kept = data.without_images(range(20, 60))
+    evaluation = evaluate_embeddings(embed(ConceptEncoder(), kept))
+    assert (evaluation.dataset["n_rows"], evaluation.dataset["n_rows_used"]) == (60, 20)
+    sampled = replace(
+        evaluation, dataset={**evaluation.dataset, "n_rows": 711, "n_unique_texts": 50, "n_rows_used": 50}
+    )
+    found = by_rule(sampled)
+    assert found["thesis/diversity"].verdict == "retrieval"
+    assert found["thesis/diversity"].evidence["n_rows"] == 50
+    labels = replace(sampled, dataset={**sampled.dataset, "n_rows_used": 700})
+    assert by_rule(labels)["thesis/diversity"].verdict == "classification"
+
+
+def test_said_has_the_verdict_in_the_same_language() -> None:
+    suggestion = by_rule(result(0.05))["thesis/next-step"]
+    assert suggestion.said("pt-BR").startswith(suggestion.title("pt-BR"))
+    assert suggestion.text("pt-BR") in suggestion.said("pt-BR")
+    assert str(suggestion) == suggestion.said("en")

@@ -47,7 +47,8 @@ def command(
     console = Console()
     console.print(
         f"{out}: {cost.n_images_computed:,} images and {cost.n_texts_computed:,} texts embedded, "
-        f"{cost.n_images_reused:,} and {cost.n_texts_reused:,} were there already, in {cost.wall_s:,.1f} s",
+        f"{cost.n_images_reused:,} and {cost.n_texts_reused:,} were there already or occur twice, "
+        f"in {cost.wall_s:,.1f} s",
         highlight=False,
         markup=False,
         soft_wrap=True,

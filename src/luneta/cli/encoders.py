@@ -23,7 +23,7 @@ def command() -> None:
     table = Table(header_style="", box=None, pad_edge=False)
     for heading in ("name", "checkpoint", "parameters", "pixels", "languages", "licence"):
         side: Literal["left", "right"] = "right" if heading in ("parameters", "pixels") else "left"
-        table.add_column(heading, justify=side, overflow="fold")
+        table.add_column(heading, justify=side, overflow="fold", no_wrap=heading in ("name", "parameters", "pixels"))
     for preset in presets:
         size = f"{preset.n_parameters / 1e6:,.{0 if preset.n_parameters >= 1e8 else 1}f} M"
         pixels = str(preset.image_size or "variable")
@@ -31,6 +31,8 @@ def command() -> None:
         checkpoint = "(built in)" if Path(preset.checkpoint).is_absolute() else preset.checkpoint
         table.add_row(preset.name, checkpoint, size, pixels, languages, preset.license)
     console = Console()
+    if not console.is_terminal:  # a table for grep and cut: one line each
+        console = Console(width=200)
     console.print(table)
     for preset in presets:
         if preset.note:

@@ -197,5 +197,7 @@ def _missing(path: Path, name: str) -> DatasetError:
         path, parent = parent, parent.parent
     siblings = [child.name for child in parent.iterdir()] if parent.is_dir() else []
     hint = did_you_mean(path.name, siblings)
+    if hint.startswith("Known: "):
+        hint = hint.replace("Known: ", f"{parent} holds ", 1)
     hub = f" For the Hugging Face Hub write {_HUB_PREFIX}{name}." if _HUB_ID.fullmatch(name) else ""
-    return DatasetError(f"no such file or folder: {name}. In {parent}: {hint}{hub}")
+    return DatasetError(f"no such file or folder: {name}. {hint}{hub}")
