@@ -25,7 +25,7 @@ LEAST_FALL = 0.0005
 """Share of the loss: from the older half of the window to the newer one, less than this is no fall."""
 
 COLLAPSED = 0.98
-"""Mean cosine of different things above which their vectors are all the same."""
+"""Mean cosine of different things above which, for a window of steps, their vectors are all the same."""
 
 logger = logging.getLogger("luneta")
 
@@ -56,6 +56,7 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
         self._losses: deque[float] = deque(maxlen=WINDOW)
         self._said: set[str] = set()
         self._at_limit = 0
+        self._collapsed = 0
         self._still = 0
         self.trainer: ContrastiveTrainer | None = None
 
@@ -79,12 +80,15 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
         if len(self._losses) == WINDOW:
             self._look_for_standstill(facts.n_pairs)
 
-    def _look_for_collapse(self, mean_cosine: float, step: int) -> None:
-        if mean_cosine > COLLAPSED and step > WINDOW:
+    def _look_for_collapse(self, mean_cosine: float | None, step: int) -> None:
+        if mean_cosine is None:
+            return
+        self._collapsed = self._collapsed + 1 if mean_cosine > COLLAPSED else 0
+        if self._collapsed > WINDOW:
             raise TrainingError(
-                f"the vectors have collapsed at step {step}: different things have a mean cosine of {mean_cosine:.3f}. "
-                "The last good checkpoint is kept. Lower the learning rate, make batches larger, or leave out the "
-                "margin."
+                f"the vectors have collapsed: for {WINDOW} steps until step {step} different things have had a mean cosine "
+                f"near 1 (now {mean_cosine:.3f}). The last good checkpoint is kept. Lower the learning rate, make batches "
+                "larger, or leave out the margin."
             )
 
     def _look_at_scale(self, scale: float) -> None:

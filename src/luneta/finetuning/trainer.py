@@ -26,6 +26,9 @@ from luneta.types import Towers
 
 logger = logging.getLogger("luneta")
 
+ENOUGH = 12
+"""Ordered couples of different things, as four have, below which their mean cosine says nothing."""
+
 Outputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]
 """Vectors of images, texts and negative texts, scale, bias."""
 
@@ -57,7 +60,8 @@ class StepFacts:
         n_pairs: of the batch, over all processes.
         n_things: different ones among them.
         scale: of the scores.
-        mean_cosine: of different images, and of different texts: near 1 when all vectors are alike.
+        mean_cosine: of images, and of texts, of different things: near 1 when all vectors are alike; None where too few
+            are different.
         pairs: (n, 2) of (text, image) of the batch.
     """
 
@@ -65,7 +69,7 @@ class StepFacts:
     n_pairs: int
     n_things: int
     scale: float
-    mean_cosine: float
+    mean_cosine: float | None
     pairs: Tensor
 
 
@@ -226,8 +230,9 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
     @torch.no_grad()
     def _watch(self, outputs: Outputs, loss: Tensor, inputs: Batch, relations: Relations) -> None:
         images, texts = outputs[0].float(), outputs[1].float()
-        n = max(2, len(images))
-        cosine = max(float((v.sum(dim=0).square().sum() - len(v)) / (n * (n - 1))) for v in (images, texts))
+        others = _different(inputs["relations"])
+        means = [float((v @ v.T)[others].mean()) for v in (images, texts)] if others.sum() >= ENOUGH else []
+        cosine = max(means) if means else None
         things = len(set(relations.groups.tolist()))
         self.facts = StepFacts(float(loss), len(relations), things, float(outputs[3]), cosine, inputs["pairs"])
 
@@ -289,6 +294,11 @@ def split(batch: Batch, size: int) -> list[Batch]:
             del part["negatives"]
         parts.append(part)
     return parts
+
+
+def _different(relations: Mapping[str, Tensor]) -> Tensor:
+    """(n, n) whether two pairs of a batch are of different groups, with captions and pictures that are not equal."""
+    return torch.stack([ids[:, None] != ids for name, ids in relations.items() if name != "weights"]).all(dim=0)
 
 
 def _gather(values: Tensor) -> Tensor:

@@ -83,8 +83,23 @@ def test_no_number(loss: float) -> None:
 def test_collapse_stops_but_not_at_the_very_start() -> None:
     losses = noisy(np.linspace(3, 1, WINDOW))
     watch(losses, mean_cosine=0.995)
-    with pytest.raises(TrainingError, match=r"collapsed at step 51: .* mean cosine of 0.995"):
+    with pytest.raises(TrainingError, match=r"collapsed: .* until step 51 .* \(now 0.995\)"):
         watch([*losses, 1.0], mean_cosine=0.995)
+
+
+def test_collapse_is_a_whole_window_of_what_is_known() -> None:
+    """One step that is healthy begins a new window; one of which nothing is known does not."""
+    alarms = watch([1.0] * WINDOW, mean_cosine=0.995)
+    for cosine in (0.5, *[0.995] * (WINDOW // 2), None, *[0.995] * (WINDOW // 2)):
+        assert alarms.trainer is not None
+        assert alarms.trainer.facts is not None
+        alarms.trainer.facts.mean_cosine = cosine
+        alarms.on_step_end(SimpleNamespace(fp16=False), SimpleNamespace(global_step=99), None)
+    assert alarms.trainer is not None
+    assert alarms.trainer.facts is not None
+    alarms.trainer.facts.mean_cosine = 0.995
+    with pytest.raises(TrainingError, match="collapsed"):
+        alarms.on_step_end(SimpleNamespace(fp16=False), SimpleNamespace(global_step=100), None)
 
 
 def test_scale_at_its_limit_while_the_loss_rises(caplog: pytest.LogCaptureFixture) -> None:

@@ -17,10 +17,12 @@ from safetensors.torch import load_file
 from luneta.encoders.registry import load_encoder
 from luneta.errors import ConfigError, TrainingError
 from luneta.finetuning import trainer as module
+from luneta.finetuning.batches import Pair
 from luneta.finetuning.keeping import BEST, last_checkpoint
 from luneta.finetuning.trainer import ContrastiveTrainer, Outputs, split
 from luneta.finetuning.training import Training
 from luneta.losses import Relations
+from paintings import gallery
 from tuning import differences, opened, pairs, swappable, training
 
 FAMILIES = ("clip", "siglip", "siglip2-naflex", "chinese_clip")
@@ -327,6 +329,26 @@ def test_the_scale_is_never_lowered_and_held_below_a_limit_where_it_has_one(
         found.trainable.model.get_parameter("logit_scale").fill_(math.log(300))
     held.on_step_end(None, None, None)
     assert float(towers.scale.detach()) == pytest.approx(limit or 300)
+
+
+def test_equal_things_have_not_collapsed(make: Make) -> None:
+    """Only what differs in group, caption and picture is expected to have vectors that differ."""
+    data = pairs(8)
+    few = gallery(list(data.images), [["a cat"]] * 6 + [["a dog"], ["a car"]])
+    trainer = loop(make("clip", few, groups=[0] * 6 + [1, 2]))
+    batch = trainer.train_dataset.__getitems__([Pair(i, i, 0) for i in range(8)])
+    vectors = torch.nn.functional.normalize(torch.randn(8, 24, generator=torch.Generator().manual_seed(0)), dim=1)
+    vectors[:6] = vectors[0]
+    relations = trainer._relations(batch["relations"])
+    outputs = (vectors, vectors, vectors[:0], torch.tensor(10.0), None)
+    trainer._watch(outputs, torch.tensor(1.0), batch, relations)
+    cosines = vectors @ vectors.T
+    expected = [float(cosines[i, j]) for i in range(8) for j in range(i) if j >= 6 or i >= 6]
+    assert trainer.facts is not None
+    assert trainer.facts.mean_cosine == pytest.approx(np.mean(expected), abs=1e-6)
+    batch["relations"]["groups"] = torch.tensor([0] * 7 + [0])
+    trainer._watch(outputs, torch.tensor(1.0), batch, relations)
+    assert trainer.facts.mean_cosine is None
 
 
 def test_dropped_patches_train(make: Make) -> None:
