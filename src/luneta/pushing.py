@@ -7,7 +7,8 @@ import io
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["model", "dataset"]
 _REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+_SHARD = re.compile(r"data/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}\.parquet")
 SHARD_BYTES = 400 * 2**20
 
 
@@ -56,6 +58,8 @@ def push_checkpoint(folder: Path, to: str, *, private: bool = True) -> str:
 def push_dataset(dataset: ImageTextDataset, to: str, *, private: bool = True) -> str:
     """Upload a data set: pictures as they are stored, a list of captions for each, its metadata columns.
 
+    A split that the repository has already is replaced; its other splits and what its card says stay.
+
     Args:
         dataset: what `open_dataset` returns.
         to: owner/name of the repository, made if there is none.
@@ -70,17 +74,39 @@ def push_dataset(dataset: ImageTextDataset, to: str, *, private: bool = True) ->
     """
     _check_name(to)
     there = _look_up(to, "dataset", private)
+    stored = [] if there is None else [file.rfilename for file in there.siblings or []]
     with tempfile.TemporaryDirectory(prefix="luneta-push-") as temporary:
-        folder = Path(temporary)
-        write_dataset(dataset, folder, to.partition("/")[2])
+        folder = Path(temporary) / "new"
+        old = _card_of(to, Path(temporary)) if "README.md" in stored else None
+        write_dataset(dataset, folder, to.partition("/")[2], Stored(old, tuple(stored)))
         files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-        return _upload(files, to, "dataset", create=there is None, private=private)
+        own = f"data/{_split_of(dataset)}-"
+        stale = [name for name in stored if name.startswith(own) and name not in files]
+        return _upload(files, to, "dataset", stale, create=there is None, private=private)
 
 
-def write_dataset(dataset: ImageTextDataset, folder: Path, title: str) -> None:
+@dataclass(frozen=True)
+class Stored:
+    """What a repository holds already.
+
+    Attributes:
+        card: its README.md, if it has one.
+        names: of its files.
+    """
+
+    card: str | None = None
+    names: tuple[str, ...] = ()
+
+
+def _split_of(dataset: ImageTextDataset) -> str:
+    return dataset.split or "train"
+
+
+def write_dataset(dataset: ImageTextDataset, folder: Path, title: str, stored: Stored | None = None) -> None:
     """A folder that the hub and `datasets` read: Parquet shards with pictures inside, and a card.
 
-    Columns: image, captions (a list), and the metadata columns of the row a picture was first seen in.
+    Columns: image, captions (a list), and the metadata columns of the row a picture was first seen in. What stands
+    in the card of a repository that is there already stays, other splits too; only this split's part is new.
 
     Raises:
         ArtifactError: it cannot be written.
@@ -88,7 +114,7 @@ def write_dataset(dataset: ImageTextDataset, folder: Path, title: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    split = dataset.split or "train"
+    split = _split_of(dataset)
     (folder / "data").mkdir(parents=True, exist_ok=True)
     names: list[Path] = []
     try:
@@ -106,7 +132,7 @@ def write_dataset(dataset: ImageTextDataset, folder: Path, title: str) -> None:
         raise ArtifactError(f"cannot write {folder}: {error.strerror or error}") from error
     for number, path in enumerate(names):
         path.rename(path.with_name(f"{split}-{number:05d}-of-{len(names):05d}.parquet"))
-    write_text(folder / "README.md", _card(dataset, title, split))
+    _write_card(dataset, folder / "README.md", title, stored or Stored())
 
 
 def _shards(dataset: ImageTextDataset) -> Iterator[list[dict[str, Any]]]:
@@ -154,13 +180,52 @@ def _feature(kind: Any) -> dict[str, Any]:
     return {"dtype": "string" if pa.types.is_string(kind) else str(kind), "_type": "Value"}
 
 
-def _card(dataset: ImageTextDataset, title: str, split: str) -> str:
-    language = f"language: [{dataset.language}]\n" if dataset.language else ""
-    return (
-        f"---\n{language}task_categories: [image-to-text, text-to-image]\nconfigs:\n- config_name: default\n"
-        f"  data_files:\n  - split: {split}\n    path: data/{split}-*\n---\n# {title}\n\n"
-        f"{dataset.n_images:,} images with {dataset.n_texts:,} captions.\n"
-    )
+def _card_of(to: str, folder: Path) -> str:
+    with _hub(to) as api:
+        path = api.hf_hub_download(to, "README.md", repo_type="dataset", local_dir=folder / "old")
+    return Path(path).read_text(encoding="utf-8-sig")
+
+
+def _write_card(dataset: ImageTextDataset, path: Path, title: str, stored: Stored) -> None:
+    """README.md: what the hub must know of the splits, and a line for each; the rest is the owner's."""
+    from huggingface_hub import metadata_load, metadata_save
+
+    split = _split_of(dataset)
+    write_text(path, stored.card or f"# {title}\n")
+    about = metadata_load(path) or {}
+    if dataset.language:
+        known = about.get("language") or []
+        known = known if isinstance(known, list) else [known]
+        about["language"] = [*known, *({dataset.language} - set(known))]
+    about.setdefault("task_categories", ["image-to-text", "text-to-image"])
+    about.pop("dataset_info", None)  # counts and columns of what was there before, which readers would check
+    about["configs"] = _configs(about.get("configs"), split, stored.names)
+    line = f"{split}: {dataset.n_images:,} images with {dataset.n_texts:,} captions."
+    text, found = re.subn(rf"(?m)^{re.escape(split)}: .* captions\.$", line, path.read_text(encoding="utf-8"))
+    write_text(path, text if found else f"{text.rstrip()}\n\n{line}\n")
+    metadata_save(path, about)
+
+
+def _configs(old: Any, split: str, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The hub's list of splits with one of them ours; those without an entry are told by the names of the files."""
+    configs = [config for config in old if isinstance(config, dict)] if isinstance(old, list) else []
+    ours = next((config for config in configs if config.get("config_name", "default") == "default"), None)
+    if ours is None:
+        ours = {"config_name": "default"}
+        configs.insert(0, ours)
+    match ours.get("data_files"):
+        case [*entries] if entries and all(isinstance(entry, dict) for entry in entries):
+            others = [entry for entry in entries if entry.get("split") != split]
+        case None | []:
+            others = [{"split": name, "path": f"data/{name}-*"} for name in _splits(names) if name != split]
+        case path:  # without a name it is the training split
+            others = [] if split == "train" else [{"split": "train", "path": path}]
+    ours["data_files"] = [*others, {"split": split, "path": f"data/{split}-*"}]
+    return configs
+
+
+def _splits(names: Sequence[str]) -> list[str]:
+    return sorted({found[1] for name in names if (found := _SHARD.fullmatch(name))})
 
 
 def _check_name(to: str) -> None:
@@ -202,16 +267,21 @@ def _look_up(to: str, kind: Kind, private: bool) -> ModelInfo | DatasetInfo | No
     return found
 
 
-def _upload(files: Mapping[str, Path], to: str, kind: Kind, *, create: bool, private: bool) -> str:
-    """Send files, by their names in the repository, in one commit; its address."""
-    from huggingface_hub import CommitOperationAdd
+def _upload(
+    files: Mapping[str, Path], to: str, kind: Kind, stale: Sequence[str] = (), *, create: bool, private: bool
+) -> str:
+    """Send files, by their names in the repository, and delete those that are stale, in one commit; its address."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     with _hub(to) as api:
         if create:
             api.create_repo(to, repo_type=kind, private=private)
         commit = api.create_commit(
             to,
-            [CommitOperationAdd(path_in_repo=name, path_or_fileobj=path) for name, path in files.items()],
+            [
+                *(CommitOperationAdd(path_in_repo=name, path_or_fileobj=path) for name, path in files.items()),
+                *(CommitOperationDelete(path_in_repo=name, is_folder=False) for name in stale),
+            ],
             repo_type=kind,
             commit_message="Upload with Luneta",
         )

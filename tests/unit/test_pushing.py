@@ -9,19 +9,20 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import metadata_load
 from PIL import Image
 
 from checkpoints import make_checkpoint
 from luneta.data.sources import open_dataset
 from luneta.encoders.checkpoints import open_folder
 from luneta.encoders.files import all_files
-from luneta.pushing import write_dataset
+from luneta.pushing import Stored, write_dataset
 
 TOKEN = "hf_" + "a" * 34
 
@@ -88,6 +89,8 @@ def hub() -> Iterator[Hub]:
                     item = json.loads(line)
                     if item["key"] == "file":
                         kept[item["value"]["path"]] = base64.b64decode(item["value"]["content"])
+                    elif item["key"] == "deletedFile":
+                        del kept[item["value"]["path"]]
                 url = f"{found.address}/{owner}/{name}/commit/{'c' * 40}"
                 self._answer(200, {"commitUrl": url, "commitOid": "c" * 40})
             else:
@@ -95,22 +98,30 @@ def hub() -> Iterator[Hub]:
 
         def do_GET(self) -> None:
             kind, _, name = self.path.partition("/api/")[2].partition("/")
-            if (kind, name) in found.private:
+            stored, _, path = self.path.removeprefix("/datasets/").partition("/resolve/main/")
+            if path:
+                content = found.files["datasets", stored][path]
+                self._send(200, content, {"X-Repo-Commit": "c" * 40, "ETag": f'"{hash(content)}"'})
+            elif (kind, name) in found.private:
                 siblings = [{"rfilename": path} for path in found.files.get((kind, name), {})]
                 about = {"id": name, "sha": "c" * 40, "private": found.private[kind, name], "siblings": siblings}
                 self._answer(200, {**about, "tags": [], "downloads": 0, "likes": 0})
             else:
                 self._answer(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
 
+        do_HEAD = do_GET
+
         def _answer(self, status: int, body: dict[str, Any], more: Mapping[str, str] = {}) -> None:
-            content = json.dumps(body).encode()
+            self._send(status, json.dumps(body).encode(), {"Content-Type": "application/json", **more})
+
+        def _send(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
             self.send_response(status)
-            for name, value in more.items():
+            for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            if self.command != "HEAD":
+                self.wfile.write(content)
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -192,6 +203,53 @@ def test_a_data_set_arrives_and_is_read_again(hub: Hub, photos: Path, tmp_path: 
     assert isinstance(loaded.features["image"], datasets.Image)
     assert loaded[1]["captions"] == ["picture 1", "number 1"]
     assert loaded[1]["image"].size == (21, 16)
+
+
+def test_a_split_sent_again_replaces_itself_and_nothing_else(hub: Hub, photos: Path, tmp_path: Path) -> None:
+    config = "configs:\n- config_name: default\n  data_files:\n  - split: test\n    path: data/test-*\n"
+    front = f"license: mit\n{config}dataset_info:\n  splits:\n  - name: train\n    num_examples: 9\n"
+    words = "# Photos\n\nMine.\n\ntrain: 9 images with 9 captions.\n\nAsk before use.\n"
+    other = "data/test-00000-of-00001.parquet"
+    write_dataset(replace(open_dataset(str(photos)), split="test"), tmp_path / "test", "photos")
+    kept = {"README.md": f"---\n{front}---\n{words}".encode(), other: (tmp_path / "test" / other).read_bytes()}
+    kept |= {f"data/train-0000{number}-of-00003.parquet": b"old" for number in range(3)}
+    hub.private["datasets", "me/photos"] = True
+    hub.files["datasets", "me/photos"] = kept
+    given = ["push-dataset", str(photos), "--language", "no", "--to", "me/photos"]
+    done = hub.run(*given, home=tmp_path / "home")
+    assert done.returncode == 0, done.stderr
+    assert sorted(kept) == ["README.md", other, "data/train-00000-of-00001.parquet"]
+    card = kept["README.md"].decode()
+    assert card.endswith("# Photos\n\nMine.\n\ntrain: 3 images with 6 captions.\n\nAsk before use.\n")
+    assert "license: mit" in card
+    assert "- 'no'" in card
+    for name, content in kept.items():
+        (tmp_path / "again" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "again" / name).write_bytes(content)
+    import datasets
+
+    loaded = datasets.load_dataset(str(tmp_path / "again"), cache_dir=str(tmp_path / "cache"))
+    assert {split: len(rows) for split, rows in loaded.items()} == {"test": 3, "train": 3}
+
+
+@pytest.mark.parametrize(
+    ("front", "others"),
+    [
+        ({}, ["test"]),  # told by the names of the files
+        ({"configs": [{"config_name": "default", "data_files": "old/*.parquet"}]}, ["train"]),
+        ({"configs": [{"config_name": "pt", "data_dir": "pt"}]}, ["test"]),
+    ],
+)
+def test_other_splits_are_found_however_they_are_told(
+    photos: Path, tmp_path: Path, front: dict[str, Any], others: list[str]
+) -> None:
+    card = f"---\n{json.dumps(front)}\n---\n# Photos\n"
+    stored = Stored(card, ("data/test-00000-of-00001.parquet", "data/val-00000-of-00001.parquet"))
+    write_dataset(replace(open_dataset(str(photos)), split="val"), tmp_path, "photos", stored)
+    written = metadata_load(tmp_path / "README.md") or {}
+    (ours,) = (config for config in written["configs"] if config["config_name"] == "default")
+    assert [entry["split"] for entry in ours["data_files"]] == [*others, "val"]
+    assert len(written["configs"]) == len({"default"} | {config["config_name"] for config in front.get("configs", [])})
 
 
 @pytest.mark.parametrize("kind", ["models", "datasets"])
