@@ -82,6 +82,7 @@ class Meter:
     """
 
     device: str = "cpu"
+    _torch_device: str = "cpu"
     _start: float = field(default_factory=time.perf_counter)
     _tracker: Any = None
 
@@ -90,11 +91,15 @@ class Meter:
         return time.perf_counter() - self._start
 
     def peak_mib(self) -> float:
-        """The most memory of the device in use: resident memory of the process, or what PyTorch held of the GPU."""
+        """The most memory of the device in use.
+
+        On a CPU the resident memory of the process at its highest so far, before the meter's start too: the system
+        knows no other. On a GPU what PyTorch held of it since the start.
+        """
         if self.device != "cpu":
             import torch
 
-            return torch.cuda.max_memory_allocated() / 2**20
+            return torch.cuda.max_memory_allocated(self._torch_device) / 2**20
         import resource
 
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -124,8 +129,8 @@ def metered(device: str) -> Iterator[Meter]:
     if name != "cpu":
         import torch
 
-        torch.cuda.reset_peak_memory_stats()
-    meter = Meter(name)
+        torch.cuda.reset_peak_memory_stats(device)
+    meter = Meter(name, device)
     tracker = _energy_tracker()
     meter._tracker = tracker
     try:

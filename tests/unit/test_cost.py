@@ -229,6 +229,17 @@ def test_energy_where_it_can_be_measured(monkeypatch: pytest.MonkeyPatch, ledger
         assert meter.energy_kwh() is None
 
 
+def test_memory_is_of_the_gpu_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not of the current one, which is the first unless somebody has said otherwise."""
+    peaks = {"cuda:0": 7 * 2**20, "cuda:1": 9 * 2**20}
+    fresh: list[Any] = []
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"card of {device}")
+    monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", lambda device=None: fresh.append(device))
+    monkeypatch.setattr("torch.cuda.max_memory_allocated", lambda device=None: peaks[device or "cuda:0"])
+    with metered("cuda:1") as meter:
+        assert (meter.device, meter.peak_mib(), fresh) == ("card of cuda:1", 9, ["cuda:1"])
+
+
 def test_a_run_that_is_killed_is_known(ledger: Path) -> None:
     job = (
         "import os, signal\nfrom luneta.cost import Prices, entered\n"

@@ -61,7 +61,7 @@ def cost_line(found: FineTuning) -> str:
     cost = found.cost
     parts = [
         f"{float(cost['wall_s']) / 60:.1f} minutes on {cost['device']}",
-        f"{float(cost['peak_mib']):,.0f} MiB at most",
+        f"{float(cost['peak_mib']):,.0f} MiB at most" + (" of the process so far" if cost["device"] == "cpu" else ""),
     ]
     if cost.get("energy_kwh") is not None:
         parts.append(f"{float(cost['energy_kwh']):.4f} kWh")

@@ -99,6 +99,8 @@ def costs_grid(entries: Sequence[Entry], *, brl_per_usd: float | None = None, lo
         for name, n in (("costs_at_least", whole.n_at_least), ("costs_unpriced", whole.n_unpriced))
         if n
     ]
+    if any(entry.facts.get("peak_mib") is not None for entry in entries):
+        notes.append(t("costs_memory"))
     header = (t("costs_started"), t("costs_kind"), t("costs_what"), t("costs_status"), t("costs_minutes"),
               t("costs_mib"), "kWh", "USD", "BRL")  # fmt: skip
     return Grid(t("costs_title"), header, (*rows, summed), tuple(notes), n_labels=4)

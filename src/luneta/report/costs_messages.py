@@ -33,6 +33,11 @@ COSTS: Messages = {
         "{n} runs have no price: name one with --usd-per-hour when you train.",
         "{n} execuções não têm preço: indique um com --usd-per-hour ao treinar.",
     ),
+    "costs_memory": (
+        "Peak MiB on a CPU are those of the process so far, whatever it did before the run; on a GPU those of the run.",
+        "Os MiB de pico na CPU são os do processo até então, o que quer que tenha feito antes da execução; na GPU, os "
+        "da execução.",
+    ),
     "costs_frontier": ("Quality and cost: {data}", "Qualidade e custo: {data}"),
     "costs_frontier_note": (
         "Recall@1, the mean of both directions, of runs measured on the same data by the same protocol ({hash}). The "

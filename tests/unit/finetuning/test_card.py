@@ -37,6 +37,10 @@ def test_folders_of_this_machine_stay_here() -> None:
     assert "base_model" not in written(replace(SPEC, name="clients/model"), name="photos")
 
 
+def test_memory_is_not_claimed_for_the_training_alone() -> None:
+    assert "1.0 minutes on cpu; 1 MiB at most of the process so far; validation" in written(SPEC)
+
+
 def test_what_comes_from_the_hub_keeps_its_whole_name() -> None:
     base = replace(SPEC, name="owner/clip@main", revision="c" * 40)
     text = written(base, name="owner/photos", revision="d" * 40)

@@ -36,7 +36,8 @@ def test_the_grid_sums_failed_ones_too() -> None:
     assert grid.rows[2][4:] == ("–", "100", "–", "–", "–")
     assert grid.rows[3][2] == "<b> · photos"
     assert grid.rows[-1] == ("all 6 runs", "", "", "", "5.0", "", "–", "9.100", f"{5 * 9 + 2:.3f}")
-    assert len(grid.notes) == 2
+    assert len(grid.notes) == 3
+    assert "those of the process so far" in grid.notes[2]
     assert "1 runs have not said that they ended" in grid.notes[0]
     assert costs_grid(RUNS, locale="pt-BR").rows[-1][7] == "9,100"
 
