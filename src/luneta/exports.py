@@ -17,7 +17,8 @@ from luneta.results import Evaluation
 from luneta.types import DIRECTIONS, Direction
 
 PREFIX = {"text_to_image": ("t", "i"), "image_to_text": ("i", "t")}
-"""Names of queries and items: t0, t1, ... are texts, i0, i1, ... images, numbered as in the data set."""
+"""Names of queries and items: t0, t1, ... are texts, i0, i1, ... images, numbered as in `Embeddings.dataset`: where a
+picture could not be decoded, those after it have moved up by one, and so have the texts after its own."""
 
 
 def export_trec(
@@ -30,7 +31,9 @@ def export_trec(
     """Write DIRECTION.run and DIRECTION.qrels for trec_eval, pytrec_eval, ranx and their kin.
 
     A run holds the `depth` best items of every query; trec_eval orders equal scores by name, so numbers of data with
-    ties differ from Luneta's.
+    ties differ from Luneta's. Pictures that could not be decoded are in neither file and have no number: i7 is
+    `embeddings.dataset.images[7]`, which is that of the data set that was asked for only where `embeddings.left_out` is
+    empty.
 
     Args:
         embeddings: what `embed` returns.
