@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from huggingface_hub import DatasetInfo, HfApi, ModelInfo
 
 Kind = Literal["model", "dataset"]
-_REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 _SHARD = re.compile(r"data/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}\.parquet")
 SHARD_BYTES = 400 * 2**20
 
@@ -46,6 +45,7 @@ def push_checkpoint(folder: Path, to: str, *, private: bool = True) -> str:
     Raises:
         ConfigError: `to` is no owner/name, or is public while `private`.
         EncoderError: the folder holds no checkpoint that loads.
+        ArtifactError: a file cannot be read.
         UnreachableError: the hub cannot be reached, or refuses.
     """
     _check_name(to)
@@ -229,15 +229,26 @@ def _splits(names: Sequence[str]) -> list[str]:
 
 
 def _check_name(to: str) -> None:
-    if not _REPOSITORY.fullmatch(to):
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    if to.count("/") != 1:
         raise ConfigError(f"{to!r} is no repository of the hub; expected owner/name")
+    try:
+        validate_repo_id(to)
+    except HFValidationError as error:
+        raise ConfigError(f"{to!r} is no repository of the hub; expected owner/name. {error}") from error
 
 
 @contextlib.contextmanager
 def _hub(to: str) -> Iterator[HfApi]:
     """The hub, and what it says of our requests as errors of ours."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import (  # type: ignore[attr-defined]
+        HfHubHTTPError,
+        HTTPError,  # of the library's own HTTP library, whichever that is
+        LocalEntryNotFoundError,
+    )
 
     try:
         yield HfApi()
@@ -246,8 +257,11 @@ def _hub(to: str) -> Iterator[HfApi]:
             f"the hub refuses {to}: {error.server_message or error}. Is there a token with write access (hf auth "
             "login, or HF_TOKEN), and is the owner right?"
         ) from error
-    except OSError as error:
+    except (HTTPError, ConnectionError, TimeoutError, LocalEntryNotFoundError, RuntimeError) as error:
+        # the library raises RuntimeError for whatever broke the transfer of a large file
         raise UnreachableError(f"the hub cannot be reached ({error}); try again, nothing is lost") from error
+    except OSError as error:
+        raise ArtifactError(f"{error.filename or to} cannot be read: {error.strerror or error}") from error
 
 
 def _look_up(to: str, kind: Kind, private: bool) -> ModelInfo | DatasetInfo | None:

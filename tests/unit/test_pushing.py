@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import subprocess
@@ -19,10 +20,12 @@ from huggingface_hub import metadata_load
 from PIL import Image
 
 from checkpoints import make_checkpoint
+from luneta import pushing as module
 from luneta.data.sources import open_dataset
 from luneta.encoders.checkpoints import open_folder
 from luneta.encoders.files import all_files
-from luneta.pushing import Stored, write_dataset
+from luneta.errors import ArtifactError, ConfigError
+from luneta.pushing import Stored, push_checkpoint, push_dataset, write_dataset
 
 TOKEN = "hf_" + "a" * 34
 
@@ -273,19 +276,26 @@ def test_large_data_sets_are_written_in_shards(photos: Path, tmp_path: Path, mon
     assert names == [f"train-0000{number}-of-00003.parquet" for number in range(3)]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--to", "no-owner"], "expected owner/name"),
-        (["--to", "a/b/c"], "expected owner/name"),
-    ],
-)
-def test_nothing_is_sent_to_a_name_that_is_none(hub: Hub, tmp_path: Path, arguments: list[str], words: str) -> None:
-    folder = make_checkpoint("clip", tmp_path / "clip")
-    done = hub.run("push", str(folder), *arguments, home=tmp_path / "home")
-    assert done.returncode == 2
-    assert words in " ".join(done.stderr.split())
-    assert not hub.created
+@pytest.mark.parametrize("to", ["no-owner", "a/b/c", "me/my--model", "../..", "-me/x", "me/a..b", "me/x.git", "me/é"])
+def test_nothing_is_sent_to_a_name_that_is_none(photos: Path, to: str) -> None:
+    with pytest.raises(ConfigError, match="expected owner/name"):
+        push_checkpoint(photos, to)
+    with pytest.raises(ConfigError, match="expected owner/name"):
+        push_dataset(open_dataset(str(photos)), to)
+
+
+def test_a_hub_that_is_not_there_and_a_name_that_is_none_are_told(photos: Path, tmp_path: Path) -> None:
+    nowhere = Hub("http://127.0.0.1:9")
+    for to, words in (("me/photos", "hub cannot be reached"), ("me/x.git", "expected owner/name")):
+        done = nowhere.run("push-dataset", str(photos), "--to", to, home=tmp_path / "home")
+        assert done.returncode == 2
+        assert words in " ".join(done.stderr.split())
+        assert "Traceback" not in done.stderr
+
+
+def test_what_cannot_be_read_here_is_not_the_hubs_fault() -> None:
+    with pytest.raises(ArtifactError, match="weights cannot be read: Permission denied"), module._hub("me/mine"):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "weights")
 
 
 def test_a_folder_without_a_checkpoint_and_a_wrong_token_are_told(hub: Hub, photos: Path, tmp_path: Path) -> None:
