@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,9 +21,11 @@ from luneta.progress import track
 from luneta.types import ImageRef
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from huggingface_hub import DatasetInfo, HfApi, ModelInfo
 
 Kind = Literal["model", "dataset"]
+_SPLIT = re.compile(r"\w+(\.\w+)*")
 _SHARD = re.compile(r"data/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}\.parquet")
 SHARD_BYTES = 400 * 2**20
 
@@ -69,10 +70,11 @@ def push_dataset(dataset: ImageTextDataset, to: str, *, private: bool = True) ->
         Address of the commit.
 
     Raises:
-        ConfigError: `to` is no owner/name, or is public while `private`.
+        ConfigError: `to` is no owner/name, or is public while `private`; the split's name is none for the hub.
         UnreachableError: the hub cannot be reached, or refuses.
     """
     _check_name(to)
+    _split_of(dataset)
     there = _look_up(to, "dataset", private)
     stored = [] if there is None else [file.rfilename for file in there.siblings or []]
     with tempfile.TemporaryDirectory(prefix="luneta-push-") as temporary:
@@ -99,7 +101,14 @@ class Stored:
 
 
 def _split_of(dataset: ImageTextDataset) -> str:
-    return dataset.split or "train"
+    """The name its shards go by."""
+    split = dataset.split or "train"
+    if not _SPLIT.fullmatch(split):
+        raise ConfigError(
+            f"{split!r} cannot be the name of a split on the hub: letters, digits, underscores and single dots only. "
+            "Open one split of it, or give it a name: dataclasses.replace(dataset, split='train')"
+        )
+    return split
 
 
 def write_dataset(dataset: ImageTextDataset, folder: Path, title: str, stored: Stored | None = None) -> None:
@@ -110,23 +119,19 @@ def write_dataset(dataset: ImageTextDataset, folder: Path, title: str, stored: S
 
     Raises:
         ArtifactError: it cannot be written.
+        ConfigError: the split's name is none for the hub.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     split = _split_of(dataset)
     (folder / "data").mkdir(parents=True, exist_ok=True)
+    schema = _schema(dataset)
     names: list[Path] = []
     try:
         for number, rows in enumerate(_shards(dataset)):
-            table = pa.Table.from_pylist(rows)
-            features = {
-                name: {"_type": "Image"} if name == "image" else _feature(table.schema.field(name).type)
-                for name in table.column_names
-            }
-            about = {"huggingface": json.dumps({"info": {"features": features}})}
             path = folder / "data" / f"{split}-{number:05d}.parquet"
-            pq.write_table(table.replace_schema_metadata(about), path)
+            pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
             names.append(path)
     except OSError as error:
         raise ArtifactError(f"cannot write {folder}: {error.strerror or error}") from error
@@ -137,16 +142,18 @@ def write_dataset(dataset: ImageTextDataset, folder: Path, title: str, stored: S
 
 def _shards(dataset: ImageTextDataset) -> Iterator[list[dict[str, Any]]]:
     """Rows of one shard after the other."""
-    told = {"image", "captions", *_read_columns(dataset)}
+    columns = _metadata_columns(dataset)
     rows: list[dict[str, Any]] = []
     size = 0
     with track("images", dataset.n_images) as advance:
         for index, image in enumerate(dataset.images):
             content = _stored(image)
-            metadata = {k: v for k, v in dataset.image_metadata(index).items() if k not in told}
+            row = dataset.image_metadata(index)
             captions = [dataset.texts[int(text)] for text in dataset.texts_of(index)]
             name = image.label.rpartition("/")[2]
-            rows.append({"image": {"bytes": content, "path": name}, "captions": captions, **metadata})
+            rows.append(
+                {"image": {"bytes": content, "path": name}, "captions": captions, **{k: row[k] for k in columns}}
+            )
             size += len(content)
             advance(1)
             if size >= SHARD_BYTES:
@@ -156,10 +163,10 @@ def _shards(dataset: ImageTextDataset) -> Iterator[list[dict[str, Any]]]:
         yield rows
 
 
-def _read_columns(dataset: ImageTextDataset) -> set[str]:
-    """Columns of the source that became pictures and captions: again as metadata they would be taken for more."""
+def _metadata_columns(dataset: ImageTextDataset) -> list[str]:
+    """Columns of the source, less those that became pictures and captions: twice they would be taken for more."""
     named = [part.strip() for columns in dataset.columns.values() for part in columns.split(",")]
-    return {name for name in dataset.rows.column_names if name in named}
+    return [name for name in dataset.rows.column_names if name not in {"image", "captions", *named}]
 
 
 def _stored(image: ImageRef) -> bytes:
@@ -171,13 +178,14 @@ def _stored(image: ImageRef) -> bytes:
     return buffer.getvalue()
 
 
-def _feature(kind: Any) -> dict[str, Any]:
-    """A column's type as the hub's data set viewer names it."""
+def _schema(dataset: ImageTextDataset) -> pa.Schema:
+    """Columns and their types, one for all shards, with what the hub's viewer and `datasets` know them by."""
     import pyarrow as pa
+    from datasets import Features, Image, List, Value
 
-    if pa.types.is_list(kind):
-        return {"_type": "List", "feature": _feature(kind.value_type)}
-    return {"dtype": "string" if pa.types.is_string(kind) else str(kind), "_type": "Value"}
+    metadata = pa.schema([dataset.rows.schema.field(name) for name in _metadata_columns(dataset)])
+    own = {"image": Image(), "captions": List(Value("string"))}
+    return Features({**own, **Features.from_arrow_schema(metadata)}).arrow_schema
 
 
 def _card_of(to: str, folder: Path) -> str:

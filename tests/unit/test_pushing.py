@@ -276,6 +276,33 @@ def test_large_data_sets_are_written_in_shards(photos: Path, tmp_path: Path, mon
     assert names == [f"train-0000{number}-of-00003.parquet" for number in range(3)]
 
 
+def test_columns_are_the_same_in_all_shards(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [json.loads(line) for line in (photos / "metadata.jsonl").read_text().splitlines()]
+    for number, line in enumerate(lines):
+        line |= {"size": {"w": number, "tags": ["a"]}, "note": f"n{number}" if number else None, "nothing": None}
+    (photos / "metadata.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    monkeypatch.setattr("luneta.pushing.SHARD_BYTES", 1)
+    write_dataset(open_dataset(str(photos), language="no"), tmp_path / "out", "photos")
+    assert (metadata_load(tmp_path / "out" / "README.md") or {})["language"] == ["no"]
+    import datasets
+
+    loaded = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert loaded["note"][:] == [None, "n1", "n2"]
+    assert loaded["size"][:] == [{"w": number, "tags": ["a"]} for number in range(3)]
+    assert loaded["nothing"][:] == [None] * 3
+    assert isinstance(loaded.features["image"], datasets.Image)
+
+
+@pytest.mark.parametrize("split", ["train,val", "train+test", "a-b", "a/b", ".x"])
+def test_a_split_is_called_what_the_hub_can_read(photos: Path, tmp_path: Path, split: str) -> None:
+    data = replace(open_dataset(str(photos)), split=split)
+    with pytest.raises(ConfigError, match="name of a split"):
+        write_dataset(data, tmp_path / "out", "photos")
+    with pytest.raises(ConfigError, match="name of a split"):
+        push_dataset(data, "me/photos")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("to", ["no-owner", "a/b/c", "me/my--model", "../..", "-me/x", "me/a..b", "me/x.git", "me/é"])
 def test_nothing_is_sent_to_a_name_that_is_none(photos: Path, to: str) -> None:
     with pytest.raises(ConfigError, match="expected owner/name"):
