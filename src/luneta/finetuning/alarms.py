@@ -86,9 +86,9 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
         self._collapsed = self._collapsed + 1 if mean_cosine > COLLAPSED else 0
         if self._collapsed > WINDOW:
             raise TrainingError(
-                f"the vectors have collapsed: for {WINDOW} steps until step {step} different things have had a mean cosine "
-                f"near 1 (now {mean_cosine:.3f}). The last good checkpoint is kept. Lower the learning rate, make batches "
-                "larger, or leave out the margin."
+                f"the vectors have collapsed: for {WINDOW} steps until step {step} different things have had a mean "
+                f"cosine near 1 (now {mean_cosine:.3f}). The last good checkpoint is kept. Lower the learning rate, "
+                "make batches larger, or leave out the margin."
             )
 
     def _look_at_scale(self, scale: float) -> None:
