@@ -183,6 +183,12 @@ def test_only_checkpoints_of_transformers(tmp_path: Path) -> None:
         finetune(ConceptEncoder(), pairs(4), out=tmp_path / "out")
 
 
+@pytest.mark.parametrize("allowed", [-0.01, 1.5, float("nan"), "much"])
+def test_what_may_be_forgotten_is_a_share(encoder: Encoder, tmp_path: Path, allowed: Any) -> None:
+    with pytest.raises(ConfigError, match="allowed_loss is .*, expected how much recall may fall"):
+        finetune(encoder, pairs(4), out=tmp_path / "out", allowed_loss=allowed)
+
+
 def test_foreign_folders_are_left_alone(encoder: Encoder, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
