@@ -33,8 +33,9 @@ class Relations:
         texts: (n,) int64, equal for equal captions.
         images: (n,) int64, equal for equal pictures.
         groups: (n,) int64, equal for rows of one group.
-        weights: (n,) float, how relevant each pair is; None counts all the same (graded relevance as in generalised
-            contrastive learning, Zhu et al., 2024).
+        weights: (n,) float of at least 0, how relevant each pair is; None counts all the same (graded relevance as in
+            generalised contrastive learning, Zhu et al., 2024). What weighs 0 draws nothing together; others are still
+            told apart from it.
     """
 
     texts: Tensor
@@ -89,7 +90,7 @@ def info_nce(
     for rows in _blocks(len(texts), block):
         for queries, gallery, extra in ((images, texts, further), (texts, images, nothing)):
             total = total + _again(_softmax_rows, queries[rows], gallery, extra, scale, relations, rows)
-    weight = len(texts) if relations.weights is None else relations.weights.sum()
+    weight = len(texts) if relations.weights is None else _nonzero(relations.weights.sum())
     return total / (2 * weight)
 
 
@@ -104,7 +105,7 @@ def _softmax_rows(
     target = positive.to(log_share.dtype)
     if relations.weights is not None:
         target = target * relations.weights
-    loss = -(target * log_share.masked_fill(~positive, 0)).sum(dim=1) / target.sum(dim=1)
+    loss = -(target * log_share.masked_fill(~positive, 0)).sum(dim=1) / _nonzero(target.sum(dim=1))
     return (loss if relations.weights is None else loss * relations.weights[rows]).sum()
 
 
@@ -223,6 +224,11 @@ def _check(images: Tensor, texts: Tensor, relations: Relations) -> None:
 def _wide(values: Tensor) -> Tensor:
     """At least float32: sums of exponentials overflow and lose small terms in 16 bits."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def _nonzero(sums: Tensor) -> Tensor:
+    """To divide by: what weighs nothing altogether is a loss of 0, not 0/0."""
+    return sums.clamp(min=torch.finfo(sums.dtype).tiny)
 
 
 def _blocks(n: int, size: int) -> Iterator[slice]:

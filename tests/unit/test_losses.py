@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -103,6 +104,27 @@ def test_losses_are_their_formulas(seed: int, n: int, n_negatives: int, block: i
     assert float(found) == pytest.approx(naive_sigmoid(images, texts, relations, 7.0, -2.0, negatives), abs=1e-9)
     found = losses.hardest_margin(images, texts, relations, margin=0.3, block=block)
     assert float(found) == pytest.approx(naive_margin(images, texts, relations, 0.3), abs=1e-9)
+
+
+@pytest.mark.parametrize("nothing", [[3], [0, 1], range(6)])
+def test_pairs_that_weigh_nothing_ask_for_nothing(nothing: Sequence[int]) -> None:
+    """The limit of ever smaller weights; no 0/0 in the loss or its gradient."""
+    n = 6
+    rows = torch.arange(n)
+    captions = torch.tensor([0, 0, 2, 3, 4, 5])  # 0 and 1 have each other as positives
+    found = []
+    for least in (0.0, 1e-12):
+        images, texts = batch(4, n)
+        weights = torch.ones(n, dtype=torch.float64)
+        weights[list(nothing)] = least
+        loss = losses.info_nce(images, texts, Relations(captions, rows, rows, weights), scale=torch.tensor(9.0))
+        loss.backward()
+        found.append([loss.detach().reshape(1), images.grad.flatten(), texts.grad.flatten()])
+    if len(nothing) == n:
+        assert not any(values.any() for values in found[0])
+    else:
+        for exact, limit in zip(*found, strict=True):
+            torch.testing.assert_close(exact, limit, rtol=0, atol=1e-9)
 
 
 def test_without_relations_they_are_transformers_own() -> None:
