@@ -15,6 +15,7 @@ from luneta.errors import ConfigError
 from luneta.types import Part, Side
 
 _BLOCK = re.compile(r"\.layers?\.(\d+)\.")
+_BEFORE_BLOCKS = (".embeddings.", ".pre_layrnorm.")  # spelt so in all families that have it
 _ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj", "query", "key", "value")
 _TOWERS: Mapping[Side, str] = {"image": "vision_model.", "text": "text_model."}
 _TEMPERATURE = ("logit_scale", "logit_bias", "temperature")
@@ -103,7 +104,7 @@ class Towers:
         n_blocks = self._n_blocks.get(part, 0)
         if found := _BLOCK.search(parameter):
             return n_blocks - int(found[1])
-        return n_blocks + 1 if ".embeddings." in parameter else 0
+        return n_blocks + 1 if any(name in parameter for name in _BEFORE_BLOCKS) else 0
 
     @cached_property
     def _n_blocks(self) -> dict[Part, int]:

@@ -84,7 +84,8 @@ def test_each_parameter_has_a_part_and_a_depth(opened: HFTrainable) -> None:
     depths = {name: towers.depth(name) for name in names}
     assert all(depths[name] == 0 for name, part in parts.items() if part in ("temperature", "image_head", "text_head"))
     for side in ("image", "text"):
-        deep = [depths[name] for name, part in parts.items() if part == side and ".embeddings." in name]
+        deep = [depths[name] for name, part in parts.items()
+                if part == side and (".embeddings." in name or ".pre_layrnorm." in name)]  # fmt: skip
         assert all(depth == max(depths[n] for n, p in parts.items() if p == side) for depth in deep)
     if towers.family.model_type != "align":
         assert {depths[name] for name, part in parts.items() if part == "image"} >= {0, 1, 2, 3}  # two blocks
