@@ -12,7 +12,10 @@ from luneta.cli import options
 HELP = options.examples(
     "luneta push tuned/model --to owner/name",
     "luneta push tuned/model --to owner/name --public",
-)("Upload a checkpoint to the hub. Nothing else ever uploads anything.")
+)(
+    "Upload a checkpoint to the hub: weights, configuration, tokenizer, processor, card and licence. Only this command "
+    "and push-dataset ever upload anything."
+)
 
 
 def command(
