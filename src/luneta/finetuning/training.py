@@ -19,7 +19,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
 from luneta.artifacts import atomic_path, hash_json, read_json, write_json
 from luneta.data.dataset import ImageTextDataset, Indexes
-from luneta.errors import ConfigError, DatasetError, MissingExtraError
+from luneta.errors import ConfigError, DatasetError
 from luneta.finetuning import processes
 from luneta.finetuning.alarms import Alarms
 from luneta.finetuning.augmentation import Augmentation
@@ -242,10 +242,8 @@ def trained_parts(recipe: Recipe) -> set[Part]:
 
 
 def _with_adapters(trainable: Trainable, rank: int) -> Any:
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ImportError:
-        raise MissingExtraError("finetune", "training low-rank additions (peft)") from None
+    from peft import LoraConfig, get_peft_model
+
     layers = trainable.towers.attention_layers(("image", "text"))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning)  # peft asks by names that transformers gives up
