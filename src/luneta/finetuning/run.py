@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,7 +142,8 @@ def finetune(
         raise ConfigError(f"{encoder.spec.name} cannot be fine-tuned: only checkpoints of transformers can")
     if not encoder.spec.fingerprint:
         raise EncoderError(f"{encoder.spec.name} has no fingerprint, so that its training cannot be told from another")
-    if not isinstance(allowed_loss, Real) or not 0 <= allowed_loss <= 1:
+    loss: object = allowed_loss
+    if not isinstance(loss, int | float) or not 0 <= allowed_loss <= 1:
         raise ConfigError(f"allowed_loss is {allowed_loss!r}, expected how much recall may fall: 0 to 1")
     prices = prices or Prices()
     about = {"encoder": encoder.spec.name, "data": train.name, "method": recipe.method, "out": str(out)}

@@ -185,7 +185,7 @@ def test_only_checkpoints_of_transformers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("allowed", [-0.01, 1.5, float("nan"), "much"])
 def test_what_may_be_forgotten_is_a_share(encoder: Encoder, tmp_path: Path, allowed: Any) -> None:
-    with pytest.raises(ConfigError, match="allowed_loss is .*, expected how much recall may fall"):
+    with pytest.raises(ConfigError, match=r"allowed_loss is .*, expected how much recall may fall"):
         finetune(encoder, pairs(4), out=tmp_path / "out", allowed_loss=allowed)
 
 
