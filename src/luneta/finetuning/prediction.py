@@ -91,7 +91,7 @@ def predict(
         pace = _pace(training.trainable, training.dataset)
         steps, prepared = _rehearse(training, pace)
     recipe, validation = training.recipe, training.validation.dataset
-    n_validations = min(recipe.validations, training.n_steps) + 1
+    n_validations = recipe.n_validations(training.n_steps)
     by_part = {
         "features": sum(_features_s(side, training.dataset, pace) for side in recipe.cached),
         "steps": steps + prepared,

@@ -24,6 +24,7 @@ _RATES: dict[str, tuple[float, float, float]] = {  # default, and the range outs
     "lit": (1e-4, 1e-7, 1e-2),
     "head": (1e-3, 1e-6, 1e-1),
 }
+_WHOLE = ("steps", "batch_size", "micro_batch", "rank", "patience", "validations")
 _EPOCHS = {"full": 10.0, "lora": 10.0, "lit": 20.0, "head": 50.0}
 _BATCHES = {"full": 64, "lora": 64, "lit": 256, "head": 1024}
 
@@ -59,7 +60,8 @@ class Recipe:
         checkpointing: compute activations again in the backward pass: less memory, a third more time.
         patience: validations without a better recall after which training ends; None never ends early.
         validations: how often the recall is measured on the way.
-        precision: of matrix products; weights and losses stay in float32.
+        precision: of matrix products; weights and losses stay in float32. "auto" is bfloat16 where the device computes
+            it, else float32.
         seed: of batches, captions, augmentation and dropout.
     """
 
@@ -102,10 +104,17 @@ class Recipe:
         )  # fmt: skip
         for name, low, high, above in ranges:
             value = getattr(self, name)
+            kind, said = (int, "a whole number") if name in _WHOLE else (int | float, "a number")
+            if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+                raise ConfigError(f"{name} is {value!r}, expected {said}")
             if value is not None and not (low < value <= high if above else low <= value <= high):
                 raise ConfigError(f"{name} is {value}, expected {'more than' if above else 'at least'} {low:g} and at "
                                   f"most {high:g}")  # fmt: skip
-        if any(dim < 1 for dim in self.dims):
+        seed: Any = self.seed
+        dims: Any = self.dims
+        if isinstance(seed, bool) or not isinstance(seed, int) or self.seed < 0:
+            raise ConfigError(f"seed is {self.seed!r}, expected a whole number of at least 0")
+        if any(not isinstance(dim, int) or int(dim) < 1 for dim in dims):
             raise ConfigError(f"dims are {list(self.dims)}, expected lengths of at least 1")
         if self.method == "lit" and self.locked == "image" and (self.augment or self.drop_patches):
             raise ConfigError("augment and drop_patches change images, but with method='lit' these are computed once; "
@@ -139,6 +148,14 @@ class Recipe:
         if self.steps is not None:
             return self.steps
         return max(1, round((_EPOCHS[self.method] if self.epochs is None else self.epochs) * steps_per_epoch))
+
+    def steps_between(self, n_steps: int) -> int:
+        """From one validation to the next."""
+        return max(1, n_steps // self.validations)
+
+    def n_validations(self, n_steps: int) -> int:
+        """Of a training that goes on to its last step, which is validated too."""
+        return -(-n_steps // self.steps_between(n_steps))
 
     def to_dict(self) -> dict[str, Any]:
         """Every choice as plain data, defaults of the method filled in."""

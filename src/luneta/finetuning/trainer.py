@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainingArguments
 from transformers.trainer_utils import SaveStrategy
 
+from luneta.encoders.precision import resolve_dtype
 from luneta.errors import TrainingError
 from luneta.finetuning import processes
 from luneta.finetuning.batches import BatchPlan
@@ -169,6 +170,10 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
                     "out of memory: going on with micro_batch=%d (the gradients stay those of the whole batch)",
                     self.micro_batch,
                 )
+
+    def compute_loss_context_manager(self) -> Any:
+        """The number format of the recipe, also where the Trainer has not wrapped the model, as in a rehearsal."""
+        return self.accelerator.autocast()
 
     def _step(self, model: nn.Module, inputs: Batch) -> Tensor:
         relations = self._relations(inputs["relations"])
@@ -332,8 +337,8 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 def training_arguments(recipe: Recipe, folder: str | os.PathLike[str], n_steps: int, device: str) -> TrainingArguments:
     """Of transformers, for a recipe."""
-    every = max(1, n_steps // recipe.validations)
-    precision = recipe.precision
+    every = recipe.steps_between(n_steps)
+    precision = resolve_dtype(recipe.precision, torch.device(device))
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=n_steps,

@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from luneta.encoders import precision
 from luneta.encoders.registry import load_encoder
 from luneta.errors import ConfigError, TrainingError
 from luneta.finetuning import trainer as module
@@ -285,6 +286,7 @@ def test_patience_ends_early_and_the_last_step_is_validated(make: Make) -> None:
     odd = make("clip", pairs(8), steps=5, validations=2, batch_size=8)
     odd.run()
     assert [entry["step"] for entry in odd.history if "eval_recall" in entry] == [2, 4, 5]
+    assert [odd.recipe.n_validations(n) for n in (1, 4, 5)] == [1, 2, 3]
 
 
 def test_the_average_is_what_is_validated_and_kept(make: Make) -> None:
@@ -349,6 +351,21 @@ def test_equal_things_have_not_collapsed(make: Make) -> None:
     batch["relations"]["groups"] = torch.tensor([0] * 7 + [0])
     trainer._watch(outputs, torch.tensor(1.0), batch, relations)
     assert trainer.facts.mean_cosine is None
+
+
+@pytest.mark.parametrize("computed", [True, False])
+def test_auto_precision_is_what_the_device_computes(
+    make: Make, monkeypatch: pytest.MonkeyPatch, computed: bool
+) -> None:
+    monkeypatch.setattr(precision, "computes_bfloat16", lambda device: computed)
+    found = make("clip", pairs(8), steps=2, precision="auto")
+    trainer = loop(found)
+    assert (trainer.args.bf16, trainer.args.fp16) == (computed, False)
+    batch = trainer.train_dataset.__getitems__(next(iter(trainer.plan)))
+    kinds: list[torch.dtype] = []
+    found.trainable.model.visual_projection.register_forward_hook(lambda m, i, out: kinds.append(out.dtype))
+    trainer.training_step(trainer.model, batch)
+    assert kinds == [torch.bfloat16 if computed else torch.float32]
 
 
 def test_dropped_patches_train(make: Make) -> None:
