@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from luneta.cost import Prices, entered, read_ledger
 from luneta.data.dataset import ImageTextDataset
@@ -20,6 +21,7 @@ from luneta.encoders.registry import load_encoder
 from luneta.errors import ConfigError, DatasetError
 from luneta.finetuning import Recipe, finetune
 from luneta.finetuning import run as module
+from luneta.finetuning.interpolation import Point
 from luneta.finetuning.material import features
 from luneta.finetuning.parts import apart, broken_pictures, not_learnt
 from luneta.finetuning.prediction import Prediction, last_off, predict, scratch
@@ -226,6 +228,35 @@ def test_what_is_forgotten_is_measured_on_what_is_not_learnt() -> None:
     assert not_learnt([same_captions], train, False, 0)[0].n_images == 4
     with pytest.raises(DatasetError, match="all its pictures are learnt from"):
         not_learnt([same_captions, gallery(list(train.images), [[str(i)] for i in range(10)])], train, False, 0)
+
+
+def test_an_equal_caption_alone_is_a_leak() -> None:
+    data = pairs(12)
+    test = gallery(list(pairs(4, start=30).images), [[data.texts[3]], ["x"], ["y"], ["z"]], name="test")
+    parts = apart(data, None, test, False, 0)
+    assert parts.n_leaked == 1
+    assert data.texts[3] not in (*parts.train.texts, *parts.validation.texts)
+
+
+def test_what_is_saved_is_the_chosen_mixture(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: list[tuple[Any, Any]] = []
+
+    def spied(model: Any, before: Any, after: Any, measured_on: Any) -> list[Point]:
+        ends.append((before, after))
+        return [Point(alpha, {"validation": 0.9 if alpha == 0.4 else 0.1}) for alpha in (0.0, 0.4, 1.0)]
+
+    monkeypatch.setattr(module, "curve", spied)
+    found = finetune(encoder, pairs(12), out=tmp_path / "out", recipe=QUICK, test=pairs(4, start=30, name="test"))
+    assert found.chosen.alpha == 0.4
+    saved, ((before, after),) = load_file(tmp_path / "out" / "model" / "model.safetensors"), ends
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    for name, tensor in saved.items():
+        if tensor.is_floating_point():
+            assert torch.allclose(tensor, 0.6 * before[name] + 0.4 * after[name], atol=1e-6), name
+    assert found.after is not None
+    assert found.before is not None
+    assert found.after.encoder["fingerprint"] == found.encoder.spec.fingerprint != encoder.spec.fingerprint
+    assert found.before.encoder["fingerprint"] == encoder.spec.fingerprint
 
 
 class Killed(Exception):
