@@ -150,6 +150,9 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
     def training_step(self, model: nn.Module, inputs: Batch, num_items_in_batch: Tensor | int | None = None) -> Tensor:
         """The loss of a batch, its gradients left on the parameters."""
         model.train()
+        for layer in model.modules():
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                layer.eval()  # as pretrained (ALIGN): statistics of parts of a batch are not those of the whole
         inputs = self._prepare_inputs(inputs)
         before = RandomState()
         while True:
