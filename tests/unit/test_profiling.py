@@ -236,7 +236,7 @@ def test_page(folder: Path, tmp_path: Path, locale: str) -> None:
 def test_page_problems(folder: Path, tmp_path: Path) -> None:
     found = profile(open_dataset(folder, max_bad_share=0.2))
     with pytest.raises(ConfigError, match="pt-BR"):
-        write_profile(tmp_path / "p.html", found, locale="pt")
+        write_profile(tmp_path / "p.html", found, locale="pt-PT")
     (tmp_path / "taken").mkdir()
     with pytest.raises(ArtifactError):
         write_profile(tmp_path / "taken", found)

@@ -54,8 +54,12 @@ def test_a_name_the_context_lacks_is_an_error(evil_page: str) -> None:
 
 
 def test_unknown_page_language_offers_the_nearest() -> None:
-    with pytest.raises(ConfigError, match=r"'pt'.*en, pt-BR|pt-BR"):
-        html.render("base.html.jinja", locale="pt")
+    with pytest.raises(ConfigError, match=r"'pt-PT'.*pt-BR"):
+        html.render("base.html.jinja", locale="pt-PT")
+
+
+def test_pt_alone_is_the_portuguese_that_is_written() -> None:
+    assert '<html lang="pt-BR">' in html.render("base.html.jinja", locale="pt")
 
 
 def test_every_message_has_both_languages_and_equal_parameters() -> None:
