@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luneta.errors import ConfigError, ProtocolMismatchError, did_you_mean
-from luneta.grids import Grid
+from luneta.grids import Grid, as_text
 from luneta.metrics import METRICS, best_rank, reciprocal_rank
 from luneta.results import Evaluation
 from luneta.slicing import SMALLEST_SLICE, natural, slices
@@ -172,6 +172,9 @@ class Comparison:
             ),
             n_labels=2,
         )
+
+    def __str__(self) -> str:
+        return as_text(self)
 
     def __rich__(self) -> RenderableType:
         from luneta.terminal import comparison_table

@@ -163,6 +163,7 @@ class WeightFacts:
         untrained: modules that stand as their initialisation leaves them while their like in other layers do not.
         not_finite: tensors that hold NaN or infinity.
         coarse: norms and biases that are not kept in float32.
+        quantised: layers whose matrices are held in 8-bit integers or fewer bits.
         training: the model is in training mode, so that dropout is on.
     """
 
@@ -172,6 +173,7 @@ class WeightFacts:
     untrained: tuple[str, ...]
     not_finite: tuple[str, ...]
     coarse: tuple[str, ...]
+    quantised: tuple[str, ...]
     training: bool
 
 

@@ -49,7 +49,7 @@ def command(
         str,
         typer.Option(
             help="full: everything; lora: low-rank additions to both towers; lit: one tower, the other locked; head: "
-            "the projections only, in seconds.",
+            "the projections only.",
             rich_help_panel=HOW,
         ),
     ] = "full",
@@ -97,9 +97,7 @@ def command(
     precision: Annotated[
         str, typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=MEMORY)
     ] = "auto",
-    checkpointing: Annotated[
-        bool, typer.Option(help="Less memory, a third more time.", rich_help_panel=MEMORY)
-    ] = False,
+    checkpointing: Annotated[bool, typer.Option(help="Less memory, more time.", rich_help_panel=MEMORY)] = False,
     drop_patches: Annotated[
         float, typer.Option(help="Share of the patches that are not read in training.", rich_help_panel=MEMORY)
     ] = 0.0,

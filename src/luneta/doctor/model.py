@@ -92,23 +92,22 @@ def number_format(subject: Subject, facts: WeightFacts | None, *, twin: bool) ->
     if facts.coarse:
         measured = f"norms and embeddings are not held in float32: {_some(facts.coarse)}"
         return Check("number format", "warn", measured, {"coarse": list(facts.coarse)})
-    if spec.dtype == "float32":
+    computed = "integers of 8 bits or fewer" if facts.quantised else spec.dtype
+    if computed == "float32":
         return Check("number format", "pass", "float32")
     if not twin:
-        return Check("number format", "not known", f"{spec.dtype}; only the whole examination compares it with float32")
-    return _against(anatomy.in_float32(), subject)
+        return Check("number format", "not known", f"{computed}; only the whole examination compares it with float32")
+    return _against(anatomy.in_float32(), subject, computed)
 
 
-def _against(exact: Encoder, subject: Subject) -> Check:
+def _against(exact: Encoder, subject: Subject, computed: str) -> Check:
     texts, images = subject.encode_texts(subject.texts), subject.encode_images(subject.images)
     true_texts, true_images = unit(exact.encode_texts(subject.texts)), unit(exact.encode_images(subject.images))
     cosine = 1 - max(drift(texts, true_texts), drift(images, true_images))
     same = order_agreement(texts @ images.T, true_texts @ true_images.T)
     good = cosine >= NEAR and same >= SAME_ORDER
     verdict: Verdict = "pass" if good else "warn" if cosine >= STILL_NEAR else "fail"
-    measured = (
-        f"{subject.encoder.spec.dtype} against float32: cosine at least {cosine:.5f}, {same:.1%} of the order kept"
-    )
+    measured = f"{computed} against float32: cosine at least {cosine:.5f}, {same:.1%} of the order kept"
     return Check("number format", verdict, measured, {"cosine": cosine, "order_agreement": same})
 
 

@@ -164,7 +164,10 @@ class HFAnatomy:
         return None if float(best.min()) < 0.99 else [int(position) for position in positions]
 
     def weights(self, *, compare: bool = True) -> WeightFacts:
-        held = dict(self._model.state_dict())
+        state = self._model.state_dict()
+        # A quantised layer keeps its numbers packed away, and only their format in the state.
+        quantised = {name for name, value in state.items() if not isinstance(value, torch.Tensor) or value.is_quantized}
+        held = {name: value for name, value in state.items() if name not in quantised}
         changed, n_compared = self._compared(held) if compare else ([], 0)
         return WeightFacts(
             n_tensors=len(held),
@@ -178,6 +181,7 @@ class HFAnatomy:
                 if value.is_floating_point() and value.dtype != torch.float32 and value.ndim == 1
                 and not _belongs_to_matrix(self._model, name)
             ),
+            quantised=tuple(sorted({name.split("._packed_params")[0] for name in quantised})),
             training=bool(self._model.training) or any(module.training for module in self._model.modules()),
         )  # fmt: skip
 

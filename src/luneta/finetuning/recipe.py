@@ -57,7 +57,7 @@ class Recipe:
         text_negatives: captions with words swapped are further negatives (NegCLIP); English and Portuguese.
         augment: crop and recolour the images a little, and mirror those whose captions name no side.
         drop_patches: share of the patches that the image tower does not read in training (FLIP).
-        checkpointing: compute activations again in the backward pass: less memory, a third more time.
+        checkpointing: compute activations again in the backward pass: less memory, more time.
         patience: validations without a better recall after which training ends; None never ends early.
         validations: how often the recall is measured on the way.
         precision: of matrix products; weights and losses stay in float32. "auto" is bfloat16 where the device computes

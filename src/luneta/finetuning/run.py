@@ -27,6 +27,7 @@ from luneta.finetuning.prediction import Prediction, predict, scratch
 from luneta.finetuning.recipe import Recipe
 from luneta.finetuning.training import Training, check_claim, claim
 from luneta.finetuning.validation import Validation
+from luneta.grids import as_text
 from luneta.results import Evaluation
 from luneta.types import Encoder, TrainableEncoder
 
@@ -74,6 +75,9 @@ class FineTuning:
     def comparison(self) -> Comparison | None:
         """After against before, query by query, on the test part."""
         return None if self.before is None or self.after is None else compare([self.after, self.before])
+
+    def __str__(self) -> str:
+        return as_text(self)
 
     def __rich__(self) -> RenderableType:
         from luneta.finetuning.tables import finetuning_view
