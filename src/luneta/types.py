@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    import torch
     from PIL.Image import Image
     from torch import Tensor, nn
 
@@ -296,6 +297,83 @@ class TrainableEncoder(Encoder, Protocol):
     """An encoder that can be fine-tuned."""
 
     def trainable(self) -> Trainable: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Halfway:
+    """Pictures on their way through an image tower, before the block at which prompts come in.
+
+    Attributes:
+        states: (n, n_tokens, width).
+        mask: (n, n_tokens) bool, False where a token only fills the row; None where none does.
+    """
+
+    states: Tensor
+    mask: Tensor | None = None
+
+
+class PromptedTower(Protocol):
+    """An image tower whose last blocks take prompt tokens beside a picture's own.
+
+    A picture goes through it in two stages: up to the block `insert_layer` whatever the text, which can be kept
+    (`halfway`), and then with the prompts of a text (`guided`). Weights do not change.
+    """
+
+    @property
+    def insert_layer(self) -> int:
+        """The block before which prompts come in; 0 is the first."""
+        ...
+
+    @property
+    def n_guided(self) -> int:
+        """Blocks from there on."""
+        ...
+
+    @property
+    def n_heads(self) -> int: ...
+
+    @property
+    def width(self) -> int:
+        """Numbers of a token."""
+        ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def halfway(self, prepared: Sequence[Any]) -> Halfway:
+        """What `prepare_image` gave -> tokens before the block `insert_layer`."""
+        ...
+
+    def guided(self, pictures: Halfway, prompts: Tensor, gate: Tensor, pairs: Tensor) -> Tensor:
+        """Vectors of pictures, each as seen with a text's prompts; differentiable in prompts and gate.
+
+        Args:
+            pictures: n_pictures of them.
+            prompts: (n_texts, n_prompts, width) float32.
+            gate: (n_guided, n_heads) how much the prompts of a block are listened to: 0 not at all, so that the vector
+                is the picture's own, 1 as to any other token.
+            pairs: (n_pairs, 2) int64 of (text, picture).
+
+        Returns:
+            (n_pairs, embedding_dim) float32 unit vectors.
+        """
+        ...
+
+
+@runtime_checkable
+class PromptableEncoder(StagedEncoder, Protocol):
+    """An encoder whose image tower takes prompts, so that pictures can be seen in the light of a text."""
+
+    def visual_prompts(self, insert_layer: int = 0, *, keep_prompts: bool = False) -> PromptedTower:
+        """
+        Args:
+            insert_layer: the block before which prompts come in; negative numbers count from the end.
+            keep_prompts: what pools the tokens into a vector sees the prompts too.
+
+        Raises:
+            ConfigError: the tower takes no prompts, or has no such block.
+        """
+        ...
 
 
 @runtime_checkable

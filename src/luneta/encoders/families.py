@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 ALIGN_CONTEXT = 64
 """Tokens ALIGN was trained with; its position table has room for more."""
@@ -34,6 +34,8 @@ class Family:
         pooling: where the text's vector is read, in words.
         temperature: name of the parameter that scales the scores.
         idle_weights: prefixes of parameters that no vector depends on; these alone may be missing, or left over.
+        image_pooling: what makes one vector of a picture's tokens: "class token" (the first one), "attention" (a
+            pooling head); None where a picture is no sequence of tokens.
     """
 
     model_type: str
@@ -45,6 +47,7 @@ class Family:
     pooling: str
     temperature: str = "logit_scale"
     idle_weights: tuple[str, ...] = ()
+    image_pooling: Literal["class token", "attention"] | None = "class token"
 
 
 def _positions(text_config: Any, tokenizer_limit: int) -> int:
@@ -74,6 +77,7 @@ def _sigmoid_family(model_type: str, model_class: str) -> Family:
         masks_padding=False,
         lowers=True,
         pooling="last position",
+        image_pooling="attention",
     )
 
 
@@ -111,6 +115,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
                 _align_positions,
                 temperature="temperature",
                 idle_weights=("text_model.pooler.",),
+                image_pooling=None,
             ),
             _masked_family("altclip", "AltCLIPModel", _roberta_positions, idle_weights=("text_model.roberta.pooler.",)),
             _masked_family("chinese_clip", "ChineseCLIPModel", _positions, idle_weights=("text_model.pooler.",)),

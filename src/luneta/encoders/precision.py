@@ -120,6 +120,10 @@ def threads_for(model: nn.Module, device: torch.device) -> Any:
 @contextlib.contextmanager
 def computing(dtype: str, device: torch.device) -> Any:
     """Inference in `dtype`; plain inference mode for float32."""
-    mixed = torch.autocast(device.type, dtype=DTYPES[dtype], enabled=dtype != "float32")
-    with torch.inference_mode(), mixed:
+    with torch.inference_mode(), mixed(dtype, device):
         yield
+
+
+def mixed(dtype: str, device: torch.device) -> torch.autocast:
+    """Products in `dtype`, sums and norms in float32; nothing of it for float32."""
+    return torch.autocast(device.type, dtype=DTYPES[dtype], enabled=dtype != "float32")
