@@ -213,6 +213,56 @@ def matryoshka(images: Tensor, texts: Tensor, dims: Sequence[int], loss: Callabl
     return torch.stack(shortened).mean()
 
 
+def listwise(similarity: Tensor, positive: Tensor, ignored: Tensor, *, scale: Tensor | float) -> Tensor:
+    """Softmax loss of texts that each have a list of pictures of their own, the mean over texts (ListNet, Cao et al.,
+    2007); the target is spread evenly over the right pictures of a list.
+
+    Args:
+        similarity: (n, n_listed) cosines of each text and its pictures.
+        positive: (n, n_listed) bool, what the text describes.
+        ignored: (n, n_listed) bool, neither right nor wrong.
+        scale: the exponentiated temperature.
+
+    Raises:
+        ShapeError: the tables do not match, or a text has nothing right in its list.
+    """
+    right = _check_lists(similarity, positive, ignored)
+    logits = _wide(scale * similarity).masked_fill(ignored, float("-inf"))
+    log_share = logits.log_softmax(dim=1).masked_fill(~right, 0)
+    return -(log_share.sum(dim=1) / right.sum(dim=1)).mean()
+
+
+def listwise_sigmoid(
+    similarity: Tensor, positive: Tensor, ignored: Tensor, *, scale: Tensor | float, bias: Tensor | float
+) -> Tensor:
+    """Sigmoid loss of texts that each have a list of pictures: summed over the list, the mean over texts.
+
+    Args:
+        similarity, positive, ignored, scale: as in `listwise`.
+        bias: added to every logit.
+
+    Raises:
+        ShapeError: as `listwise`.
+    """
+    right = _check_lists(similarity, positive, ignored)
+    logits = _wide(scale * similarity + bias)
+    loss = F.softplus(torch.where(right, -logits, logits)).masked_fill(ignored, 0)
+    return loss.sum(dim=1).mean()
+
+
+def _check_lists(similarity: Tensor, positive: Tensor, ignored: Tensor) -> Tensor:
+    """What is right and counts."""
+    if similarity.ndim != 2 or not similarity.shape == positive.shape == ignored.shape:
+        raise ShapeError(
+            f"similarities {tuple(similarity.shape)}, positives {tuple(positive.shape)} and ignored "
+            f"{tuple(ignored.shape)} given; expected (n, n_listed) three times"
+        )
+    right = positive & ~ignored
+    if not bool(right.any(dim=1).all()):
+        raise ShapeError("a text has no right picture in its list; every list needs one")
+    return right
+
+
 def _check(images: Tensor, texts: Tensor, relations: Relations) -> None:
     if images.ndim != 2 or images.shape != texts.shape or len(relations) != len(texts):
         raise ShapeError(

@@ -273,3 +273,57 @@ def test_rows_that_do_not_match_are_refused() -> None:
         losses.info_nce(images, texts[:3], Relations.distinct(4), scale=torch.tensor(1.0))
     with pytest.raises(ShapeError, match="row i of each is a pair"):
         losses.sigmoid(images, texts, Relations.distinct(3), scale=torch.tensor(1.0), bias=torch.tensor(0.0))
+
+
+# -- lists -----------------------------------------------------------------------------------------------------
+
+
+def some_lists(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """(similarity, positive, ignored) of six lists of five pictures."""
+    generator = torch.Generator().manual_seed(seed)
+    similarity = torch.rand(6, 5, generator=generator, dtype=torch.float64) * 2 - 1
+    positive = torch.rand(6, 5, generator=generator) < 0.3
+    positive[:, 0] = True
+    ignored = (torch.rand(6, 5, generator=generator) < 0.3) & ~positive
+    return similarity, positive, ignored
+
+
+def test_lists_by_softmax_as_the_formula_reads() -> None:
+    similarity, positive, ignored = some_lists()
+    total = 0.0
+    for s, right, left_out in zip(similarity.tolist(), positive.tolist(), ignored.tolist(), strict=True):
+        weights = [0.0 if out else math.exp(7 * x) for x, out in zip(s, left_out, strict=True)]
+        shares = [w / sum(weights) for w, is_right in zip(weights, right, strict=True) if is_right]
+        total -= sum(math.log(share) for share in shares) / len(shares)
+    assert float(losses.listwise(similarity, positive, ignored, scale=7.0)) == pytest.approx(total / 6, rel=1e-12)
+
+
+def test_lists_by_sigmoid_as_the_formula_reads() -> None:
+    similarity, positive, ignored = some_lists()
+    total = 0.0
+    for s, right, left_out in zip(similarity.tolist(), positive.tolist(), ignored.tolist(), strict=True):
+        for x, is_right, out in zip(s, right, left_out, strict=True):
+            if not out:
+                total += math.log1p(math.exp(-(1 if is_right else -1) * (7 * x - 3)))
+    found = losses.listwise_sigmoid(similarity, positive, ignored, scale=7.0, bias=-3.0)
+    assert float(found) == pytest.approx(total / 6, rel=1e-12)
+
+
+def test_what_is_left_out_of_a_list_has_no_gradient() -> None:
+    similarity, positive, ignored = some_lists()
+    for loss in (losses.listwise, lambda *a, scale: losses.listwise_sigmoid(*a, scale=scale, bias=-1.0)):
+        values = similarity.clone().requires_grad_(True)
+        loss(values, positive, ignored, scale=5.0).backward()  # type: ignore[operator]
+        assert values.grad is not None
+        assert bool((values.grad[ignored] == 0).all())
+        assert bool((values.grad[~ignored & ~positive] > 0).all())  # wrong pictures are pushed away
+
+
+def test_lists_that_do_not_fit_are_refused() -> None:
+    similarity, positive, ignored = some_lists()
+    with pytest.raises(ShapeError, match="three times"):
+        losses.listwise(similarity, positive[:, :2], ignored, scale=1.0)
+    with pytest.raises(ShapeError, match="no right picture"):
+        losses.listwise(similarity, positive & False, ignored, scale=1.0)
+    with pytest.raises(ShapeError, match="no right picture"):
+        losses.listwise_sigmoid(similarity, positive, positive, scale=1.0, bias=0.0)

@@ -7,7 +7,8 @@ directions. What counts as a tie is said in `luneta.ranking.ties`.
 from __future__ import annotations
 
 from luneta.ranking.ranks import Ranking, rank, rank_both
+from luneta.ranking.reranked import reranked
 from luneta.ranking.search import top_k
 from luneta.ranking.ties import TIE_TOLERANCE
 
-__all__ = ["TIE_TOLERANCE", "Ranking", "rank", "rank_both", "top_k"]
+__all__ = ["TIE_TOLERANCE", "Ranking", "rank", "rank_both", "reranked", "top_k"]
