@@ -38,7 +38,7 @@ MOST_SLICES = 30
 NORMALIZED_AT = (1, 5, 10)
 NORMALIZED_SIZE = 1000
 
-__all__ = ["Duplicates", "Evaluation", "embed_cached", "evaluate", "evaluate_embeddings", "measure"]
+__all__ = ["Duplicates", "Evaluation", "embed_cached", "evaluate", "evaluate_embeddings", "measure", "metrics_of"]
 
 
 def evaluate(
@@ -148,7 +148,7 @@ def evaluate_embeddings(
         encoder=_encoder_record(embeddings.encoder),
         dataset={**_dataset_record(data), "n_truncated": embeddings.n_truncated},
         protocol=_protocol(data, positives, seed),
-        metrics={d: _metrics(rankings[d], positives.clusters[d], seed) for d in DIRECTIONS},
+        metrics={d: metrics_of(rankings[d], positives.clusters[d], seed) for d in DIRECTIONS},
         rankings=rankings,
         query_names={"text_to_image": list(data.texts), "image_to_text": [image.label for image in data.images]},
         clusters=positives.clusters,
@@ -209,7 +209,7 @@ def _sides(embeddings: Embeddings, direction: Direction) -> tuple[NDArray[np.flo
     return sides if direction == "text_to_image" else (sides[1], sides[0])
 
 
-def _metrics(ranking: Ranking, cluster: Indexes, seed: int) -> dict[str, Metric]:
+def metrics_of(ranking: Ranking, cluster: Indexes, seed: int) -> dict[str, Metric]:
     """Means (the median, for the rank) with intervals; beside each what a constant encoder would score."""
     per_query, by_chance = _per_query(ranking), _per_query(chance(ranking))
     metrics = {}

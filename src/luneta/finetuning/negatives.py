@@ -44,7 +44,7 @@ class Miner:
         Returns:
             (n_images, n) image indexes, the hardest first; -1 where there are fewer.
         """
-        words = [frozenset(loose_caption_key(text).split()) for text in dataset.texts]
+        words = _words(dataset)
         worst: list[dict[int, float]] = [{} for _ in range(dataset.n_images)]
         with track("hard negatives", dataset.n_texts + dataset.n_images) as advance:
             for image, other, lead in self._mistakes(dataset, images, texts, groups, words):
@@ -57,6 +57,23 @@ class Miner:
             found[image, : len(hardest)] = hardest
         return found
 
+    def of_texts(self, dataset: ImageTextDataset, images: Vectors, texts: Vectors, groups: Indexes) -> Indexes:
+        """The images that each text is taken to describe, and does not.
+
+        Args:
+            dataset, images, texts, groups: as in `mine`.
+
+        Returns:
+            (n_texts, n) image indexes, the likeliest first; -1 where there are fewer.
+        """
+        found = np.full((dataset.n_texts, self.n), -1, dtype=np.int64)
+        filled = np.zeros(dataset.n_texts, dtype=np.int64)
+        for text, other, _ in self._wrong_images(dataset, images, texts, groups, _words(dataset)):
+            if filled[text] < self.n:
+                found[text, filled[text]] = other
+                filled[text] += 1
+        return found
+
     def _mistakes(
         self,
         dataset: ImageTextDataset,
@@ -66,21 +83,9 @@ class Miner:
         words: list[frozenset[str]],
     ) -> Iterator[tuple[int, int, float]]:
         """(image, other image, by how much the other scores above the right answer) in both directions."""
-        past = min(int(np.bincount(groups).max()), MOST_OF_A_GROUP)
-        wanted = self.n + self.suspicious + past
-        scores, items = top_k(texts, images, min(wanted, dataset.n_images))
-        for text in range(dataset.n_texts):
-            mine = dataset.images_of(text)
-            best = float((images[mine] @ texts[text]).max())
-            others = zip(items[text].tolist(), scores[text].tolist(), strict=True)
-            allowed = (
-                (other, score)
-                for other, score in others
-                if groups[other] != groups[mine[0]]
-                and not any(self._alike(words[text], words[int(t)]) for t in dataset.texts_of(other))
-            )
-            for other, lead in self._credible(allowed, best):
-                yield int(mine[0]), other, lead
+        for text, other, lead in self._wrong_images(dataset, images, texts, groups, words):
+            yield int(dataset.images_of(text)[0]), other, lead
+        wanted = self._wanted(groups)
         scores, items = top_k(images, texts, min(wanted * 5, dataset.n_texts))
         for image in range(dataset.n_images):
             mine = dataset.texts_of(image)
@@ -94,6 +99,33 @@ class Miner:
             for other, lead in self._credible(allowed, best):
                 yield image, other, lead
 
+    def _wrong_images(
+        self,
+        dataset: ImageTextDataset,
+        images: Vectors,
+        texts: Vectors,
+        groups: Indexes,
+        words: list[frozenset[str]],
+    ) -> Iterator[tuple[int, int, float]]:
+        """(text, image of another thing, by how much it scores above the right one), the highest of a text first."""
+        scores, items = top_k(texts, images, min(self._wanted(groups), dataset.n_images))
+        for text in range(dataset.n_texts):
+            mine = dataset.images_of(text)
+            best = float((images[mine] @ texts[text]).max())
+            others = zip(items[text].tolist(), scores[text].tolist(), strict=True)
+            allowed = (
+                (other, score)
+                for other, score in others
+                if groups[other] != groups[mine[0]]
+                and not any(self._alike(words[text], words[int(t)]) for t in dataset.texts_of(other))
+            )
+            for other, lead in self._credible(allowed, best):
+                yield text, other, lead
+
+    def _wanted(self, groups: Indexes) -> int:
+        """Answers to look through: those to keep, those to leave out, and a query's own."""
+        return self.n + self.suspicious + min(int(np.bincount(groups).max()), MOST_OF_A_GROUP)
+
     def _credible(self, candidates: Iterator[tuple[int, float]], best: float) -> Iterator[tuple[int, float]]:
         """Candidates without the first suspicious ones, each with its lead over the right answer."""
         doubted = 0
@@ -105,3 +137,7 @@ class Miner:
 
     def _alike(self, first: frozenset[str], second: frozenset[str]) -> bool:
         return len(first & second) >= self.overlap * len(first | second) > 0
+
+
+def _words(dataset: ImageTextDataset) -> list[frozenset[str]]:
+    return [frozenset(loose_caption_key(text).split()) for text in dataset.texts]

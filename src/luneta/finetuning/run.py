@@ -20,12 +20,13 @@ from luneta.errors import ConfigError, EncoderError
 from luneta.evaluation import evaluate
 from luneta.finetuning import processes
 from luneta.finetuning.card import card
+from luneta.finetuning.claims import check_claim, claim
 from luneta.finetuning.interpolation import TARGET, Point, choose, curve, mixed
 from luneta.finetuning.keeping import last_checkpoint
 from luneta.finetuning.parts import Parts, apart, not_learnt, warn_of_cut_captions, warn_of_little
 from luneta.finetuning.prediction import Prediction, predict, scratch
 from luneta.finetuning.recipe import Recipe
-from luneta.finetuning.training import Training, check_claim, claim
+from luneta.finetuning.training import Training
 from luneta.finetuning.validation import Validation
 from luneta.grids import as_text
 from luneta.results import Evaluation
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("luneta")
 
 SCHEMA = "luneta.finetuning/1"
+RESULT = "finetuning.json"
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def finetune(
         "allowed_loss": allowed_loss,
         "near": near,
     }
-    check_claim(out, identity)
+    check_claim(out, identity, RESULT)
     main = processes.is_main()
     with entered("finetune", about, device=encoder.spec.device, prices=prices, written=main) as run:
         plan = _plan(
@@ -175,7 +177,7 @@ def finetune(
             measured_on[_name_of(data, measured_on)] = Validation(trainable, data, recipe.cached)
         start = {name: tensor.detach().cpu().clone() for name, tensor in trainable.model.state_dict().items()}
         training = Training(trainable, parts.train, parts.groups, measured_on[TARGET], recipe, out / "training")
-        claim(out, {**identity, "parts": parts.fingerprint})
+        claim(out, {**identity, "parts": parts.fingerprint}, RESULT)
         run.note(**predicted.facts())
         end = training.run()
         points = curve(trainable.model, start, end, measured_on)
@@ -202,7 +204,7 @@ def finetune(
             if result is not None:
                 result.save(out / f"{name}.json")
         write_text(found.folder / "README.md", card(found, encoder.spec, train))
-        write_json(out / "finetuning.json", found.to_dict())
+        write_json(out / RESULT, found.to_dict())
         shutil.rmtree(out / "training", ignore_errors=True)
     return found
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
-from luneta.artifacts import atomic_path, hash_json, read_json, write_json
+from luneta.artifacts import atomic_path
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.errors import ConfigError, DatasetError
 from luneta.finetuning import processes
@@ -42,8 +42,6 @@ from luneta.progress import Advance, track
 from luneta.types import Part, Side, Trainable
 
 logger = logging.getLogger("luneta")
-
-_RECORD = "training.json"
 
 FEWEST = 2
 """Images without which there is nothing to tell apart."""
@@ -276,35 +274,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         library.set_verbosity(verbosity)
-
-
-def claim(folder: Path, identity: Mapping[str, Any]) -> None:
-    """Make a folder that of one training, or find that it is.
-
-    Raises:
-        ConfigError: it holds another training, a finished one, or files of somebody else.
-    """
-    check_claim(folder, identity)
-    if processes.is_main():
-        write_json(folder / _RECORD, dict(identity))
-
-
-def check_claim(folder: Path, identity: Mapping[str, Any]) -> None:
-    """The same, without taking it; the identity may leave out what is not known yet.
-
-    Raises:
-        ConfigError: as `claim`.
-    """
-    if (folder / "finetuning.json").is_file():
-        raise ConfigError(f"{folder} holds a finished fine-tuning; choose another folder, or remove it to train anew")
-    record = folder / _RECORD
-    if record.is_file():
-        begun, kept = any(path.name != _RECORD for path in folder.iterdir()), read_json(record)
-        if begun and hash_json({key: kept.get(key) for key in identity}) != hash_json(identity):
-            raise ConfigError(
-                f"{folder} holds a training of other data, another encoder or another recipe; choose another folder, "
-                "or remove it"
-            )
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise ConfigError(f"{folder} is not empty and no training of ours; choose a folder that does not exist yet")

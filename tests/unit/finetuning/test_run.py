@@ -72,7 +72,7 @@ def test_the_whole_way(encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptu
     assert facts["predicted_usd"] == pytest.approx(2 * facts["predicted_s"] / 3600)
     assert last_off("cpu") == pytest.approx(facts["actual_s"] / facts["predicted_s"] - 1)
     assert not (tmp_path / "out" / "training").exists()
-    with pytest.raises(ConfigError, match="holds a finished fine-tuning; choose another folder"):
+    with pytest.raises(ConfigError, match="holds a finished training; choose another folder"):
         finetune(encoder, shared, out=tmp_path / "out", recipe=QUICK)
 
 
@@ -196,11 +196,11 @@ def test_foreign_folders_are_left_alone(encoder: Encoder, tmp_path: Path) -> Non
     (tmp_path / "mine" / "thesis.txt").write_text("x")
     with pytest.raises(ConfigError, match="is not empty and no training of ours"):
         finetune(encoder, pairs(12), out=tmp_path / "mine", recipe=QUICK)
-    module.claim(tmp_path / "other", {"recipe": 1})
+    module.claim(tmp_path / "other", {"recipe": 1}, module.RESULT)
     (tmp_path / "other" / "training").mkdir()
     with pytest.raises(ConfigError, match="holds a training of other data"):
-        module.claim(tmp_path / "other", {"recipe": 2})
-    module.claim(tmp_path / "other", {"recipe": 1})
+        module.claim(tmp_path / "other", {"recipe": 2}, module.RESULT)
+    module.claim(tmp_path / "other", {"recipe": 1}, module.RESULT)
     with pytest.raises(ConfigError, match="holds a training of other data"):
         finetune(encoder, pairs(12), out=tmp_path / "other", recipe=QUICK)
 
