@@ -12,6 +12,7 @@ def test_the_public_names() -> None:
     assert set(luneta.__all__) == {
         "open_dataset", "load_encoder", "profile", "find_groups", "find_leakage", "examine", "embed", "evaluate",
         "load_evaluation", "advise", "audit", "compare", "finetune", "Recipe", "FineTuning",
+        "train_elip", "ElipRecipe", "Reranker",
         "Evaluation", "ImageTextDataset", "Encoder", "EncoderSpec", "LunetaError", "__version__",
     }  # fmt: skip
     for name in luneta.__all__:

@@ -27,6 +27,9 @@ _HOMES = {
     "finetune": "luneta.finetuning",
     "FineTuning": "luneta.finetuning",
     "Recipe": "luneta.finetuning",
+    "train_elip": "luneta.rerank",
+    "ElipRecipe": "luneta.rerank",
+    "Reranker": "luneta.rerank",
     "find_groups": "luneta.data.groups",
     "find_leakage": "luneta.leakage",
     "load_encoder": "luneta.encoders.registry",
@@ -51,6 +54,9 @@ __all__ = [  # noqa: RUF022 - the order of the work
     "finetune",
     "Recipe",
     "FineTuning",
+    "train_elip",
+    "ElipRecipe",
+    "Reranker",
     "Evaluation",
     "ImageTextDataset",
     "Encoder",
@@ -87,5 +93,6 @@ if TYPE_CHECKING:
     from luneta.finetuning import FineTuning, Recipe, finetune
     from luneta.leakage import find_leakage
     from luneta.profiling import profile
+    from luneta.rerank import ElipRecipe, Reranker, train_elip
     from luneta.results import load_evaluation
     from luneta.types import Encoder, EncoderSpec

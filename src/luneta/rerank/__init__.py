@@ -1,0 +1,19 @@
+"""Re-ranking: the encoder's first candidates looked at again, and put into another order only where that is proved to
+help."""
+
+from luneta.rerank.evaluation import Reranking, evaluate_reranked
+from luneta.rerank.fusion import Fusion
+from luneta.rerank.recipe import VARIANTS, ElipRecipe
+from luneta.rerank.reranker import Reranker
+from luneta.rerank.run import ElipTrained, train_elip
+
+__all__ = [
+    "VARIANTS",
+    "ElipRecipe",
+    "ElipTrained",
+    "Fusion",
+    "Reranker",
+    "Reranking",
+    "evaluate_reranked",
+    "train_elip",
+]

@@ -1,0 +1,113 @@
+"""Does a re-ranker do what it says? Three questions that it must answer before it may be used.
+
+1. Is the order better than the encoder's own? (`beats_baseline`)
+2. Do the new scores alone order the candidates better than chance? They do not where a picture's vector has left the
+   space of the texts, as when a pooling head is skipped. (`beats_shuffle`)
+3. Is the gain due to the text? Pictures are looked at in the light of another query's text and scored with their own:
+   what gains as much then has learnt something about pictures, or leaks the text into whatever it looks at.
+   (`needs_its_query`)
+
+All three are differences paired by text, and the whole 95 % interval must be above 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luneta.metrics import METRICS
+from luneta.ranking import reranked
+from luneta.rerank.fusion import CHOSEN_BY, Fusion
+from luneta.rerank.search import Found, Queries
+from luneta.stats import bootstrap
+
+Floats = NDArray[np.float32]
+
+QUESTIONS = ("beats_baseline", "beats_shuffle", "needs_its_query")
+
+
+class Rescorer(Protocol):
+    """Whatever scores candidates anew by looking at a text and a picture together."""
+
+    def pictures(self, images: Sequence[Any]) -> Any:
+        """A data set's pictures, as `rescore` takes them."""
+        ...
+
+    def rescore(
+        self, queries: Queries, pictures: Any, candidates: NDArray[np.int64], *, guides: Queries | None = None
+    ) -> Floats:
+        """(n, k) new scores of candidates, of the size of cosines; NaN for a picture that cannot be read.
+
+        Args:
+            queries: n texts.
+            pictures: what `pictures` gave.
+            candidates: (n, k) indexes.
+            guides: n texts in whose light the pictures are looked at instead of each query's own.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One of the questions: how large the difference is, its 95 % interval, and whether that is enough."""
+
+    question: str
+    value: float
+    low: float | None
+    high: float | None
+
+    @property
+    def passed(self) -> bool:
+        return self.low is not None and self.low > 0
+
+    def __str__(self) -> str:
+        limits = "no interval" if self.low is None or self.high is None else f"{self.low:+.3f} to {self.high:+.3f}"
+        return f"{self.question}: {self.value:+.3f} ({limits}): {'yes' if self.passed else 'no'}"
+
+
+def question(
+    rescorer: Rescorer, pictures: Any, found: Found, new: Floats, fusion: Fusion, *, seed: int = 0
+) -> list[Answer]:
+    """The answers of a re-ranker, by mean reciprocal rank.
+
+    Args:
+        rescorer: gave the new scores.
+        pictures: that are searched in, as it takes them.
+        found: what the encoder alone finds, on data that was not learnt from.
+        new: (n_texts, k) new scores of its candidates.
+        fusion: how much they are to count; where it changes nothing, what they would do alone is asked instead.
+        seed: of the exchange of queries and of the bootstrap.
+    """
+    used = fusion if fusion.changes else Fusion(1.0, found.k)
+    first = found.cut(used.k)
+    swapped = rescorer.rescore(
+        first.queries, pictures, first.candidates, guides=first.queries.of(strangers(found.clusters, seed))
+    )
+    metric = METRICS[CHOSEN_BY]
+    order, alone = metric(used.ranking(first, new)), metric(Fusion(1.0, used.k).ranking(first, new))
+    shuffled = metric(reranked(first.ranking, first.candidates, np.zeros_like(first.scores)))
+    differences = {
+        "beats_baseline": order - metric(first.ranking),
+        "beats_shuffle": alone - shuffled,
+        "needs_its_query": order - metric(used.ranking(first, swapped)),
+    }
+    intervals = bootstrap(differences, found.clusters, bounded=False, seed=seed)
+    return [Answer(name, found_.value, found_.low, found_.high) for name, found_ in intervals.items()]
+
+
+def strangers(clusters: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """(n,) for every query another one, of another cluster where there is more than one; each taken once.
+
+    >>> strangers(np.array([0, 0, 1, 1]), seed=0).tolist()
+    [2, 3, 0, 1]
+    """
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(clusters.max() + 1)[clusters].argsort(kind="stable")  # clusters together, in random order
+    shift = int(np.bincount(clusters).max())  # beyond the largest cluster nobody meets his own
+    found = np.empty(len(clusters), dtype=np.int64)
+    found[order] = np.roll(order, -shift)
+    return found

@@ -1,0 +1,108 @@
+"""What is learnt from: texts, each with a list of a right picture, pictures taken for it, and pictures at random."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luneta.data.dataset import ImageTextDataset, Indexes
+from luneta.errors import DatasetError
+from luneta.rerank.recipe import ElipRecipe
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lists:
+    """The texts of a step and the pictures each is held against.
+
+    Attributes:
+        texts: (n,) indexes.
+        images: (n, n_listed) indexes; the first of each list is right.
+        positive: (n, n_listed) what the text describes.
+        ignored: (n, n_listed) neither right nor wrong: another picture of the same thing, or a picture that stands in
+            the list already.
+    """
+
+    texts: Indexes
+    images: Indexes
+    positive: Mask
+    ignored: Mask
+
+
+@dataclass(frozen=True, eq=False)
+class ListPlan:
+    """The lists of every step: what they hold follows from the recipe's seed and the number of the step alone.
+
+    Attributes:
+        dataset: what is learnt from.
+        pairs: (n_pairs, 2) of (text, image): what belongs together, equal things merged.
+        groups: (n_images,) images that are the same thing have one number.
+        hard: (n_texts, n) images that the encoder takes for the right one, the likeliest first; -1 where there are
+            fewer.
+        recipe: how lists are made.
+    """
+
+    dataset: ImageTextDataset
+    pairs: Indexes
+    groups: Indexes
+    hard: Indexes
+    recipe: ElipRecipe
+
+    def __post_init__(self) -> None:
+        if len(np.unique(self.groups)) < 2:
+            raise DatasetError(
+                f"{self.dataset.name}: all {self.dataset.n_images} images are one group (equal or near-equal pictures "
+                "or captions), so there is nothing to tell apart"
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in which every text is shown once, or all but the last few."""
+        return max(1, self.dataset.n_texts // self._n_texts)
+
+    @property
+    def _n_texts(self) -> int:
+        return min(self.recipe.queries, self.dataset.n_texts)
+
+    def lists(self, step: int) -> Lists:
+        """The lists of a step, counted from 0."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng([self.recipe.seed, epoch]).permutation(self.dataset.n_texts)
+        texts = order[place * self._n_texts : (place + 1) * self._n_texts]
+        rng = np.random.default_rng([self.recipe.seed, epoch, place])
+        right = np.array([rng.choice(self._images_of(int(text))) for text in texts], dtype=np.int64)
+        drawn = rng.integers(self.dataset.n_images, size=(len(texts), self.recipe.hard + self.recipe.random))
+        hard = self._hard(texts, rng)
+        drawn[:, : hard.shape[1]] = np.where(hard >= 0, hard, drawn[:, : hard.shape[1]])
+        images = np.concatenate([right[:, None], drawn], axis=1)
+        positive = self._belong(texts, images)
+        same = self.groups[images] == self.groups[right][:, None]
+        repeated = np.zeros_like(positive)
+        for column in range(1, images.shape[1]):
+            repeated[:, column] = (images[:, :column] == images[:, column, None]).any(axis=1)
+        return Lists(texts, images, positive, repeated | same & ~positive)
+
+    def _hard(self, texts: Indexes, rng: np.random.Generator) -> Indexes:
+        """(n, at most recipe.hard) drawn without replacement, the r-th of the pool with weight 1 / r (by the keys of
+        Gumbel, 1954)."""
+        pool = self.hard[texts]
+        keys = rng.gumbel(size=pool.shape) - np.log(np.arange(1, pool.shape[1] + 1))
+        order = np.where(pool >= 0, keys, -np.inf).argsort(axis=1)[:, ::-1][:, : self.recipe.hard]
+        return np.take_along_axis(pool, order, axis=1)
+
+    def _images_of(self, text: int) -> Indexes:
+        first, last = np.searchsorted(self.pairs[:, 0], [text, text + 1])
+        return self.pairs[first:last, 1]
+
+    @cached_property
+    def _keys(self) -> Indexes:
+        return self.pairs[:, 0] * self.dataset.n_images + self.pairs[:, 1]  # ascending, as the pairs are
+
+    def _belong(self, texts: Indexes, images: Indexes) -> Mask:
+        wanted = texts[:, None] * self.dataset.n_images + images
+        at = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
+        return np.asarray(self._keys[at] == wanted, dtype=bool)

@@ -1,0 +1,139 @@
+"""How an ELIP re-ranker is built and trained: every choice in one record; the paper's settings by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+from luneta.errors import ConfigError, did_you_mean
+
+ListLoss = Literal["auto", "softmax", "sigmoid"]
+
+_WHOLE = ("n_prompts", "queries", "hard", "random", "pool", "suspicious", "steps", "validations", "seed", "validated")
+
+
+@dataclass(frozen=True, slots=True)
+class ElipRecipe:
+    """What an ELIP re-ranker looks like and how it learns.
+
+    A step shows a number of texts, each with a list of pictures of its own: one that it describes, some that the
+    encoder takes for it (`hard`), some at random. Every picture of a list is seen in the light of that list's text, as
+    when it is used.
+
+    Attributes:
+        n_prompts: visual prompts made of a text.
+        hidden: widths of the mapper's layers.
+        insert_layer: the block of the image tower before which prompts come in; 0 is the paper's, negative numbers
+            count from the end. What lies before it is computed once for every picture.
+        gated: how much prompts are listened to is learnt and begins at nothing, so that training begins at the
+            baseline.
+        keep_prompts: the pooling head sees the prompts too, where there is one.
+        dropout: of the prompts, in training.
+        loss: "auto" is as pretrained: sigmoid where the encoder has a bias, else softmax over each list.
+        queries: texts of a step.
+        hard: pictures of a list that the encoder takes for the right one.
+        random: pictures of a list drawn from all.
+        pool: hard pictures are drawn from so many of the encoder's first answers, the first ones more often.
+        suspicious: of what scores above the right answer so many of the first are left out: likely right, too.
+        steps: of the training.
+        learning_rate: of the mapper, at its peak.
+        gate_rate: of the gate, at its peak.
+        warmup: share of the steps in which rates rise; then they fall along a cosine.
+        weight_decay: of the mapper's matrices.
+        max_grad_norm: longer gradients are shortened to it.
+        validations: how often it is measured on the way; the best weights are kept.
+        validated: texts that it is measured on each time, at most.
+        checkpointing: compute the guided blocks again in the backward pass: less memory, more time.
+        seed: of weights, texts, lists and dropout.
+    """
+
+    n_prompts: int = 8
+    hidden: tuple[int, ...] = (512, 512)
+    insert_layer: int = 0
+    gated: bool = True
+    keep_prompts: bool = False
+    dropout: float = 0.0
+    loss: ListLoss = "auto"
+    queries: int = 32
+    hard: int = 6
+    random: int = 1
+    pool: int = 100
+    suspicious: int = 2
+    steps: int = 1000
+    learning_rate: float = 1e-3
+    gate_rate: float = 5e-2
+    warmup: float = 0.05
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    validations: int = 10
+    validated: int = 200
+    checkpointing: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.loss not in get_args(ListLoss):
+            raise ConfigError(f"unknown loss {self.loss!r}. {did_you_mean(str(self.loss), get_args(ListLoss))}")
+        ranges: tuple[tuple[str, float, float], ...] = (
+            ("n_prompts", 1, 1000), ("dropout", 0, 0.9), ("queries", 1, 1e6), ("hard", 0, 1e4), ("random", 0, 1e4),
+            ("pool", 1, 1e6), ("suspicious", 0, 1e4), ("steps", 1, 1e9), ("learning_rate", 1e-9, 10),
+            ("gate_rate", 0, 10), ("warmup", 0, 1), ("weight_decay", 0, 10), ("max_grad_norm", 1e-9, 1e9),
+            ("validations", 1, 1e6), ("validated", 1, 1e9), ("seed", 0, 2**32 - 1),
+        )  # fmt: skip
+        for name, low, high in ranges:
+            value = getattr(self, name)
+            kind, said = (int, "a whole number") if name in _WHOLE else (int | float, "a number")
+            if isinstance(value, bool) or not isinstance(value, kind):
+                raise ConfigError(f"{name} is {value!r}, expected {said}")
+            if not low <= value <= high:
+                raise ConfigError(f"{name} is {value}, expected {low:g} to {high:g}")
+        hidden: Any = self.hidden
+        if any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in hidden):
+            raise ConfigError(f"hidden is {list(hidden)}, expected widths of at least 1")
+        if not self.hard + self.random:
+            raise ConfigError("hard and random are both 0: a list of the right picture alone teaches nothing")
+
+    @property
+    def listed(self) -> int:
+        """Pictures of a list."""
+        return 1 + self.hard + self.random
+
+    def steps_between(self) -> int:
+        """From one validation to the next."""
+        return max(1, self.steps // self.validations)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every choice as plain data."""
+        return {**asdict(self), "hidden": list(self.hidden)}
+
+
+_PAPER = ElipRecipe(
+    n_prompts=10, hidden=(10240, 10240), gated=False, learning_rate=1e-3, weight_decay=0.2, random=0, steps=150_000
+)
+
+VARIANTS: Mapping[str, ElipRecipe] = MappingProxyType(
+    {
+        "elip": ElipRecipe(),
+        "elip-c": replace(_PAPER, loss="softmax", queries=40, hard=39),
+        "elip-s": replace(_PAPER, loss="sigmoid", keep_prompts=True, dropout=0.1, queries=10, hard=9, steps=600_000),
+        "elip-s2": replace(_PAPER, loss="sigmoid", keep_prompts=True, dropout=0.1, queries=10, hard=9, steps=600_000),
+        "elip-b": replace(
+            _PAPER, n_prompts=1, hidden=(1024, 1024), loss="softmax", queries=12, hard=1, suspicious=3,
+            learning_rate=1e-5, steps=500_000,
+        ),
+    }
+)  # fmt: skip
+"""Settings by name: "elip" is what works on thousands of pairs and one machine; the others are those of Zhan et al.
+(2025), trained once through six million pairs, with their batches as lists of as many pictures."""
+
+
+def recipe_of(name: str) -> ElipRecipe:
+    """The settings of that name.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    if name not in VARIANTS:
+        raise ConfigError(f"unknown variant {name!r}. {did_you_mean(str(name), VARIANTS)}")
+    return VARIANTS[name]

@@ -1,0 +1,212 @@
+"""train_elip(encoder, data): a re-ranker for one's own pairs, used only as far as it has shown that it helps."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from luneta.artifacts import write_json
+from luneta.cost import Prices, entered
+from luneta.data.dataset import ImageTextDataset, Indexes
+from luneta.data.relevance import merged_pairs
+from luneta.embedding import Embeddings
+from luneta.errors import EncoderError
+from luneta.evaluation import embed_cached, evaluate_embeddings
+from luneta.finetuning.claims import check_claim, claim
+from luneta.finetuning.negatives import Miner
+from luneta.finetuning.parts import Parts, apart
+from luneta.grids import as_text
+from luneta.rerank.elip import Elip, promptable
+from luneta.rerank.evaluation import Reranking, rerank_evaluation
+from luneta.rerank.fusion import KS, Choice, Fusion, choose
+from luneta.rerank.honesty import Answer, question
+from luneta.rerank.lists import ListPlan
+from luneta.rerank.recipe import ElipRecipe
+from luneta.rerank.reranker import Reranker
+from luneta.rerank.search import Found, found_by
+from luneta.rerank.training import ElipTraining
+from luneta.types import Encoder
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+logger = logging.getLogger("luneta")
+
+SCHEMA = "luneta.elip/1"
+RESULT = "elip.json"
+
+WATCHED = 20
+"""Candidates of each text that are looked at again when it is measured on the way."""
+
+
+@dataclass(frozen=True, eq=False)
+class ElipTrained:
+    """What came out of the training of a re-ranker.
+
+    Attributes:
+        folder: of the re-ranker, as `Reranker.load` takes it.
+        reranker: it; where nothing was gained it changes nothing.
+        choice: how far to believe it, and what else was tried.
+        answers: whether it does what it says.
+        history: what was measured on the way.
+        n_train, n_val: images.
+        n_leaked: images left out of training because the validation or test part has the same thing.
+        test: before and after on the test part; None where there was none.
+        cost: of everything.
+    """
+
+    folder: Path
+    reranker: Reranker
+    choice: Choice
+    answers: Sequence[Answer]
+    history: Sequence[Mapping[str, float]]
+    n_train: int
+    n_val: int
+    n_leaked: int
+    test: Reranking | None
+    cost: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+    def __rich__(self) -> RenderableType:
+        from luneta.rerank.tables import trained_view
+
+        return trained_view(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Schema luneta.elip/1."""
+        spec = self.reranker.encoder.spec
+        return {
+            "schema": SCHEMA,
+            "encoder": {"name": spec.name, "fingerprint": spec.fingerprint},
+            "recipe": self.reranker.record["recipe"],
+            "fusion": asdict(self.reranker.fusion),
+            "gain": asdict(self.choice.gain),
+            "trials": [asdict(trial) for trial in self.choice.trials],
+            "answers": [asdict(answer) for answer in self.answers],
+            "history": [dict(record) for record in self.history],
+            "n_train": self.n_train,
+            "n_val": self.n_val,
+            "n_leaked": self.n_leaked,
+            "cost": dict(self.cost),
+        }
+
+
+def train_elip(
+    encoder: Encoder,
+    train: ImageTextDataset,
+    *,
+    out: str | os.PathLike[str],
+    recipe: ElipRecipe | None = None,
+    validation: ImageTextDataset | None = None,
+    test: ImageTextDataset | None = None,
+    near: bool = True,
+    max_bad_share: float = 0.01,
+    prices: Prices | None = None,
+) -> ElipTrained:
+    """Train a re-ranker: the candidates an encoder finds are looked at again in the light of the text.
+
+    What the validation and test parts hold, or anything near it, is taken out of the training part first. How far the
+    re-ranker is believed is chosen on the validation part, and it is used only if its gain there is sure and it does
+    what it says; else it is kept with alpha 0 and changes nothing. Steps that were done are on the disk: a run that was
+    killed goes on when it is called again with the same arguments.
+
+    Args:
+        encoder: what `load_encoder` returns; its weights do not change.
+        train: what to learn from.
+        out: folder of the result: `reranker/`, `elip.json`, and `before.json` and `after.json` of the test part.
+        recipe: how; None takes what works on thousands of pairs.
+        validation: what it is chosen on; None takes a tenth of `train`, by groups.
+        test: what the proof is measured on; None gives no proof.
+        near: look for near-identical pictures too when parts are kept apart, which decodes every picture.
+        max_bad_share: above this share of pictures that cannot be read nothing is begun.
+        prices: of the machine's hours.
+
+    Raises:
+        ConfigError: an encoder that takes no prompts, a recipe that does not fit, a folder that holds other things.
+        DatasetError: nothing is left to learn from or to choose on, or too many pictures cannot be read.
+        TrainingError: the training came to nothing.
+    """
+    recipe, out, prices, able = recipe or ElipRecipe(), Path(out), prices or Prices(), promptable(encoder)
+    if not encoder.spec.fingerprint:
+        raise EncoderError(
+            f"{encoder.spec.name} has no fingerprint, so that its re-ranker cannot be told from another's"
+        )
+    identity = {
+        "encoder": encoder.spec.fingerprint,
+        "data": [None if data is None else data.fingerprint for data in (train, validation, test)],
+        "recipe": recipe.to_dict(),
+        "near": near,
+    }
+    check_claim(out, identity, RESULT)
+    elip = Elip.untrained(able, recipe)
+    about = {"encoder": encoder.spec.name, "data": train.name, "method": "elip", "out": str(out)}
+    with entered("rerank", about, device=encoder.spec.device, prices=prices) as run:
+        parts = apart(train, validation, test, near, recipe.seed, max_bad_share)
+        claim(out, {**identity, "parts": parts.fingerprint}, RESULT)
+        training, found = _training(elip, parts, recipe, out / "training")
+        training.run()
+        new = elip.rescore(found.queries, training.watched, found.candidates)
+        choice = choose(found, new, seed=recipe.seed)
+        answers = question(elip, training.watched, found, new, choice.fusion, seed=recipe.seed)
+        record = {"recipe": recipe.to_dict(), "data": {"name": train.name, "fingerprint": parts.train.fingerprint}}
+        reranker = believed(Reranker(encoder, elip, choice.fusion, answers, record))
+        reranker.save(out / "reranker")
+        proof = None if test is None else _proof(reranker, test, max_bad_share)
+        run.facts.update(mrr_before=choice.baseline, mrr_after=choice.best.value, alpha=reranker.fusion.alpha)
+    trained = ElipTrained(
+        out / "reranker", reranker, choice, answers, training.history, parts.train.n_images, parts.validation.n_images,
+        parts.n_leaked, proof, run.facts,
+    )  # fmt: skip
+    if proof is not None:
+        proof.before.save(out / "before.json")
+        proof.after.save(out / "after.json")
+    write_json(out / RESULT, trained.to_dict())
+    shutil.rmtree(out / "training", ignore_errors=True)
+    return trained
+
+
+def believed(reranker: Reranker) -> Reranker:
+    """The re-ranker as far as it may be used: as it is, or with alpha 0 where it has not shown that it should."""
+    if not reranker.fusion.changes:
+        logger.warning("nothing is gained for sure over the encoder alone: the re-ranker changes nothing (alpha 0)")
+        return reranker
+    if reranker.is_honest:
+        return reranker
+    failed = "; ".join(str(answer) for answer in reranker.answers if not answer.passed)
+    logger.warning("the re-ranker has not shown that it does what it says (%s): it changes nothing (alpha 0)", failed)
+    return Reranker(
+        reranker.encoder, reranker.rescorer, Fusion(0.0, reranker.fusion.k), reranker.answers, reranker.record
+    )  # fmt: skip
+
+
+def _training(elip: Elip, parts: Parts, recipe: ElipRecipe, folder: Path) -> tuple[ElipTraining, Found]:
+    """The training, and what the encoder alone finds on the validation part."""
+    learnt, watched = (embed_cached(elip.encoder, data) for data in (parts.train, parts.validation))
+    groups = np.delete(parts.groups, list(learnt.left_out))
+    found = found_by(watched, evaluate_embeddings(watched), max(KS))
+    plan = ListPlan(learnt.dataset, merged_pairs(learnt.dataset), groups, _hard(learnt, groups, recipe), recipe)
+    pictures, others = elip.pictures(learnt.dataset.images), elip.pictures(found.dataset.images)
+    pictures.keep_in(folder / "learnt")
+    others.keep_in(folder / "watched")
+    sample = found.cut(WATCHED).sample(recipe.validated, recipe.seed)
+    return ElipTraining(elip, plan, learnt.texts, pictures, sample, others, folder), found
+
+
+def _hard(learnt: Embeddings, groups: Indexes, recipe: ElipRecipe) -> Indexes:
+    """(n_texts, pool) images that the encoder takes for the right one."""
+    miner = Miner(n=recipe.pool, suspicious=recipe.suspicious)
+    return miner.of_texts(learnt.dataset, learnt.images, learnt.texts, groups)
+
+
+def _proof(reranker: Reranker, test: ImageTextDataset, max_bad_share: float) -> Reranking:
+    embeddings = embed_cached(reranker.encoder, test, max_bad_share=max_bad_share)
+    return rerank_evaluation(reranker, embeddings, evaluate_embeddings(embeddings))

@@ -1,0 +1,119 @@
+"""What a step holds: texts, each with a right picture, pictures taken for it, and pictures at random."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from luneta.data.dataset import ImageTextDataset
+from luneta.data.relevance import merged_pairs
+from luneta.errors import DatasetError
+from luneta.finetuning.negatives import Miner
+from luneta.rerank.lists import ListPlan
+from luneta.rerank.recipe import ElipRecipe
+from luneta.types import Vectors
+from worlds import ConceptEncoder, world
+
+
+def vectors(data: ImageTextDataset, noise: float = 1.5) -> tuple[Vectors, Vectors]:
+    encoder = ConceptEncoder(noise=noise)
+    return encoder.encode_images([ref.open() for ref in data.images]), encoder.encode_texts(list(data.texts))
+
+
+def plan(data: ImageTextDataset, groups: list[int] | None = None, **recipe: object) -> ListPlan:
+    how = ElipRecipe(**{"queries": 6, "hard": 3, "random": 2, "pool": 8, "suspicious": 1, **recipe})  # type: ignore[arg-type]
+    numbers = np.arange(data.n_images) if groups is None else np.array(groups)
+    hard = Miner(n=how.pool, suspicious=how.suspicious).of_texts(data, *vectors(data), numbers)
+    return ListPlan(data, merged_pairs(data), numbers, hard, how)
+
+
+def test_the_first_of_a_list_is_right_and_the_mined_are_not() -> None:
+    data = world(20, captions_per_image=2)
+    lists = plan(data).lists(0)
+    assert lists.images.shape == lists.positive.shape == lists.ignored.shape == (6, 6)
+    for text, images, positive, ignored in zip(lists.texts, lists.images, lists.positive, lists.ignored, strict=True):
+        assert images[0] in data.images_of(int(text))
+        assert positive[0]
+        assert not positive[1:4].any()  # mined
+        assert (positive == np.isin(images, data.images_of(int(text)))).all()
+        repeated = np.array([image in images[:column] for column, image in enumerate(images)])
+        assert (ignored == repeated).all()
+
+
+def test_the_same_step_is_the_same_again_and_every_text_is_shown() -> None:
+    data = world(18)
+    one, other = plan(data), plan(data)
+    for step in (0, 2, 7):
+        for name in ("texts", "images", "positive", "ignored"):
+            np.testing.assert_array_equal(getattr(one.lists(step), name), getattr(other.lists(step), name))
+    assert one.steps_per_epoch == 3
+    shown = np.concatenate([one.lists(step).texts for step in range(3)])
+    assert sorted(shown.tolist()) == list(range(18))
+    assert one.lists(0).texts.tolist() != one.lists(3).texts.tolist()  # another epoch, another order
+    assert plan(data, seed=1).lists(0).texts.tolist() != one.lists(0).texts.tolist()
+
+
+def test_equal_captions_are_right_for_one_anothers_pictures() -> None:
+    data = world(12, equal_captions=[[0, 1, 2]])
+    lists = plan(data, groups=[0, 0, 0, *range(1, 10)], queries=12, random=30).lists(0)
+    row = int(np.flatnonzero(lists.texts == 0)[0])
+    right = np.isin(lists.images[row], [0, 1, 2])
+    assert right.sum() > 1
+    assert (lists.positive[row] == right).all()
+
+
+def test_another_picture_of_the_same_thing_is_neither_right_nor_wrong() -> None:
+    data = world(12)
+    lists = plan(data, groups=[0, 0, *range(1, 11)], queries=12, random=30).lists(0)
+    row = int(np.flatnonzero(lists.texts == 0)[0])
+    twin = lists.images[row] == 1
+    assert twin.any()
+    assert lists.ignored[row, twin].all()
+    assert not lists.positive[row, twin].any()
+
+
+def test_the_likeliest_are_drawn_more_often_and_none_twice() -> None:
+    data = world(40)
+    made = plan(data, queries=40, hard=3, pool=20)
+    place: list[int] = []
+    for step in range(60):
+        lists = made.lists(step)
+        for text, images in zip(lists.texts, lists.images[:, 1:4], strict=True):
+            pool = made.hard[text].tolist()
+            assert len(set(images.tolist())) == 3
+            place += [pool.index(image) for image in images.tolist()]
+    counts = np.bincount(place, minlength=20)
+    assert counts[0] > counts[2] > counts[10]
+    assert (counts > 0).all()  # none is left out for good
+
+
+def test_fewer_mistakes_than_asked_for_are_filled_up_at_random() -> None:
+    data = world(5)
+    lists = plan(data, hard=8, pool=100).lists(0)
+    assert lists.images.shape == (5, 11)
+    assert lists.images.min() >= 0
+
+
+def test_one_thing_is_nothing_to_tell_apart() -> None:
+    with pytest.raises(DatasetError, match="nothing to tell apart"):
+        plan(world(4), groups=[0, 0, 0, 0])
+
+
+def test_mined_images_are_the_wrong_ones_in_the_order_of_their_scores() -> None:
+    data = world(15, captions_per_image=2)
+    images, texts = vectors(data)
+    found = Miner(n=5, suspicious=0).of_texts(data, images, texts, np.arange(15))
+    scores = texts @ images.T
+    for text in range(data.n_texts):
+        scores[text, data.images_of(text)] = -9
+        np.testing.assert_array_equal(found[text], np.argsort(-scores[text])[:5])
+
+
+def test_the_first_that_beat_the_right_answer_are_left_out() -> None:
+    data = world(15)
+    images, texts = vectors(data, noise=3.0)
+    every, some = (Miner(n=5, suspicious=n).of_texts(data, images, texts, np.arange(15)) for n in (0, 2))
+    own = np.einsum("ij,ij->i", texts, images)
+    for text in range(15):
+        ahead = int((texts[text] @ images[every[text]].T > own[text]).sum())
+        np.testing.assert_array_equal(some[text][: 5 - min(2, ahead)], every[text][min(2, ahead) :])

@@ -1,0 +1,163 @@
+"""train_elip: parts, training, choice, questions, proof, files; and the same command again."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import luneta
+from luneta.cost import read_ledger
+from luneta.errors import ConfigError, DatasetError
+from luneta.rerank import ElipTrained, Fusion, Reranker, evaluate_reranked, run
+from luneta.rerank.application import answer
+from luneta.rerank.honesty import QUESTIONS, Answer
+from luneta.rerank.recipe import ElipRecipe
+from luneta.results import load_evaluation
+from paintings import Held, gallery, painting
+from reranking import SMALL, encoder_of
+from tuning import pairs
+from worlds import ConceptEncoder
+
+MakeCheckpoint = Callable[[str], Path]
+YES = [Answer(name, 0.1, 0.05, 0.15) for name in QUESTIONS]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNETA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LUNETA_LEDGER", str(tmp_path / "ledger.jsonl"))
+
+
+def quick(checkpoint: Path, out: Path, **arguments: Any) -> ElipTrained:
+    recipe = ElipRecipe(**{**SMALL, "insert_layer": 1, **arguments.pop("recipe", {})})
+    given: dict[str, Any] = {"validation": pairs(14, start=20, name="val"), "near": False, **arguments}
+    return luneta.train_elip(encoder_of(checkpoint), pairs(20, per_image=2), out=out, recipe=recipe, **given)
+
+
+def test_a_training_that_gains_nothing_ships_alpha_0(
+    tiny_checkpoint: MakeCheckpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Six steps on twenty pictures: other pictures gain nothing."""
+    caplog.set_level(logging.INFO, "luneta")
+    checkpoint, out = tiny_checkpoint("clip"), tmp_path / "out"
+    found = quick(checkpoint, out, test=pairs(14, start=34, name="test"))
+    assert not found.reranker.fusion.changes
+    assert "it changes nothing" in str(found)
+    assert "nothing is gained for sure" in caplog.text
+    assert found.test is not None
+    before, after = (r.rankings["text_to_image"] for r in (found.test.before, found.test.after))
+    np.testing.assert_array_equal(before.n_better, after.n_better)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "after.json", "after.queries.parquet", "before.json", "before.queries.parquet", "elip.json", "reranker",
+        "training.json",
+    ]  # fmt: skip
+    said = json.loads((out / "elip.json").read_text())
+    assert (said["schema"], said["fusion"]["alpha"], said["n_train"], said["n_val"]) == ("luneta.elip/1", 0.0, 20, 14)
+    assert [record["step"] for record in said["history"]] == [3, 6]
+    assert [answer["question"] for answer in said["answers"]] == list(QUESTIONS)
+    assert said["cost"]["wall_s"] > 0
+    entry = read_ledger(tmp_path / "ledger.jsonl")[-1]
+    assert (entry.kind, entry.status, entry.facts["alpha"]) == ("rerank", "finished", 0.0)
+    with pytest.raises(ConfigError, match="holds a finished training"):
+        quick(checkpoint, out)
+
+
+def test_one_that_helps_is_measured_before_and_after(
+    tiny_checkpoint: MakeCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Believed by force, so that something changes; what comes out is what its folder gives."""
+    monkeypatch.setattr(run, "choose", _forced(run.choose))
+    monkeypatch.setattr(run, "question", lambda *_, **__: YES)
+    checkpoint, test = tiny_checkpoint("clip"), pairs(14, start=34, name="test")
+    found = quick(checkpoint, tmp_path / "out", test=test)
+    assert found.reranker.fusion == Fusion(1.0, 7)
+    assert found.test is not None
+    again = evaluate_reranked(Reranker.load(tmp_path / "out" / "reranker", encoder_of(checkpoint)), test)
+    for one, other in ((found.test.before, again.before), (found.test.after, again.after)):
+        assert one.protocol["hash"] == other.protocol["hash"]
+        np.testing.assert_array_equal(one.rankings["text_to_image"].n_better, other.rankings["text_to_image"].n_better)
+    after = load_evaluation(tmp_path / "out" / "after.json")
+    assert after.encoder["reranker"] == {"kind": "elip", "fusion": {"alpha": 1.0, "k": 7}}
+    assert after.encoder["name"].endswith(", re-ranked")
+    gain = again.comparison.difference("text_to_image", "mrr", 0, 1)
+    assert gain.value == pytest.approx(after.metrics["text_to_image"]["mrr"].value
+                                       - again.before.metrics["text_to_image"]["mrr"].value)  # fmt: skip
+    assert after.metrics["image_to_text"] == again.before.metrics["image_to_text"]
+    assert "re-ranked" in str(again)
+    assert again.cost["ms_per_text"] > 0
+
+
+def _forced(choose: Any) -> Any:
+    def choice(*arguments: Any, **options: Any) -> Any:
+        import dataclasses
+
+        return dataclasses.replace(choose(*arguments, **options), fusion=Fusion(1.0, 7))
+
+    return choice
+
+
+def test_texts_are_answered(tiny_checkpoint: MakeCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "choose", _forced(run.choose))
+    monkeypatch.setattr(run, "question", lambda *_, **__: YES)
+    made = quick(tiny_checkpoint("clip"), tmp_path / "out").reranker
+    data = pairs(20)
+    (hits, others) = answer(made, data, ["a red boat on the beach", "a small dog"], top=3)
+    assert [hit.rank for hit in hits] == [1, 2, 3]
+    assert [hit.label for hit in hits] == [data.images[hit.image].label for hit in hits]
+    assert all(hit.rank_before <= 7 for hit in hits + others)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert len(answer(made, data, ["x"], top=100)[0]) == 20
+    assert answer(made, data, [], top=3) == []
+    with pytest.raises(ConfigError, match="top is 0"):
+        answer(made, data, ["x"], top=0)
+
+
+def test_what_cannot_be_done_is_said_before_the_work(tiny_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
+    checkpoint = tiny_checkpoint("clip")
+    with pytest.raises(ConfigError, match="takes no visual prompts"):
+        luneta.train_elip(ConceptEncoder(), pairs(20), out=tmp_path / "out")
+    with pytest.raises(ConfigError, match="has 2 blocks"):
+        quick(checkpoint, tmp_path / "out", recipe={"insert_layer": 9})
+    with pytest.raises(ConfigError, match="needs a bias"):
+        quick(checkpoint, tmp_path / "sigmoid", recipe={"loss": "sigmoid"})
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    with pytest.raises(ConfigError, match="is not empty and no training of ours"):
+        quick(checkpoint, tmp_path / "mine")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(DatasetError, match="nothing is left"):
+        luneta.train_elip(
+            encoder_of(checkpoint), pairs(14), out=tmp_path / "leak", validation=pairs(14), near=False,
+            recipe=ElipRecipe(**SMALL),
+        )  # fmt: skip
+
+
+def test_pictures_that_cannot_be_read_leave_with_their_texts(tiny_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
+    held = [Held(f"{i}", None if i == 5 else painting(i, 40)) for i in range(24)]
+    data = gallery(held, [[f"thing {i} of many"] for i in range(24)])
+    found = luneta.train_elip(
+        encoder_of(tiny_checkpoint("clip")), data, out=tmp_path / "out", recipe=ElipRecipe(**SMALL), near=False,
+        validation=pairs(14, start=30), max_bad_share=0.1,
+    )  # fmt: skip
+    assert found.n_train == 23
+
+
+def test_another_recipe_does_not_go_on_in_its_folder(
+    tiny_checkpoint: MakeCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "choose", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            quick(tiny_checkpoint("clip"), tmp_path / "out")
+    with pytest.raises(ConfigError, match="another recipe"):
+        quick(tiny_checkpoint("clip"), tmp_path / "out", recipe={"seed": 3})
+    assert quick(tiny_checkpoint("clip"), tmp_path / "out").history[-1]["step"] == 6
