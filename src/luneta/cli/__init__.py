@@ -26,6 +26,7 @@ from luneta.cli import (
     profile,
     push,
     push_dataset,
+    rerank,
     speech,
 )
 from luneta.errors import LunetaError
@@ -72,6 +73,8 @@ for verb in (
     push_dataset,
 ):
     app.command(name=verb.__name__.rpartition(".")[2].replace("_", "-"), help=verb.HELP)(verb.command)
+
+app.add_typer(rerank.app, name="rerank", help=rerank.HELP)
 
 
 def _print_version(wanted: bool) -> None:

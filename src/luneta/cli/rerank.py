@@ -1,0 +1,243 @@
+"""luneta rerank train | evaluate | apply"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from luneta.cli import checks, options
+
+if TYPE_CHECKING:
+    from luneta.rerank import ElipRecipe, Reranker
+
+HOW = "How"
+PROOF = "Proof"
+COST = "Cost"
+
+HELP = (
+    "Look at an encoder's first answers again, each picture in the light of the text (ELIP), and put them into a "
+    "better order where that is proved to help."
+)
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]}
+)
+
+Folder = Annotated[Path, typer.Argument(help="Folder of a re-ranker, as [i]train[/i] writes it: OUT/reranker.")]
+OwnEncoder = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder", "-e", help="The encoder it was trained for, where it has moved.", show_default="by its name",
+        rich_help_panel=options.ENCODER_PANEL,
+    ),
+]  # fmt: skip
+
+
+@app.command(
+    help=options.examples(
+        "luneta rerank train cenas --encoder luneta-mini --insert-layer -2 --out elip",
+        "luneta rerank train my_photos/ --encoder siglip2-b16 --steps 2000 --out elip",
+        "luneta rerank evaluate elip/reranker other_photos/",
+    )(
+        "Train a re-ranker on pairs of images and texts. How far it is believed is chosen on a validation part; where "
+        "no gain is sure it changes nothing. The same command goes on where a run was stopped."
+    )
+)
+def train(
+    data: options.Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the result; reranker/ in it is the re-ranker.")],
+    encoder: options.OneEncoder = "luneta-mini",
+    image: options.Image = None,
+    text: options.Text = None,
+    split: options.Split = None,
+    language: options.Language = None,
+    limit: options.Limit = None,
+    revision: options.Revision = None,
+    max_bad_share: options.MaxBadShare = 0.01,
+    dtype: options.DType = "auto",
+    device: options.Device = "auto",
+    variant: Annotated[
+        str, typer.Option(help="elip, or the paper's elip-c, elip-s, elip-s2, elip-b.", rich_help_panel=HOW)
+    ] = "elip",
+    insert_layer: Annotated[
+        int | None,
+        typer.Option(
+            help="Block of the image tower before which prompts come in; 0 is the first, -2 the last but one.",
+            rich_help_panel=HOW,
+            show_default="by variant",
+        ),
+    ] = None,
+    n_prompts: Annotated[
+        int | None, typer.Option(help="Prompts made of a text.", rich_help_panel=HOW, show_default="by variant")
+    ] = None,
+    hidden: Annotated[
+        str | None,
+        typer.Option(help="Widths of the mapper, as 512,512.", rich_help_panel=HOW, show_default="by variant"),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Of the training.", rich_help_panel=HOW, show_default="by variant")
+    ] = None,
+    queries: Annotated[
+        int | None, typer.Option(help="Texts of a step.", rich_help_panel=HOW, show_default="by variant")
+    ] = None,
+    hard: Annotated[
+        int | None,
+        typer.Option(
+            help="Pictures for each text that the encoder takes for the right one.",
+            rich_help_panel=HOW,
+            show_default="by variant",
+        ),
+    ] = None,
+    random: Annotated[
+        int | None,
+        typer.Option(help="Pictures for each text at random.", rich_help_panel=HOW, show_default="by variant"),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="At its peak.", rich_help_panel=HOW, show_default="by variant")
+    ] = None,
+    checkpointing: Annotated[bool, typer.Option(help="Less memory, more time.", rich_help_panel=HOW)] = False,
+    seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=HOW)] = 0,
+    test_split: Annotated[
+        str | None, typer.Option(help="Split of DATA that is the test part.", rich_help_panel=PROOF)
+    ] = None,
+    near: Annotated[
+        bool, typer.Option(help="Keep near-identical pictures in one part too; decodes all.", rich_help_panel=PROOF)
+    ] = True,
+    usd_per_hour: Annotated[float | None, typer.Option(help="Price of the machine.", rich_help_panel=COST)] = None,
+    brl_per_usd: Annotated[float | None, typer.Option(help="Exchange rate.", rich_help_panel=COST)] = None,
+) -> None:
+    from rich.console import Console
+
+    from luneta.cost import Prices
+    from luneta.rerank import train_elip
+
+    checks.check_encoder(encoder)
+    recipe = _recipe(variant, hidden, {
+        "insert_layer": insert_layer, "n_prompts": n_prompts, "steps": steps, "queries": queries, "hard": hard,
+        "random": random, "learning_rate": learning_rate, "checkpointing": checkpointing or None, "seed": seed,
+    })  # fmt: skip
+    shared = {"image": image, "text": text, "language": language, "limit": limit, "revision": revision}
+    whole = options.open_data(data, max_bad_share, split=split, **shared)
+    proof = options.open_data(data, max_bad_share, split=test_split, **shared) if test_split else None
+    trained = train_elip(
+        options.open_encoder(encoder, dtype, device), whole, out=out, recipe=recipe, test=proof, near=near,
+        max_bad_share=max_bad_share, prices=Prices(usd_per_hour, brl_per_usd),
+    )  # fmt: skip
+    Console().print(trained)
+
+
+@app.command(
+    help=options.examples(
+        "luneta rerank evaluate elip/reranker cenas --split test",
+        "luneta rerank evaluate elip/reranker my_photos/ --text caption --json reranked.json",
+    )("Measure an encoder alone and re-ranked, on the same texts, with paired intervals.")
+)
+def evaluate(
+    folder: Folder,
+    data: options.Data,
+    encoder: OwnEncoder = None,
+    image: options.Image = None,
+    text: options.Text = None,
+    split: options.Split = None,
+    language: options.Language = None,
+    limit: options.Limit = None,
+    seed: options.Seed = 0,
+    revision: options.Revision = None,
+    max_bad_share: options.MaxBadShare = 0.01,
+    dtype: options.DType = "auto",
+    device: options.Device = "auto",
+    cache: Annotated[bool, typer.Option(help="Reuse vectors of an earlier run of the same encoder.")] = True,
+    json: Annotated[
+        Path | None,
+        typer.Option(help="Write the re-ranked result here, and the encoder's beside it as NAME.before.json."),
+    ] = None,
+) -> None:
+    from rich.console import Console
+
+    from luneta.rerank import evaluate_reranked
+
+    before = None if json is None else json.with_name(f"{json.stem}.before{json.suffix}")
+    checks.check_outputs([path for path in (json, before) if path is not None], None)
+    reranker = _opened(folder, encoder, dtype, device)
+    dataset = options.open_data(
+        data, max_bad_share, image=image, text=text, split=split, language=language, limit=limit, seed=seed,
+        revision=revision,
+    )  # fmt: skip
+    found = evaluate_reranked(reranker, dataset, cache=cache, max_bad_share=max_bad_share)
+    console = Console()
+    console.print(found)
+    console.print(f"{found.cost['ms_per_text']:.1f} ms for each text", highlight=False)
+    if json is not None and before is not None:
+        found.after.save(json)
+        found.before.save(before)
+
+
+@app.command(
+    help=options.examples(
+        'luneta rerank apply elip/reranker my_photos/ --query "a red boat on the beach" --top 5',
+    )("Search the pictures of a data set for texts, re-ranked.")
+)
+def apply(
+    folder: Folder,
+    data: options.Data,
+    query: Annotated[list[str], typer.Option("--query", "-q", help="What to search for; may be given several times.")],
+    top: Annotated[int, typer.Option(min=1, help="Pictures to show.")] = 10,
+    encoder: OwnEncoder = None,
+    image: options.Image = None,
+    text: options.Text = None,
+    split: options.Split = None,
+    language: options.Language = None,
+    limit: options.Limit = None,
+    revision: options.Revision = None,
+    max_bad_share: options.MaxBadShare = 0.01,
+    dtype: options.DType = "auto",
+    device: options.Device = "auto",
+    json: Annotated[Path | None, typer.Option(help="Write all hits here.")] = None,
+) -> None:
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from luneta.artifacts import check_writable, write_json
+    from luneta.rerank.application import answer
+    from luneta.rerank.tables import hits_grid
+    from luneta.terminal import grid_table
+
+    if json is not None:
+        check_writable(json)
+    reranker = _opened(folder, encoder, dtype, device)
+    dataset = options.open_data(
+        data, max_bad_share, image=image, text=text, split=split, language=language, limit=limit, revision=revision
+    )
+    hits = answer(reranker, dataset, query, top=top, max_bad_share=max_bad_share)
+    for sought, found in zip(query, hits, strict=True):
+        Console().print(grid_table(hits_grid(sought, found)))
+    if json is not None:
+        write_json(json, [{"query": q, "hits": [asdict(hit) for hit in f]} for q, f in zip(query, hits, strict=True)])
+
+
+def _recipe(variant: str, hidden: str | None, choices: dict[str, Any]) -> ElipRecipe:
+    """A variant's settings with what was said otherwise."""
+    from dataclasses import replace
+
+    from luneta.errors import ConfigError
+    from luneta.rerank.recipe import recipe_of
+
+    given = {name: value for name, value in choices.items() if value is not None}
+    if hidden is not None:
+        try:
+            given["hidden"] = tuple(int(width) for width in hidden.split(",") if width.strip())
+        except ValueError:
+            raise ConfigError(f"hidden is {hidden!r}, expected widths as 512,512") from None
+    return replace(recipe_of(variant), **given)
+
+
+def _opened(folder: Path, encoder: str | None, dtype: str, device: str) -> Reranker:
+    """A re-ranker with its encoder."""
+    from luneta.rerank.reranker import Reranker, read_record
+
+    name = encoder or str(read_record(folder)["encoder"]["name"])
+    checks.check_encoder(name)
+    return Reranker.load(folder, options.open_encoder(name, dtype, device))
