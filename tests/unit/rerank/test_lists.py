@@ -83,7 +83,7 @@ def test_the_likeliest_are_drawn_more_often_and_none_twice() -> None:
             assert len(set(images.tolist())) == 3
             place += [pool.index(image) for image in images.tolist()]
     counts = np.bincount(place, minlength=20)
-    assert counts[0] > counts[2] > counts[10]
+    assert counts[0] > 2 * counts[4] > 4 * counts[15]
     assert (counts > 0).all()  # none is left out for good
 
 
@@ -92,6 +92,8 @@ def test_fewer_mistakes_than_asked_for_are_filled_up_at_random() -> None:
     lists = plan(data, hard=8, pool=100).lists(0)
     assert lists.images.shape == (5, 11)
     assert lists.images.min() >= 0
+    for images in plan(data, hard=3, random=0, pool=100).lists(0).images:
+        assert len(set(images.tolist())) == 4  # there are four mistakes to make: none is passed over for a gap
 
 
 def test_one_thing_is_nothing_to_tell_apart() -> None:
