@@ -145,6 +145,13 @@ def test_a_picture_that_is_gone_keeps_the_encoders_score(checkpoint: Path, caplo
         elip.pictures(images).of(np.array([gone]))
 
 
+def test_the_same_seed_begins_with_the_same_weights(tiny_checkpoint: MakeCheckpoint) -> None:
+    torch.manual_seed(7)
+    states = [untrained(tiny_checkpoint("clip"), seed=seed).guide.state_dict() for seed in (3, 3, 4)]
+    assert torch.equal(states[0]["mapper.0.weight"], states[1]["mapper.0.weight"])
+    assert not torch.equal(states[0]["mapper.0.weight"], states[2]["mapper.0.weight"])
+
+
 def test_no_candidates_no_scores(tiny_checkpoint: MakeCheckpoint) -> None:
     elip, found = untrained(tiny_checkpoint("clip")), found_in(embedded(tiny_checkpoint("clip"), 24))
     pictures = elip.pictures(found.dataset.images)

@@ -17,6 +17,7 @@ from luneta.rerank import fusion
 from luneta.rerank.fusion import ALPHAS, Fusion, choose
 from luneta.rerank.honesty import QUESTIONS, question, strangers
 from luneta.rerank.search import Found, Queries, found_by
+from luneta.stats import Interval
 from worlds import ConceptEncoder, world
 
 
@@ -87,6 +88,11 @@ def test_the_best_of_many_trials_looks_better_than_it_is_and_the_fair_gain_does_
 def test_noise_is_seldom_believed() -> None:
     chosen = [choose(TASK, scores_of(TASK, "useless", seed)) for seed in range(60)]
     assert sum(choice.fusion.changes for choice in chosen) <= 4
+
+
+@pytest.mark.parametrize(("low", "sure"), [(0.01, True), (0.0, False), (-0.01, False), (None, False)])
+def test_a_gain_is_sure_when_its_whole_interval_is_above_0(low: float | None, sure: bool) -> None:
+    assert fusion.Trial(Fusion(1.0, 5), 0.6, Interval(0.1, low, 0.2)).is_sure == sure
 
 
 def test_a_gain_that_is_not_sure_is_not_taken() -> None:
