@@ -98,7 +98,7 @@ def test_between_shut_and_open_it_is_a_bias_on_the_prompts_keys(family: str, tin
     own = tower._own(block, pictures_.states, mask)
     for opening in (0.3, 1.7, -0.6):
         gate = torch.full((tower.n_heads,), opening)
-        states, _ = tower._listen(block, own, prompts.expand(N, -1, -1), gate, mask)
+        states = tower._listening(block, own, tower._projected(block, prompts.expand(N, -1, -1)), gate)
         query, key, value = (part.double() for part in (own.query, own.key, own.value))
         _, prompt_key, prompt_value = (part.double() for part in tower._projected(block, prompts))
         weight = (query @ key.transpose(2, 3) * block.self_attn.scale).exp()
@@ -106,7 +106,7 @@ def test_between_shut_and_open_it_is_a_bias_on_the_prompts_keys(family: str, tin
         of_prompts = (query @ prompt_key.transpose(2, 3) * block.self_attn.scale).exp()
         total = weight.sum(3, keepdim=True) + abs(opening) * of_prompts.sum(3, keepdim=True)
         heard = (weight @ value + opening * (of_prompts @ prompt_value)) / total
-        torch.testing.assert_close(states, tower._rest(block, pictures_.states, heard.float()), atol=2e-5, rtol=1e-5)
+        torch.testing.assert_close(states, tower._rest(block, own.states, heard.float()), atol=2e-5, rtol=1e-5)
 
 
 def test_a_shut_gate_learns_in_its_first_step(family: str, tiny_checkpoint: MakeCheckpoint) -> None:
@@ -181,5 +181,5 @@ def test_prompts_far_louder_than_the_picture_are_no_overflow(tiny_checkpoint: Ma
     block, prompts = encoder._model.vision_model.encoder.layers[-1], some_prompts(N, tower)
     own = tower._own(block, halfway(encoder, tower).states, None)
     drowned = dataclasses.replace(own, log_mass=own.log_mass - 200)  # e^88 is beyond float32
-    states, _ = tower._listen(block, drowned, prompts, torch.ones(tower.n_heads), None)
+    states = tower._listening(block, drowned, tower._projected(block, prompts), torch.ones(tower.n_heads))
     assert torch.isfinite(states).all()

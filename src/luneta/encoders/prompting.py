@@ -52,10 +52,10 @@ class _Own:
     """What a block makes of pictures before any prompt is listened to.
 
     Attributes:
-        states: (n, n_tokens, width) that came in.
-        query, key, value: (n, n_heads, n_tokens, head_width).
-        heard: (n, n_heads, n_tokens, head_width), attention to the picture's own tokens.
-        log_mass: (n, n_heads, n_tokens) float32, log Z_own.
+        states: (n, n_read, width) that came in, of the tokens that are read further on.
+        query, key, value: (n, n_heads, n_tokens, head_width); queries of those tokens only.
+        heard: (n, n_heads, n_read, head_width), attention to the picture's own tokens.
+        log_mass: (n, n_heads, n_read) float32, log Z_own.
     """
 
     states: Tensor
@@ -152,7 +152,10 @@ class HFPromptedTower:
             mask = None if mask is None else mask[which]
             for number, block in enumerate(self._after):
                 own = self._own(block, states, mask) if number else own
-                states, prompted = self._listen(block, own, prompted, gate[number], mask)
+                said = self._projected(block, prompted)
+                states = self._listening(block, own, said, gate[number])
+                if self._keep or block is not self._after[-1]:
+                    prompted = self._rest(block, prompted, self._answering(block, own, said, mask))
             return self._vectors(states, prompted, mask)
 
     def _own(self, block: Any, states: Tensor, mask: Tensor | None) -> _Own:
@@ -161,24 +164,28 @@ class HFPromptedTower:
         scores = (query @ key.transpose(2, 3)).float() * block.self_attn.scale
         if mask is not None:
             scores = scores.masked_fill(~mask[:, None, None], float("-inf"))
-        return _Own(states, query, key, value, heard, scores.logsumexp(dim=3))
+        log_mass = scores.logsumexp(dim=3)
+        # of the last block only the class token is read; attention stays that of all tokens, and so the same to the bit
+        if block is self._after[-1] and self._setting.family.image_pooling == "class token":
+            states, query, heard, log_mass = states[:, :1], query[:, :, :1], heard[:, :, :1], log_mass[:, :, :1]
+        return _Own(states, query, key, value, heard, log_mass)
 
-    def _listen(
-        self, block: Any, own: _Own, prompts: Tensor, gate: Tensor, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """One block: what becomes of the pictures' tokens, and of the prompts."""
-        scale = block.self_attn.scale
-        query, key, value = self._projected(block, prompts)
-        to_prompts = (own.query @ key.transpose(2, 3)).float() * scale
+    def _listening(self, block: Any, own: _Own, said: Sequence[Tensor], gate: Tensor) -> Tensor:
+        """What one block makes of the pictures' tokens when they listen to prompts (queries, keys and values)."""
+        _, key, value = said
+        to_prompts = (own.query @ key.transpose(2, 3)).float() * block.self_attn.scale
         lead = (to_prompts.logsumexp(dim=3) - own.log_mass).clamp(max=LARGEST_LEAD)
         share = (gate[:, None] * lead.exp())[..., None]
-        said = to_prompts.softmax(dim=3) @ value.float()
-        heard = (own.heard + share * said) / (1 + share.abs())
-        of_prompts = F.scaled_dot_product_attention(
+        heard = (own.heard + share * (to_prompts.softmax(dim=3) @ value.float())) / (1 + share.abs())
+        return self._rest(block, own.states, heard)
+
+    def _answering(self, block: Any, own: _Own, said: Sequence[Tensor], mask: Tensor | None) -> Tensor:
+        """What the prompts hear of the pictures' tokens and of one another."""
+        query, key, value = said
+        return F.scaled_dot_product_attention(
             query, torch.cat([own.key, key], dim=2), torch.cat([own.value, value], dim=2),
-            attn_mask=_among(_longer(mask, prompts.shape[1])), scale=scale,
+            attn_mask=_among(_longer(mask, query.shape[2])), scale=block.self_attn.scale,
         )  # fmt: skip
-        return self._rest(block, own.states, heard), self._rest(block, prompts, of_prompts)
 
     def _projected(self, block: Any, states: Tensor) -> list[Tensor]:
         """Queries, keys and values of tokens: (n, n_heads, n_tokens, head_width) each."""
