@@ -47,7 +47,12 @@ OwnEncoder = Annotated[
 )
 def train(
     data: options.Data,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the result; reranker/ in it is the re-ranker.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the result; reranker/ in it is the re-ranker.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it would take, from a rehearsal of a few steps.")
+    ] = False,
     encoder: options.OneEncoder = "luneta-mini",
     image: options.Image = None,
     text: options.Text = None,
@@ -111,8 +116,11 @@ def train(
     from rich.console import Console
 
     from luneta.cost import Prices
-    from luneta.rerank import train_elip
+    from luneta.errors import ConfigError
+    from luneta.rerank import predict_elip, train_elip
 
+    if out is None and not dry_run:
+        raise ConfigError("name a folder for the result with --out, or ask what it would take with --dry-run")
     checks.check_encoder(encoder)
     recipe = _recipe(variant, hidden, {
         "insert_layer": insert_layer, "n_prompts": n_prompts, "steps": steps, "queries": queries, "hard": hard,
@@ -121,11 +129,15 @@ def train(
     shared = {"image": image, "text": text, "language": language, "limit": limit, "revision": revision}
     whole = options.open_data(data, max_bad_share, split=split, **shared)
     proof = options.open_data(data, max_bad_share, split=test_split, **shared) if test_split else None
-    trained = train_elip(
-        options.open_encoder(encoder, dtype, device), whole, out=out, recipe=recipe, test=proof, near=near,
-        max_bad_share=max_bad_share, prices=Prices(usd_per_hour, brl_per_usd),
-    )  # fmt: skip
-    Console().print(trained)
+    opened = options.open_encoder(encoder, dtype, device)
+    told: dict[str, Any] = {
+        "recipe": recipe, "test": proof, "near": near, "max_bad_share": max_bad_share,
+        "prices": Prices(usd_per_hour, brl_per_usd),
+    }  # fmt: skip
+    if out is None or dry_run:
+        Console().print(f"{encoder}: {predict_elip(opened, whole, **told)}", soft_wrap=True)
+    else:
+        Console().print(train_elip(opened, whole, out=out, **told))
 
 
 @app.command(

@@ -63,7 +63,7 @@ class Prediction:
         about 12 minutes, 1.1 GiB, 0.020 USD (the last prediction on this device: took 12 % longer)
         """
         memory = f"{self.peak_mib / 1024:.1f} GiB" if self.peak_mib >= 1000 else f"{self.peak_mib:.0f} MiB"
-        parts = [f"about {_duration(self.seconds)}", memory]
+        parts = [f"about {duration(self.seconds)}", memory]
         parts += [f"{value:.3f} {name}" for value, name in ((self.usd, "USD"), (self.brl, "BRL")) if value is not None]
         if self.last_off is None:
             return ", ".join(parts) + " (the first prediction on this device)"
@@ -205,9 +205,9 @@ def scratch() -> Iterator[Path]:
         yield Path(folder) / "training"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """
-    >>> [_duration(s) for s in (0.4, 42, 100, 720, 9000)]
+    >>> [duration(s) for s in (0.4, 42, 100, 720, 9000)]
     ['1 second', '42 seconds', '1.7 minutes', '12 minutes', '2.5 hours']
     """
     if seconds < 60:

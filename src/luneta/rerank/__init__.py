@@ -5,7 +5,7 @@ from luneta.rerank.evaluation import Reranking, evaluate_reranked
 from luneta.rerank.fusion import Fusion
 from luneta.rerank.recipe import VARIANTS, ElipRecipe
 from luneta.rerank.reranker import Reranker
-from luneta.rerank.run import ElipTrained, train_elip
+from luneta.rerank.run import ElipTrained, predict_elip, train_elip
 
 __all__ = [
     "VARIANTS",
@@ -15,5 +15,6 @@ __all__ = [
     "Reranker",
     "Reranking",
     "evaluate_reranked",
+    "predict_elip",
     "train_elip",
 ]

@@ -77,13 +77,13 @@ def _tensors(path: Path) -> Mapping[str, Any]:
 
 
 def _layers(tensors: Mapping[str, Any], path: str | os.PathLike[str]) -> list[tuple[Tensor, Tensor]]:
-    """(weight, bias) of the mapper's linear layers, in float32 and in order."""
+    """(weight, bias) of the mapper's linear layers, in order."""
     if any(_DEEP in name for name in tensors):
         raise ArtifactError(f"{path} holds prompts for every block ({_DEEP}), which no published result uses")
     parts: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if found := _LAYER.search(name):
-            parts.setdefault(int(found[1]), {})[found[2]] = tensor.float()
+            parts.setdefault(int(found[1]), {})[found[2]] = tensor
     whole = [part for _, part in sorted(parts.items())]
     if not whole or any(part.keys() != {"weight", "bias"} for part in whole):
         raise ArtifactError(f"{path} holds no mapper of ELIP, whose linear layers are called vpt_generator.0 and so on")

@@ -88,12 +88,13 @@ class Pictures:
             for number, shard in enumerate(shards):
                 states, mask = _files(folder, number)
                 if not states.is_file():
+                    self._forget()  # in batches of the shard alone: the last bits are the same whenever it is made
                     found = self.of(np.array(shard, dtype=np.int64))
-                    self._forget()
                     if found.mask is not None:
                         _write(mask, found.mask)
                     _write(states, found.states)  # last: where it is, both are
                 advance(len(shard))
+        self._forget()
         self._shards = [_mapped(*_files(folder, number)) for number in range(len(shards))]
 
     def _rows(self, indexes: Indexes) -> list[Row]:

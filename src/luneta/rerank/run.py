@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luneta.artifacts import write_json
-from luneta.cost import Prices, entered
+from luneta.cost import Prices, entered, ledger_is_wanted
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.data.relevance import merged_pairs
 from luneta.embedding import Embeddings
@@ -22,12 +22,14 @@ from luneta.evaluation import embed_cached, evaluate_embeddings
 from luneta.finetuning.claims import check_claim, claim
 from luneta.finetuning.negatives import Miner
 from luneta.finetuning.parts import Parts, apart
+from luneta.finetuning.prediction import scratch
 from luneta.grids import as_text
 from luneta.rerank.elip import Elip, promptable
 from luneta.rerank.evaluation import Reranking, rerank_evaluation
 from luneta.rerank.fusion import KS, Choice, Fusion, choose
 from luneta.rerank.honesty import Answer, question
 from luneta.rerank.lists import ListPlan
+from luneta.rerank.plan import Plan, rehearse
 from luneta.rerank.recipe import ElipRecipe
 from luneta.rerank.reranker import Reranker
 from luneta.rerank.search import Found, found_by
@@ -153,6 +155,11 @@ def train_elip(
         parts = apart(train, validation, test, near, recipe.seed, max_bad_share)
         claim(out, {**identity, "parts": parts.fingerprint}, RESULT)
         training, found = _training(elip, parts, recipe, out / "training")
+        plan = rehearse(training, found, run.meter.device, prices)
+        logger.info("%s: %s", encoder.spec.name, plan)
+        run.note(predicted_s=plan.seconds, predicted_usd=plan.usd)
+        training.pictures.keep_in(training.folder / "learnt")
+        training.watched.keep_in(training.folder / "watched")
         training.run()
         new = elip.rescore(found.queries, training.watched, found.candidates)
         choice = choose(found, new, seed=recipe.seed)
@@ -172,6 +179,31 @@ def train_elip(
     write_json(out / RESULT, trained.to_dict())
     shutil.rmtree(out / "training", ignore_errors=True)
     return trained
+
+
+def predict_elip(
+    encoder: Encoder,
+    train: ImageTextDataset,
+    *,
+    recipe: ElipRecipe | None = None,
+    validation: ImageTextDataset | None = None,
+    test: ImageTextDataset | None = None,
+    near: bool = True,
+    max_bad_share: float = 0.01,
+    prices: Prices | None = None,
+) -> Plan:
+    """What `train_elip` with the same arguments would take, from a rehearsal of a few steps.
+
+    Raises:
+        ConfigError, DatasetError: as `train_elip`.
+    """
+    recipe, prices = recipe or ElipRecipe(), prices or Prices()
+    elip = Elip.untrained(promptable(encoder), recipe)
+    about = {"encoder": encoder.spec.name, "data": train.name, "method": "elip"}
+    with entered("predict", about, device=encoder.spec.device, prices=prices, written=ledger_is_wanted()) as run:
+        parts = apart(train, validation, test, near, recipe.seed, max_bad_share)
+        with scratch() as folder:
+            return rehearse(*_training(elip, parts, recipe, folder), run.meter.device, prices)
 
 
 def believed(reranker: Reranker) -> Reranker:
@@ -195,8 +227,6 @@ def _training(elip: Elip, parts: Parts, recipe: ElipRecipe, folder: Path) -> tup
     found = found_by(watched, evaluate_embeddings(watched), max(KS))
     plan = ListPlan(learnt.dataset, merged_pairs(learnt.dataset), groups, _hard(learnt, groups, recipe), recipe)
     pictures, others = elip.pictures(learnt.dataset.images), elip.pictures(found.dataset.images)
-    pictures.keep_in(folder / "learnt")
-    others.keep_in(folder / "watched")
     sample = found.cut(WATCHED).sample(recipe.validated, recipe.seed)
     return ElipTraining(elip, plan, learnt.texts, pictures, sample, others, folder), found
 

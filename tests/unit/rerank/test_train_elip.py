@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import luneta
-from luneta.cost import read_ledger
+from luneta.cost import Prices, read_ledger
 from luneta.errors import ConfigError, DatasetError
-from luneta.rerank import ElipTrained, Fusion, Reranker, evaluate_reranked, run
+from luneta.rerank import ElipTrained, Fusion, Reranker, evaluate_reranked, predict_elip, run
+from luneta.rerank import plan as plans
 from luneta.rerank.application import answer
 from luneta.rerank.honesty import QUESTIONS, Answer
+from luneta.rerank.plan import Plan
 from luneta.rerank.recipe import ElipRecipe
 from luneta.results import load_evaluation
 from paintings import Held, gallery, painting
@@ -41,7 +44,7 @@ def quick(checkpoint: Path, out: Path, **arguments: Any) -> ElipTrained:
 
 
 def test_a_training_that_gains_nothing_ships_alpha_0(
-    tiny_checkpoint: MakeCheckpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tiny_checkpoint: MakeCheckpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Six steps on twenty pictures: other pictures gain nothing."""
     caplog.set_level(logging.INFO, "luneta")
@@ -64,6 +67,7 @@ def test_a_training_that_gains_nothing_ships_alpha_0(
     assert said["cost"]["wall_s"] > 0
     entry = read_ledger(tmp_path / "ledger.jsonl")[-1]
     assert (entry.kind, entry.status, entry.facts["alpha"]) == ("rerank", "finished", 0.0)
+    monkeypatch.setattr(run, "apart", None)  # no work is begun
     with pytest.raises(ConfigError, match="holds a finished training"):
         quick(checkpoint, out)
 
@@ -78,6 +82,8 @@ def test_one_that_helps_is_measured_before_and_after(
     found = quick(checkpoint, tmp_path / "out", test=test)
     assert found.reranker.fusion == Fusion(1.0, 7)
     assert found.test is not None
+    ranks = [r.rankings["text_to_image"].n_better for r in (found.test.before, found.test.after)]
+    assert (ranks[0] != ranks[1]).any()
     again = evaluate_reranked(Reranker.load(tmp_path / "out" / "reranker", encoder_of(checkpoint)), test)
     for one, other in ((found.test.before, again.before), (found.test.after, again.after)):
         assert one.protocol["hash"] == other.protocol["hash"]
@@ -106,11 +112,18 @@ def test_texts_are_answered(tiny_checkpoint: MakeCheckpoint, tmp_path: Path, mon
     monkeypatch.setattr(run, "choose", _forced(run.choose))
     monkeypatch.setattr(run, "question", lambda *_, **__: YES)
     made = quick(tiny_checkpoint("clip"), tmp_path / "out").reranker
+    with torch.no_grad():
+        made.rescorer.guide.gate.fill_(2.0)  # type: ignore[attr-defined]
     data = pairs(20)
     (hits, others) = answer(made, data, ["a red boat on the beach", "a small dog"], top=3)
     assert [hit.rank for hit in hits] == [1, 2, 3]
     assert [hit.label for hit in hits] == [data.images[hit.image].label for hit in hits]
-    assert all(hit.rank_before <= 7 for hit in hits + others)
+    vectors = encoder_of(tiny_checkpoint("clip")).encode_images([ref.open() for ref in data.images])
+    texts = encoder_of(tiny_checkpoint("clip")).encode_texts(["a red boat on the beach", "a small dog"])
+    for text, found in zip(texts, (hits, others), strict=True):
+        places = (-(vectors @ text)).argsort().argsort() + 1
+        assert [hit.rank_before for hit in found] == [int(places[hit.image]) for hit in found]
+    assert 3 < max(hit.rank_before for hit in hits + others) <= 7  # from the seven looked at, not from the first three
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     assert len(answer(made, data, ["x"], top=100)[0]) == 20
     assert answer(made, data, [], top=3) == []
@@ -146,6 +159,39 @@ def test_pictures_that_cannot_be_read_leave_with_their_texts(tiny_checkpoint: Ma
         validation=pairs(14, start=30), max_bad_share=0.1,
     )  # fmt: skip
     assert found.n_train == 23
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_what_it_will_take(layer: int, tiny_checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disk to the byte; and nothing is left of the rehearsal, so that the training is what it would have been."""
+    encoder = encoder_of(tiny_checkpoint("clip"))
+    recipe = ElipRecipe(**{**SMALL, "insert_layer": layer})
+    told: dict[str, Any] = {"validation": pairs(14, start=20), "near": False, "recipe": recipe}
+    plan = predict_elip(encoder, pairs(20), **told, prices=Prices(usd_per_hour=3600.0, brl_per_usd=5.0))
+    assert plan.seconds > 0
+    assert plan.usd == pytest.approx(plan.seconds)
+    assert plan.brl == pytest.approx(5 * plan.seconds)
+    assert plan.disk_mib == pytest.approx(layer * 34 * 17 * 32 * 4 / 2**20)  # 34 pictures of 17 tokens of 32 numbers
+    with monkeypatch.context() as patch:  # three steps, and 4 x 14 pairs, take 3 s; a picture half a second
+        patch.setattr(plans, "_seconds", lambda work: 3.0)
+        patch.setattr(plans, "_of_a_picture", lambda pictures: (0.5, 2.0**20))
+        plan = predict_elip(encoder, pairs(20), **told)
+    n_pairs = 2 * 14 * 14 + 2 * 14 * 14  # two validations of 14 texts and pictures; the choice and the questions
+    assert plan.seconds == pytest.approx(layer * 34 * 0.5 + 6 * 1.0 + n_pairs * 3 / (4 * 14))
+    assert plan.disk_mib == layer * 34
+
+
+def test_the_rehearsal_leaves_no_trace(
+    tiny_checkpoint: MakeCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_it = quick(tiny_checkpoint("clip"), tmp_path / "with")
+    monkeypatch.setattr(run, "rehearse", lambda *_: Plan(1.0, 0.0, None, None))
+    without = quick(tiny_checkpoint("clip"), tmp_path / "without")
+    assert with_it.history == without.history
+    guides = [
+        (out / "reranker" / "guide.safetensors").read_bytes() for out in (tmp_path / "with", tmp_path / "without")
+    ]
+    assert guides[0] == guides[1]
 
 
 def test_another_recipe_does_not_go_on_in_its_folder(
