@@ -20,14 +20,11 @@ from luneta.cli.speech import NOTICES, STAGES
 from worlds import words_of
 
 SRC = Path(__file__).parents[2] / "src" / "luneta"
-NOT_YET = {"finetuning"}  # no command with --locale calls it
 
 
 def calls(names: set[str]) -> Iterator[str]:
     """Whole first arguments of the calls of these names; the beginning of those with something in braces."""
     for path in SRC.rglob("*.py"):
-        if path.relative_to(SRC).parts[0] in NOT_YET:
-            continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in names:
                 options = [node.args[0].body, node.args[0].orelse] if isinstance(node.args[0], ast.IfExp) else node.args

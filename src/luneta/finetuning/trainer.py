@@ -144,6 +144,7 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
                 [{"params": own, "lr": rate, "weight_decay": decay} for (rate, decay), own in groups.items()],
                 betas=(0.9, 0.98),
                 eps=1e-6,
+                fused=self.args.device.type in ("cpu", "cuda"),  # one pass over the memory instead of ten
             )
         return self.optimizer
 

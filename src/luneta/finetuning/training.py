@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from luneta.finetuning.keeping import (
     set_weights,
 )
 from luneta.finetuning.material import Material, features
+from luneta.finetuning.negatives import HardNegatives
 from luneta.finetuning.objective import Objective
 from luneta.finetuning.recipe import LARGEST_SCALE, Recipe
 from luneta.finetuning.trainer import ContrastiveTrainer, Student, TemperatureLimit, training_arguments
@@ -60,7 +61,6 @@ class Training:
         validation: what recall is measured on as it goes.
         recipe: how.
         folder: of checkpoints; what is killed goes on from there.
-        neighbours: (n_images, k) images that are hard to tell apart, for batches of related ones.
         weights: (n_images,) how relevant the pairs of an image are.
     """
 
@@ -70,7 +70,6 @@ class Training:
     validation: Validation
     recipe: Recipe
     folder: Path
-    neighbours: Indexes | None = None
     weights: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
@@ -84,7 +83,7 @@ class Training:
         if any(dim > width for dim in self.recipe.dims):
             raise ConfigError(f"dims are {list(self.recipe.dims)}, and the vectors have {width} numbers")
         self.plan = BatchPlan(
-            self.dataset, self.groups, self.recipe.pairs_per_step, self.recipe.seed, neighbours=self.neighbours,
+            self.dataset, self.groups, self.recipe.pairs_per_step, self.recipe.seed,
             process=processes.number(), n_processes=processes.count(),
         )  # fmt: skip
         self.n_steps = self.recipe.n_steps(len(self.plan))
@@ -110,7 +109,7 @@ class Training:
             state = ended(checkpoint, self.n_steps, self.recipe.patience)
             if state is None:
                 state = self._train(trainer, checkpoint)
-            self.history, self.n_done = state["log_history"], state["global_step"]
+            self.history, self.n_done = _moments(state["log_history"]), state["global_step"]
         processes.wait()
         set_weights(self.trainable.model, load_file(self.folder / BEST))
         if adapters is not None:
@@ -149,6 +148,10 @@ class Training:
         arguments = training_arguments(self.recipe, self.folder, self.n_steps, device)
         torch.device(arguments.device)  # from here on, processes that were started together know of one another
         material = self._material(features)
+        if self.recipe.hard_negatives:
+            self.plan.neighbours = HardNegatives(
+                self.trainable, self.dataset, self.groups, material.features, self.folder, self.recipe.refresh
+            )
         adapters = self._open()
         patches = self.trainable.dropped_patches(self.recipe.drop_patches)
         with patches if self.recipe.drop_patches else contextlib.nullcontext(), _quiet():
@@ -228,6 +231,12 @@ class Training:
         alarms.trainer = trainer
         trainer.remove_callback(PrinterCallback)
         return trainer
+
+
+def _moments(log: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+    """Losses and recalls of the Trainer's log, with their steps."""
+    names = {"loss": "loss", "eval_recall": "recall"}
+    return [{"step": entry["step"], name: entry[key]} for entry in log for key, name in names.items() if key in entry]
 
 
 def trained_parts(recipe: Recipe) -> set[Part]:
