@@ -213,6 +213,39 @@ def compare(evaluations: Sequence[Evaluation], *, seed: int = 0) -> Comparison:
     )
 
 
+def difference_of_means(
+    first: Sequence[Evaluation],
+    second: Sequence[Evaluation],
+    *,
+    direction: Direction = "text_to_image",
+    metric: str = "recall@1",
+    seed: int = 0,
+) -> Difference:
+    """How far the mean of some encoders is ahead of that of others, query by query; of one and one as in `compare`.
+
+    Args:
+        first, second: results of the same protocol, at least one each.
+        direction, metric: what is compared.
+        seed: of bootstrap and randomisation.
+
+    Raises:
+        ProtocolMismatchError: they were not measured under the same protocol.
+    """
+    check_protocols([*first, *second])
+    sides = [np.mean([METRICS[metric](e.rankings[direction]) for e in side], axis=0) for side in (first, second)]
+    return _differences(direction, metric, sides, first[0].clusters[direction], seed)[0]
+
+
+def surely_ahead(
+    evaluations: Sequence[Evaluation], direction: Direction, metric: str = "recall@1", *, seed: int = 0
+) -> int | None:
+    """Which of several results of one protocol is ahead of each of the others, as `compare` judges it; None if none."""
+    values = [METRICS[metric](e.rankings[direction]) for e in evaluations]
+    found = _differences(direction, metric, values, evaluations[0].clusters[direction], seed)
+    leaders = [(d.first if d.value > 0 else d.second) for d in found if d.is_significant]
+    return next((i for i in range(len(evaluations)) if leaders.count(i) == len(evaluations) - 1), None)
+
+
 def check_protocols(evaluations: Sequence[Evaluation]) -> None:
     """Raises ProtocolMismatchError with everything that differs, when not all protocols are the same."""
     hashes = [e.protocol["hash"] for e in evaluations]
