@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from luneta.encoders.presets import BUNDLED, find_preset
 from luneta.types import DIRECTIONS
 from luneta.wording import Messages, translator_of, written
 
@@ -34,6 +36,10 @@ WORDS: Messages = {
         "{data}: {images} imagens, {texts} textos; duplicatas: {duplicates}; deixadas de fora: {skipped}; legendas "
         "mais longas do que o codificador lê, cortadas: {cut}; protocolo {protocol}; sob cada valor, o seu intervalo "
         "de 95 %",
+    ),
+    "table_drawings": (
+        "{encoder}: {note}. For pictures of your own name another with --encoder; luneta encoders lists some.",
+        "{encoder}: {note}. Para imagens suas, indique outro com --encoder; luneta encoders lista alguns.",
     ),
     "table_not_known": ("not known", "não se sabe"),
     "table_from_to": ("{low} to {high}", "{low} a {high}"),
@@ -110,10 +116,10 @@ def evaluation_table(evaluations: Sequence[Evaluation], locale: str = "en") -> R
             table.add_column(name.replace("_", "\n"), justify="right", no_wrap=True, vertical="bottom")
         for evaluation in evaluations:
             metrics = evaluation.metrics[direction]
-            cells = [_cell(name, metrics[name], locale) for name in SHOWN]
+            cells = [metric_cell(name, metrics[name], locale) for name in SHOWN]
             table.add_row(Text(str(evaluation.encoder["name"])), *cells)  # Text: brackets in a name are no markup
         chance = first.metrics[direction]
-        numbers = [written(_number(name, chance[name].chance), locale) for name in SHOWN]
+        numbers = [written(metric_number(name, chance[name].chance), locale) for name in SHOWN]
         table.add_row(t("table_chance"), *numbers, style="dim")
         tables.append(table)
     data, protocol = first.dataset, first.protocol
@@ -133,7 +139,28 @@ def evaluation_table(evaluations: Sequence[Evaluation], locale: str = "en") -> R
         for check in e.checks
         if check["verdict"] == "fail"
     ]
-    return Group(*tables, Text(note, style="dim"), *(Text(line, style="bold red") for line in failed))
+    unfit = [Text(line, style="yellow") for line in [for_trying_out(evaluations, locale)] if line]
+    return Group(*tables, Text(note, style="dim"), *(Text(line, style="bold red") for line in failed), *unfit)
+
+
+def for_trying_out(evaluations: Sequence[Evaluation], locale: str) -> str:
+    """What a newcomer must know of the encoders that come with the package; empty where none is used on other data
+    than the drawings it is for.
+    """
+    found = [
+        preset
+        for name in dict.fromkeys(str(e.encoder["name"]) for e in evaluations if not _is_drawn(e))
+        if name.lower() in BUNDLED and (preset := find_preset(name))
+    ]
+    if not found:
+        return ""
+    names = ", ".join(preset.name for preset in found)
+    return translator_of(locale, WORDS)("table_drawings", encoder=names, note=found[0].note_in(locale))
+
+
+def _is_drawn(evaluation: Evaluation) -> bool:
+    """Whether it was measured on the built-in world."""
+    return bool(re.match(r"cenas(?![\w.-])", str(evaluation.dataset["name"])))
 
 
 def rule_of_duplicates(protocol: Mapping[str, Any]) -> str:
@@ -248,7 +275,7 @@ def languages_table(found: LanguageGap, metric: str = "recall@1", locale: str = 
                 compared = [written(number, locale) for number in numbers]
                 compared += [_from_to(gap.low, gap.high, locale), _p(gap.p_holm, locale)]
             name = f"  {t(f'table_writing_{writing}')}" if writing else language
-            values = (written(_number(metric, score), locale) for score in (value.value, value.chance))
+            values = (written(metric_number(metric, score), locale) for score in (value.value, value.chance))
             table.add_row(Text(name), *values, *compared)
         parts.append(table)
     return Group(*parts, Text(t("table_gaps_note"), style="dim"))
@@ -286,11 +313,11 @@ def grid_table(grid: Grid) -> RenderableType:
     return Group(table, Text(" ".join(grid.notes), style="dim"))
 
 
-def _cell(name: str, metric: Metric, locale: str) -> Text:
+def metric_cell(name: str, metric: Metric, locale: str) -> Text:
     """The value and, on a second line, its interval; narrow enough for seven columns on a terminal of 80."""
     from rich.text import Text
 
-    value = written(_number(name, metric.value), locale)
+    value = written(metric_number(name, metric.value), locale)
     if metric.low is None or metric.high is None:
         return Text(value)
     end = _short_rank if name == "median_rank" else _short_share
@@ -298,9 +325,9 @@ def _cell(name: str, metric: Metric, locale: str) -> Text:
     return Text.assemble(value, "\n", (interval, "dim"))
 
 
-def _number(name: str, value: float | None) -> str:
+def metric_number(name: str, value: float | None) -> str:
     """
-    >>> [_number("median_rank", rank) for rank in (1.5, 2.5, 3, 1234.5)], _number("recall@1", 0.5)
+    >>> [metric_number("median_rank", rank) for rank in (1.5, 2.5, 3, 1234.5)], metric_number("recall@1", 0.5)
     (['1.5', '2.5', '3', '1,234.5'], '0.500')
     """
     if value is None:

@@ -28,7 +28,7 @@ from luneta.report.sections import (
     encoder_names,
 )  # fmt: skip
 from luneta.results import Evaluation, Metric
-from luneta.terminal import cut_captions
+from luneta.terminal import cut_captions, for_trying_out
 from luneta.types import DIRECTIONS, Direction
 
 LOWER_IS_BETTER = frozenset({"median_rank", "mean_negative_similarity"})
@@ -236,6 +236,8 @@ def lead(evaluations: Sequence[Evaluation], locale: Locale) -> str:
         )
     if forward[best].is_like_guessing and backward[best].is_like_guessing:
         sentences.append(t("lead_chance"))
+    if hint := for_trying_out(evaluations, locale):
+        sentences.append(hint)
     return " ".join(sentences)
 
 
