@@ -8,6 +8,7 @@ from a randomisation test, corrected for the number of pairs compared (Holm).
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -246,12 +247,19 @@ def surely_ahead(
     return next((i for i in range(len(evaluations)) if leaders.count(i) == len(evaluations) - 1), None)
 
 
-def check_protocols(evaluations: Sequence[Evaluation]) -> None:
-    """Raises ProtocolMismatchError with everything that differs, when not all protocols are the same."""
+def check_protocols(evaluations: Sequence[Evaluation], files: Sequence[str | os.PathLike[str]] = ()) -> None:
+    """Raises ProtocolMismatchError with everything that differs, when not all protocols are the same.
+
+    Args:
+        evaluations: at least one.
+        files: where each was read from, to tell them apart by.
+    """
     hashes = [e.protocol["hash"] for e in evaluations]
     if len(set(hashes)) == 1:
         return
     names = distinct_names(evaluations)
+    if files:
+        names = [f"{os.fspath(file)} ({e.encoder['name']})" for file, e in zip(files, evaluations, strict=True)]
     ruled = sorted({key for e in evaluations for key in e.protocol} - {"hash", "bootstrap_seed", "interval", "links"})
     recorded = ("name", "split", "language", "revision")
     lines, differing = [], []
