@@ -11,6 +11,7 @@ from fractions import Fraction
 from luneta.auditing.columns import Claim, without_remark
 from luneta.auditing.counts import Verdict, chance_of_coarse, common_count, fits, misfit
 from luneta.auditing.findings import Finding, Grade, Kind
+from luneta.auditing.phrases import Phrase, phrase
 from luneta.auditing.printed import Printed
 
 ROUND = (100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000)
@@ -26,16 +27,19 @@ def order(claim: Claim) -> Iterator[Finding]:
     """recall@k cannot fall with k, nor leave 0..1."""
     for metric, number in claim.numbers.items():
         if metric != "median_rank" and (number.high < 0 or number.low > 1):
-            yield _about(claim, metric, "range", "proved", f"{number.text} is no share")
+            yield _about(claim, metric, "range", "proved", phrase("no_share", text=number.text))
     for (k, less), (m, more) in itertools.pairwise(claim.recalls.items()):
         if more.high < less.low:
-            why = f"recall@{m} = {more.text} is below recall@{k} = {less.text}"
-            reason = f"although whatever is among the first {k} is among the first {m} too"
-            yield _about(claim, f"recall@{m}", "order", "proved", f"{why}, {reason}")
+            why = phrase("falls", k=str(k), less=less.text, m=str(m), more=more.text)
+            yield _about(claim, f"recall@{m}", "order", "proved", why)
 
 
-def _about(claim: Claim, metric: str, kind: Kind, verdict: Grade, why: str) -> Finding:
-    return Finding(claim.row, claim.columns[metric], kind, verdict, f"{claim.label}: {why}")
+def _about(claim: Claim, metric: str, kind: Kind, verdict: Grade, why: Phrase) -> Finding:
+    return Finding(claim.row, claim.columns[metric], kind, verdict, _of(claim, why))
+
+
+def _of(claim: Claim, why: Phrase) -> Phrase:
+    return phrase("about", label=claim.label or phrase("row", row=claim.row), why=why)
 
 
 def bounds(claim: Claim) -> Iterator[Finding]:
@@ -46,30 +50,29 @@ def bounds(claim: Claim) -> Iterator[Finding]:
     for metric, number in claim.numbers.items():
         for verdict, low, high, assumption in _limits(metric, claim.recalls):
             if not _inside(number, low, high):
-                why = (
-                    f"{given} leave {metric} between {low:.5f} and {high:.5f} ({assumption}), printed is {number.text}"
-                )
+                why = phrase("outside", given=given, metric=metric, low=low, high=high, assumption=assumption,
+                             text=number.text)  # fmt: skip
                 yield _about(claim, metric, "bounds", verdict, why)
                 break
     yield from _median(claim)
 
 
-def _limits(metric: str, recalls: dict[int, Printed]) -> Iterator[tuple[Grade, float, float, str]]:
+def _limits(metric: str, recalls: dict[int, Printed]) -> Iterator[tuple[Grade, float, float, Phrase]]:
     """(what it proves to be outside, least, most, assumption), the surest first."""
     name, _, cut = metric.partition("@")
     if name == "mrr":
-        where = f"ranks beyond {cut} count nothing" if cut else "over the whole ranking"
+        where = phrase("cut_at", cut=cut) if cut else phrase("whole_ranking")
         yield "proved", *_room(recalls, lambda rank: 1 / rank, int(cut) if cut else None), where
     if name not in ("ndcg", "map"):
         return
     reached = min([1.0, *(float(number.highest) for k, number in recalls.items() if k >= int(cut))])
     if name == "map":
-        yield "proved", 0.0, reached, "a query without a hit has average precision 0"
+        yield "proved", 0.0, reached, phrase("no_hit_is_zero")
         return
     low, high = _room(recalls, lambda rank: 1 / math.log2(rank + 1), int(cut))
     ideal = sum(1 / math.log2(rank + 1) for rank in range(1, int(cut) + 1))
-    yield "proved", low / ideal, reached, "whatever the number of relevant items"
-    yield "suspicious", low, high, "if every query has one relevant item"
+    yield "proved", low / ideal, reached, phrase("any_relevant")
+    yield "suspicious", low, high, phrase("one_relevant")
 
 
 def _room(recalls: dict[int, Printed], gain: Callable[[int], float], cut: int | None) -> tuple[float, float]:
@@ -102,11 +105,12 @@ def _median(claim: Claim) -> Iterator[Finding]:
     half = Fraction(1, 2)
     for k, recall in claim.recalls.items():
         if number.highest <= k and recall.highest < half:
-            why = f"half of the queries are found by rank {number.text}, but recall@{k} is {recall.text}"
+            name = "median_too_good"
         elif number.low > k and recall.low > half:
-            why = f"recall@{k} is {recall.text}: more than half are found by rank {k}, but the median is {number.text}"
+            name = "median_too_bad"
         else:
             continue
+        why = phrase(name, text=number.text, k=str(k), recall=recall.text)
         yield _about(claim, "median_rank", "bounds", "proved", why)
         return
 
@@ -119,11 +123,13 @@ def stated_counts(claim: Claim) -> Iterator[Finding]:
     yield _about(claim, metric, "count", "proved", no_whole_number(claim.numbers[metric], metric, n))
 
 
-def no_whole_number(number: Printed, metric: str, n_queries: int) -> str:
+def no_whole_number(number: Printed, metric: str, n_queries: int) -> Phrase:
     hits = math.floor(number.value * n_queries)
     digits = max(0, round(-math.log10(number.unit)))
-    below, above = (f"{h} of {n_queries:,} is {h / n_queries:.{digits + 1}f}" for h in (hits, hits + 1))
-    return f"{metric} = {number.text} is no whole number of hits: {below}, {above}"
+    below, above = (
+        phrase("hits", hits=h, n=n_queries, share=h / n_queries, digits=digits + 1) for h in (hits, hits + 1)
+    )
+    return phrase("no_whole_number", metric=metric, text=number.text, below=below, above=above)
 
 
 def inferred_counts(claims: Sequence[Claim], names_data: bool) -> tuple[dict[str, int], list[Finding]]:
@@ -146,12 +152,12 @@ def inferred_counts(claims: Sequence[Claim], names_data: bool) -> tuple[dict[str
                 continue
             odd_models.add(without_remark(claim.model))
             small = next((m for m in ROUND if m < n and fits(claim, m)), None)
-            why = (
-                f"the other {len(own) - len(verdict.odd)} rows{f' of {name}' if name else ''} fit {n:,} queries, this "
-                f"one does not: {no_whole_number(claim.numbers[metric], metric, n)}"
-                + (f". It fits {small:,} queries" if small else "")
-                + f". Odds that all rows share one number of queries: 1 to 10^{verdict.log10_odds:.1f}"
-            )
+            why = phrase(
+                "other_count",
+                n_others=len(own) - len(verdict.odd), of_data=phrase("of_data", data=name) if name else "", n=n,
+                misfit=no_whole_number(claim.numbers[metric], metric, n),
+                fits=phrase("fits", n=small) if small else "", odds=verdict.log10_odds,
+            )  # fmt: skip
             findings.append(_about(claim, metric, "count", "proved" if proof else "suspicious", why))
     findings += _round_counts(claims, counts, odd_models)
     return counts, findings
@@ -175,11 +181,8 @@ def _round_counts(claims: Sequence[Claim], counts: dict[str, int], odd_models: s
         chance = chance_of_coarse(claim, small, n)
         trials = len(smaller) * (1 if without_remark(claim.model) in odd_models else n_rows)
         if chance * trials < LEVEL:
-            yield Finding(
-                claim.row, None, "count", "suspicious",
-                f"{claim.label}: fits {n:,} queries, but all its numbers fit {small:,} as well, which happens to about "
-                f"1 in {1 / chance:,.0f} rows of {n:,}: it may have been measured on a sample",
-            )  # fmt: skip
+            why = phrase("sampled", n=n, small=small, one_in=1 / chance)
+            yield Finding(claim.row, None, "count", "suspicious", _of(claim, why))
 
 
 def copies(claims: Sequence[Claim]) -> Iterator[Finding]:
@@ -207,17 +210,19 @@ def _agree(one: Printed, other: Printed) -> bool:
 def _disagreement(first: Claim, later: Claim, differences: list[tuple[str, Printed, Printed]]) -> Finding:
     gaps = {number.value - before.value for _, number, before in differences}
     metric = differences[0][0]
-    shown = ", ".join(f"{name} {before.text} and {number.text}" for name, number, before in differences)
     many = len(differences) > 1
-    same_gap = f" Every one is off by exactly {float(abs(next(iter(gaps)))):g}." if len(gaps) == 1 and many else ""
+    same_gap = len(gaps) == 1 and many
     copied = first.place != later.place
-    explanation = (
-        f"{later.label}: row {first.row} says the same is {'another' if not many else 'other'} number"
-        f"{'s' if many else ''}: {shown}.{same_gap} "
-        + ("At most one copy is right" if copied else "Either they are different runs or one is wrong")
-    )
+    why = phrase(
+        "copies_differ" if many else "copy_differs",
+        row=str(first.row),
+        shown=[phrase("two_numbers", metric=name, before=before.text, after=number.text)
+               for name, number, before in differences],
+        gap=phrase("same_gap", gap=float(abs(next(iter(gaps))))) if same_gap else "",
+        reading=phrase("one_is_wrong" if copied else "two_runs"),
+    )  # fmt: skip
     column = later.columns[metric] if not many else None
-    return Finding(later.row, column, "copies", "proved" if copied else "suspicious", explanation)
+    return Finding(later.row, column, "copies", "proved" if copied else "suspicious", _of(later, why))
 
 
 def noise(claims: Sequence[Claim], counts: dict[str, int]) -> Iterator[Finding]:
@@ -236,15 +241,12 @@ def noise(claims: Sequence[Claim], counts: dict[str, int]) -> Iterator[Finding]:
             margin = Z * math.sqrt((p * (1 - p) + q * (1 - q)) / n)
             if 0 < p - q < margin:
                 close.append(
-                    f"{better.model} over {worse.model} by {round((p - q) * n)} hits of {n:,} "
-                    f"({p - q:.4f}, noise {margin:.4f})"
-                )
+                    phrase("close", better=better.model, worse=worse.model, hits=round((p - q) * n), n=n, gap=p - q,
+                           margin=margin)
+                )  # fmt: skip
         if close:
-            yield Finding(
-                None, own[0].columns[metric], "noise", "suspicious",
-                f"{own[0].data or 'all rows'}: differences within the noise of {n:,} queries, unless compared query by "
-                f"query: {'; '.join(close)}",
-            )  # fmt: skip
+            said = phrase("within_noise", data=own[0].data or phrase("all_rows"), n=n, close=close)
+            yield Finding(None, own[0].columns[metric], "noise", "suspicious", said)
 
 
 def by_data(claims: Sequence[Claim]) -> dict[str, list[Claim]]:

@@ -9,7 +9,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 from luneta.auditing.findings import Finding
-from luneta.auditing.printed import Printed, parse, parse_count, parse_rank
+from luneta.auditing.phrases import Phrase, phrase
+from luneta.auditing.printed import Printed, TwoReadings, parse, parse_count, parse_rank
 from luneta.auditing.tables import Table
 from luneta.errors import ConfigError, did_you_mean
 
@@ -54,7 +55,8 @@ class Claim:
 
     @property
     def label(self) -> str:
-        return ", ".join(part for part in (self.model, self.data) if part) or f"row {self.row}"
+        """Who and on what; empty when the table says neither."""
+        return ", ".join(part for part in (self.model, self.data) if part)
 
     @property
     def recalls(self) -> dict[int, Printed]:
@@ -203,22 +205,24 @@ def _numbers(
     """What every metric cell says, as shares of 1; percent are found by column, and row by row where they are mixed."""
     raw: dict[tuple[int, int], tuple[Decimal, int, bool]] = {}
     remarks: list[Finding] = []
-    unreadable = []
+    unreadable: list[tuple[int, _Column, Phrase]] = []
     mark = _decimal_mark(table, columns)
     for r, cells in enumerate(table.rows):
         for column in columns:
             cell = cells[column.index]
             try:
                 found = parse_rank(cell, mark) if column.metric == "median_rank" else parse(cell)
-            except ValueError as error:
-                unreadable.append((r, column, "is no number" if str(error) == cell else str(error)))
+            except TwoReadings as error:
+                unreadable.append((r, column, phrase("two_readings", cell=cell, one=error.one, other=error.other)))
+                continue
+            except ValueError:
+                unreadable.append((r, column, phrase("no_number", cell=cell)))
                 continue
             if found is not None:
                 raw[r, column.index] = found
     if not raw:
         raise ConfigError(f"the columns {', '.join(c.name for c in columns)} hold no number")
-    for r, column, reason in unreadable:
-        why = f"{table.rows[r][column.index]!r} {reason} and was left out"
+    for r, column, why in unreadable:
         remarks.append(Finding(first_row + r, column.name, "unreadable", "suspicious", why))
     printed: dict[tuple[int, int], Printed] = {}
     for column in columns:
@@ -237,8 +241,7 @@ def _numbers(
             if column.metric == "median_rank":
                 percent = False
             elif percent != mostly_percent and column is kin[0]:
-                kinds = ("percent", "fractions") if percent else ("fractions", "percent")
-                why = f"read as {kinds[0]}, where most rows are {kinds[1]}: mixed units"
+                why = phrase("percent_among_fractions" if percent else "fractions_among_percent")
                 remarks.append(Finding(first_row + r, column.name, "units", "suspicious", why))
             scale = 100 if percent else 1
             printed[r, column.index] = Printed(

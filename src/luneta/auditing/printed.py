@@ -69,6 +69,14 @@ class Printed:
         return fit
 
 
+class TwoReadings(ValueError):
+    """A cell that could say two things: `one`, or `other`."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"could be {one} or {other}")
+        self.one, self.other = one, other
+
+
 def parse(cell: str) -> tuple[Decimal, int, bool] | None:
     """(number, decimals, has a percent sign) of a cell such as "39.8", "39,8 %" or "0.398 ± 0.004".
 
@@ -99,7 +107,8 @@ def parse_rank(cell: str, decimal_mark: str | None) -> tuple[Decimal, int, bool]
         decimal_mark: what stands before the decimals elsewhere in the table, "." or ","; None where nobody can say.
 
     Raises:
-        ValueError: the cell says something else, or could say two things.
+        TwoReadings: the cell could say two things.
+        ValueError: the cell says something else.
 
     >>> parse_rank("1.234", ","), parse_rank("1.234", "."), parse_rank("1.100,5", None)
     ((Decimal('1234'), 0, False), (Decimal('1.234'), 3, False), (Decimal('1100.5'), 1, False))
@@ -110,7 +119,7 @@ def parse_rank(cell: str, decimal_mark: str | None) -> tuple[Decimal, int, bool]
     whole, mark, rest = found["whole"], found["mark"], found["rest"] or ""
     if not rest and whole.count(mark) == 1 and mark in ".,":
         if decimal_mark is None:
-            raise ValueError(f"could be {whole.replace(mark, '')} or {whole.replace(mark, '.')}")
+            raise TwoReadings(whole.replace(mark, ""), whole.replace(mark, "."))
         if mark == decimal_mark:
             return parse(cell)
     return parse(re.sub(r"\D", "", whole) + rest)

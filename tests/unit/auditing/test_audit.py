@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import string
 from collections.abc import Callable, Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
@@ -15,9 +16,11 @@ from typer.testing import CliRunner
 
 from luneta.auditing import Audit, audit
 from luneta.auditing.columns import metric_of
+from luneta.auditing.phrases import AUDIT, phrase
 from luneta.auditing.printed import Printed
 from luneta.cli import app
 from luneta.errors import ConfigError
+from worlds import words_of
 
 THESIS = Path(__file__).parents[4] / "shared" / "thesis" / "final_results.csv"
 Row = dict[str, Any]
@@ -296,6 +299,53 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert set(finding) == {"row", "column", "kind", "verdict", "explanation"}
     assert (finding["row"], finding["column"], finding["verdict"]) == (0, "r@5", "proved")
     assert "recall@5 = 0.50 is below recall@1 = 0.60" in run.invoke(app, ["audit", str(bad)]).stdout
+
+
+def test_every_finding_is_told_in_portuguese(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables with every kind of finding: no English word is left, and what was printed stays as it was."""
+    rows = [
+        {"place": "1", "modelo": "a", "r@1": "0.60", "r@5": "0.50", "mrr": "-0.2", "MedR": "1", "n": "100"},
+        {"place": "1", "modelo": "b", "r@1": "0.10", "r@5": "0.50", "mrr": "0.90", "MedR": "9", "n": "100"},
+        {"place": "1", "modelo": "b", "r@1": "0.105", "r@5": "0.50", "mrr": "0.205", "MedR": "2", "n": "100"},
+        {"place": "1", "modelo": "c", "r@1": "0.20", "r@5": "0.55", "mrr": "0.35", "MedR": "3", "n": "100"},
+        {"place": "1", "modelo": "d", "r@1": "0.21", "r@5": "oops", "mrr": "0.35", "MedR": "3", "n": "100"},
+        {"place": "1", "modelo": "", "r@1": "30.0", "r@5": "55.0", "mrr": "0.45", "MedR": "4", "n": ""},
+    ]
+    rng = np.random.default_rng(0)
+    sizes = [4973, 4973, 4973, 500, 4973, 4973]
+    of_digits = [
+        {"modelo": f"m{i}", "data": "d", **{k: show(v, 5) for k, v in truthful(rng, n, 0.3 + i / 20).items()}}
+        for i, n in enumerate(sizes)
+    ]
+    close = [{"modelo": m, "r@1": v, "n": 1000} for m, v in (("a", "0.500"), ("b", "0.495"))]
+    monkeypatch.chdir(tmp_path)
+    tables = [write(Path(f"{i}.csv"), table) for i, table in enumerate((rows, of_digits, close))]
+    run, shown = CliRunner(env={"COLUMNS": "1000"}), ""
+    for path in tables:
+        shown += run.invoke(app, ["audit", str(path), "--locale", "pt-BR"]).stdout
+        english = run.invoke(app, ["audit", str(path), "--json"]).stdout
+        portuguese = run.invoke(app, ["audit", str(path), "--json", "--locale", "pt-BR"]).stdout
+        assert english == portuguese
+        assert json.loads(english) == [finding.to_dict() for finding in audit(path).findings]
+    found = [finding for path in tables for finding in audit(path).findings]
+    assert {finding.kind for finding in found} >= {"order", "range", "bounds", "count", "copies", "noise", "units"}
+    for said in ("recall@5 = 0.50 fica abaixo de recall@1 = 0.60", "'oops' não é um número e ficou de fora",
+                 "4.973 consultas", "Provado", "Suspeito", "linha 0, r@5, ordem", "1 para 10^"):  # fmt: skip
+        assert said in shown
+    foreign = {"row", "rows", "of", "the", "is", "queries", "below", "hits", "over", "proved", "count", "number"}
+    assert words_of(shown) & foreign == set()
+    assert "Não se achou nada" in run.invoke(
+        app, ["audit", str(write(Path("good.csv"), [{"model": "a", "r@1": "0.5"}])), "--locale", "pt-BR"]
+    ).stdout  # fmt: skip
+
+
+def test_both_languages_say_the_same_parameters() -> None:
+    for english, portuguese in AUDIT.values():
+        fields = [{part[1:] for part in string.Formatter().parse(text)} for text in (english, portuguese)]
+        assert fields[0] == fields[1]
+    assert phrase("two_readings", cell="1.234", one="1234", other="1.234").text() == (
+        "'1.234' could be 1234 or 1.234 and was left out"
+    )
 
 
 @pytest.mark.skipif(not THESIS.exists(), reason="the study's tables are not beside this checkout")
