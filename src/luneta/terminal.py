@@ -134,13 +134,23 @@ def evaluation_table(evaluations: Sequence[Evaluation], locale: str = "en") -> R
         protocol=protocol["hash"][:12],
     )
     failed = [
-        t("table_doctor", encoder=e.encoder["name"], check=check["name"], found=check["measured"])
+        t("table_doctor", encoder=e.encoder["name"], **_examined(check, locale))
         for e in evaluations
         for check in e.checks
         if check["verdict"] == "fail"
     ]
     unfit = [Text(line, style="yellow") for line in [for_trying_out(evaluations, locale)] if line]
     return Group(*tables, Text(note, style="dim"), *(Text(line, style="bold red") for line in failed), *unfit)
+
+
+def _examined(check: Mapping[str, str], locale: str) -> dict[str, str]:
+    """What the doctor looked at and found."""
+    from luneta.doctor.measured import measured_in
+    from luneta.doctor.portuguese import PORTUGUESE
+
+    known = locale == "pt-BR" and check["name"] in PORTUGUESE
+    name = PORTUGUESE[check["name"]].name if known else check["name"]
+    return {"check": name, "found": measured_in(check["measured"], locale)}
 
 
 def for_trying_out(evaluations: Sequence[Evaluation], locale: str) -> str:

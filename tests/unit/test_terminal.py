@@ -104,3 +104,13 @@ def test_comparisons_and_languages_speak_portuguese_too() -> None:
         assert re.search(r"\d\.\d", english)
         assert not re.search(r"\d\.\d", portuguese.replace("noise-0.5", "").replace("noise-6.0", ""))
     assert "sem acentos" in portuguese
+
+
+def test_what_the_doctor_found_is_said_in_the_table_s_language(evaluation: Evaluation) -> None:
+    found = ({"name": "unit length", "verdict": "fail", "measured": "lengths from 1.5 to 2"},
+             {"name": "of a later version", "verdict": "fail", "measured": "something else"})  # fmt: skip
+    broken = replace(evaluation, checks=found)
+    english, portuguese = (" ".join(shown(broken, locale).split()) for locale in LOCALES)
+    assert "unit length: lengths from 1.5 to 2 (luneta doctor" in english
+    assert "comprimento unitário: comprimentos de 1,5 a 2 (luneta doctor" in portuguese
+    assert "of a later version: something else" in portuguese

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from luneta.cli import app
 from luneta.doctor import examine
 from luneta.doctor.explanations import EXPLANATIONS
+from luneta.doctor.measured import measured_in
 from luneta.doctor.portuguese import PORTUGUESE
 from luneta.errors import ConfigError
 from luneta.evaluation import evaluate
@@ -118,7 +119,8 @@ def test_the_doctors_page(tmp_path: Path, locale: str) -> None:
     assert bad.failed
     for check in (*good.checks, *bad.checks):
         name = PORTUGUESE[check.name].name if locale == "pt-BR" else check.name
-        assert any(row[0] == name and row[2] == " ".join(check.measured.split()) for row in rows(page)), check.name
+        measured = " ".join(measured_in(check.measured, locale).split())
+        assert any(row[0] == name and row[2] == measured for row in rows(page)), check.name
     said = PORTUGUESE if locale == "pt-BR" else EXPLANATIONS
     for check in bad.failed:
         assert any(said[check.name].mend in box.text for box in page.all("div", klass="bad"))
