@@ -13,14 +13,14 @@ import pytest
 import torch
 
 import luneta
-from luneta.cost import read_ledger
+from luneta.ledger import read_ledger
 
 JOB = '''
 """job.py CHECKPOINT FOLDER: the gradients of a first step, then a training; each process writes what it has."""
 import os, sys
 from pathlib import Path
 import torch
-from luneta.cost import mean_recall
+from luneta.ledger import mean_recall
 from luneta.encoders.registry import load_encoder
 from luneta.finetuning import Recipe, finetune, processes
 from luneta.finetuning.trainer import ContrastiveTrainer

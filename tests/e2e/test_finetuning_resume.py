@@ -20,7 +20,7 @@ import hashlib, json, os, signal, sys, warnings
 from pathlib import Path
 import torch, transformers.trainer, peft
 from luneta.cli import app
-from luneta.cost import read_ledger
+from luneta.ledger import read_ledger
 from luneta.finetuning import keeping, negatives, trainer, training as trainings
 from tuning import opened, pairs, training
 

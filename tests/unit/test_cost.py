@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from luneta import cost
-from luneta.cost import Prices, entered, ledger_is_wanted, metered, read_ledger, total
+from luneta import ledger as ledgers
+from luneta.cost import Prices, metered
 from luneta.errors import ArtifactError, ConfigError
+from luneta.ledger import entered, ledger_is_wanted, read_ledger, total
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def test_every_end_is_written_down(ledger: Path) -> None:
 
 def test_running_and_killed(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A killed run has the cost that was known when it was last heard of."""
-    monkeypatch.setattr(cost, "FIRST_BEAT_S", 0.02)
+    monkeypatch.setattr(ledgers, "FIRST_BEAT_S", 0.02)
     with entered("finetune", {}, device="cpu", prices=Prices(1.0)) as going:
         going.note(predicted_s=60.0)
         while "wall_s" not in read_ledger()[0].facts:
@@ -242,10 +244,20 @@ def test_memory_is_of_the_gpu_that_works(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_run_that_is_killed_is_known(ledger: Path) -> None:
     job = (
-        "import os, signal\nfrom luneta.cost import Prices, entered\n"
+        "import os, signal\nfrom luneta.cost import Prices\nfrom luneta.ledger import entered\n"
         "with entered('finetune', {'data': 'x'}, device='cpu', prices=Prices()):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     source = str(Path(cost.__file__).parents[1])
     subprocess.run([sys.executable, "-c", job], env={**os.environ, "PYTHONPATH": source}, check=False)
     assert [(entry.status, entry.facts["data"]) for entry in read_ledger()] == [("killed", "x")]
+
+
+def test_a_ledger_of_its_own_while_a_block_lasts(ledger: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own" / "ledger.jsonl"
+    with ledgers.kept_in(own), entered("demo", {}, device="cpu", prices=Prices()):
+        pass
+    with entered("evaluate", {}, device="cpu", prices=Prices()):
+        pass
+    assert [entry.kind for entry in read_ledger(own)] == ["demo"]
+    assert [entry.kind for entry in read_ledger(ledger)] == ["evaluate"]

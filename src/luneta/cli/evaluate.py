@@ -17,9 +17,9 @@ from luneta.cli import checks, options, speech
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from luneta.cost import Run
     from luneta.data.dataset import ImageTextDataset
     from luneta.data.relevance import Things
+    from luneta.ledger import Run
     from luneta.positives import Duplicates
     from luneta.report.messages import Locale
     from luneta.results import Evaluation
@@ -134,9 +134,9 @@ class _Task:
 
     def evaluate(self, encoders: Sequence[str], dataset: ImageTextDataset) -> None:
         from luneta.advice import advice_list, advise
-        from luneta.cost import cached_images, quality
         from luneta.evaluation import measure
         from luneta.exports import export_trec
+        from luneta.ledger import cached_images, quality
         from luneta.report.evaluation import write_report
         from luneta.terminal import evaluation_table
 
@@ -173,7 +173,8 @@ class _Task:
 
     def _entered(self, encoder: Encoder, data: str) -> AbstractContextManager[Run]:
         """The run in the ledger, where somebody keeps one."""
-        from luneta.cost import Prices, entered, ledger_is_wanted
+        from luneta.cost import Prices
+        from luneta.ledger import entered, ledger_is_wanted
 
         about = {"encoder": encoder.spec.name, "data": data}
         return entered("evaluate", about, device=encoder.spec.device, prices=Prices(), written=ledger_is_wanted())

@@ -53,7 +53,7 @@ FINETUNING: Messages = {
     "finetuning_price_table": ("table of {month}", "tabela de {month}"),
     "finetuning_included": ("validation and proof included", "validação e prova incluídas"),
     "finetuning_checkpoint": ("Checkpoint: {path}", "Checkpoint: {path}"),
-    "finetuning_numbers": ("What was learnt, and from what", "O que foi aprendido, e de quê"),
+    "finetuning_numbers": ("Before and after, in numbers", "Antes e depois, em números"),
     "finetuning_n_train": ("Images learnt from", "Imagens de treino"),
     "finetuning_n_val": ("Images that decided", "Imagens que decidiram"),
     "finetuning_n_leaked": (

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from luneta.cost import Meter, Prices, read_ledger
+from luneta.cost import Meter, Prices
 from luneta.data.dataset import ImageTextDataset
 from luneta.errors import ArtifactError
 from luneta.finetuning.interpolation import ALPHAS
@@ -25,6 +25,7 @@ from luneta.finetuning.messages import FINETUNING
 from luneta.finetuning.recipe import Recipe
 from luneta.finetuning.trainer import RandomState
 from luneta.finetuning.training import Training
+from luneta.ledger import read_ledger
 from luneta.types import Side, Trainable
 from luneta.wording import translator_of, written
 

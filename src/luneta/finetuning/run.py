@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from luneta.artifacts import write_json, write_text
 from luneta.comparison import Comparison
-from luneta.cost import Prices, Run, entered, ledger_is_wanted, mean_recall, quality
+from luneta.cost import Prices
 from luneta.data.dataset import ImageTextDataset
 from luneta.encoders.registry import load_encoder
 from luneta.errors import ConfigError, EncoderError
@@ -29,6 +29,7 @@ from luneta.finetuning.recipe import Recipe
 from luneta.finetuning.training import Training, check_claim, claim
 from luneta.finetuning.validation import Validation
 from luneta.grids import as_text
+from luneta.ledger import Run, entered, ledger_is_wanted, mean_recall, quality
 from luneta.types import Encoder, TrainableEncoder
 
 if TYPE_CHECKING:

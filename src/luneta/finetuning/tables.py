@@ -122,7 +122,7 @@ def _with_limits(
     value: float, low: float | None, high: float | None, t: Translate, locale: str, *, sign: str = ""
 ) -> str:
     def number(x: float) -> str:
-        return written(f"{x:{sign}.3f}", locale)
+        return written(f"{x or 0.0:{sign}.3f}", locale)  # no minus before 0
 
     if low is None or high is None:
         return number(value)

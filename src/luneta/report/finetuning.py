@@ -96,12 +96,17 @@ def curve_figure(found: FineTuning, page: Page) -> Figure:
     return Figure(drawing, legend([curve_name(name, page.t) for name in names]))
 
 
+def before_and_after(found: FineTuning, page: Page) -> list[Group]:
+    """Both results of every proof."""
+    return [Group(proof.name, _both(proof, page)) for proof in found.proofs]
+
+
 def finetuning_sections(found: FineTuning, page: Page) -> list[Section]:
     """All that a page says of a fine-tuning."""
-    t, results = page.t, {proof.name: _both(proof, page) for proof in found.proofs}
+    t, results = page.t, {group.label: group.evaluations for group in before_and_after(found, page)}
     sections: list[Section] = []
     if results:
-        sections.append(Overview([Group(name, both) for name, both in results.items()]))
+        sections.append(Overview(before_and_after(found, page)))
         sections.append(
             FactsSection(t("finetuning_numbers"), grids=[proof_grid(proof, page.locale) for proof in found.proofs])
         )
@@ -150,7 +155,7 @@ def write_finetuning(path: str | os.PathLike[str], found: FineTuning, *, locale:
     return Report(title, finetuning_sections(found, page), finetuning_lead(found, locale), page.locale).write(path)
 
 
-def _both(proof: Proof, page: Page) -> list[Evaluation]:
+def _both(proof: Proof, page: Page) -> Sequence[Evaluation]:
     """Before and after, under the page's words for them."""
     results = {"finetuning_before": proof.before, "finetuning_after": proof.after}
     return [replace(result, encoder={**result.encoder, "name": page.t(name)}) for name, result in results.items()]
@@ -168,5 +173,5 @@ def _counts(found: FineTuning, page: Page) -> Grid:
 
 def _recipe(found: FineTuning, page: Page) -> Grid:
     """Every choice, by the names that Python and the command line know them by."""
-    rows = tuple((name, "–" if value is None else str(value)) for name, value in found.recipe.to_dict().items())
+    rows = tuple((name, "–" if value in (None, []) else str(value)) for name, value in found.recipe.to_dict().items())
     return Grid("", ("", ""), rows)

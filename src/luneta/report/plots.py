@@ -169,6 +169,8 @@ def share_lines(
         x_label: of the horizontal axis.
         alt: the drawing in words.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _axes()
     if marked is not None:
         axes.axvline(marked, color=_MUTED, linewidth=1.2, linestyle=(0, (2, 1.5)))
@@ -176,8 +178,9 @@ def share_lines(
         colour, dashes = _SERIES[index % N_SERIES], DASHES[index % N_SERIES]
         axes.plot(x, y, color=colour, linewidth=2, dashes=dashes)
         axes.plot(x, y, "o", markersize=4, color=colour)
+    whole = all(value == int(value) for x, _ in lines for value in x)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=whole))
     axes.xaxis.set_major_formatter(lambda value, _: number(value))
-    axes.locator_params(axis="x", nbins=6)
     _share_axis(axes, max(value for _, y in lines for value in y), percent)
     axes.set_xlabel(x_label, color=_MUTED, fontsize=FONT_SIZE)
     return _svg(figure, alt)

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from luneta.cost import Prices, entered, read_ledger
+from luneta.cost import Prices
 from luneta.data.dataset import ImageTextDataset
 from luneta.encoders import precision
 from luneta.encoders.registry import load_encoder
@@ -26,6 +26,7 @@ from luneta.finetuning.material import features
 from luneta.finetuning.parts import apart, broken_pictures, not_learnt
 from luneta.finetuning.prediction import Prediction, last_off, predict, scratch
 from luneta.finetuning.run import predict_cost
+from luneta.ledger import entered, read_ledger
 from luneta.results import load_evaluation
 from luneta.types import Encoder
 from paintings import Held, gallery, painting
