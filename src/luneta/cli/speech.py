@@ -30,9 +30,7 @@ NOTICES: Mapping[str, str] = {
     "%s: %s is read with %s, as the papers that use this split train": (
         "%s: %s é lida com %s, como treinam os artigos que usam esta divisão"
     ),
-    "%s: %d images streamed, shuffled in a buffer of %d rows": (
-        "%s: %d imagens recebidas em fluxo, embaralhadas num buffer de %d linhas"
-    ),
+    "%s: a random sample of its %d rows": "%s: uma amostra aleatória das suas %d linhas",
     "%s: the hub cannot be reached; using the copy fetched before, at commit %s": (
         "%s: o hub não pode ser alcançado; usa-se a cópia buscada antes, no commit %s"
     ),
