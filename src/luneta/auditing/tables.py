@@ -34,7 +34,7 @@ def read_tables(path: Path) -> list[Table]:
     """All tables of a file; its name's ending decides the format, its text where that is unknown.
 
     Raises:
-        ConfigError: no such file, not text, or no table in it.
+        ConfigError: no such file, not text, broken as its format goes, or no table in it.
     """
     try:
         raw = path.read_bytes()
@@ -46,8 +46,13 @@ def read_tables(path: Path) -> list[Table]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("cp1252", errors="replace")  # what spreadsheets in Portuguese write
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     reader = _READERS.get(path.suffix.lower()) or _reader_for(text)
-    tables = [table for grid in reader(text) if (table := _table(grid)) is not None]
+    try:
+        grids = reader(text)
+    except (csv.Error, AssertionError) as error:  # HTMLParser's word for a broken declaration
+        raise ConfigError(f"{path} cannot be read as {reader.__name__[1:].upper()}: {error}") from error
+    tables = [table for grid in grids if (table := _table(grid)) is not None]
     if not tables:
         raise ConfigError(
             f"{path}: no table was found. It should have a line of column names (model, dataset, recall@1, ...) and "
@@ -101,7 +106,8 @@ def _markdown(text: str) -> list[Grid]:
                 grids.append(grid)
             grid = []
             continue
-        cells = [cell.replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
+        inner = re.sub(r"^\||(?<!\\)\|$", "", line.strip())  # one bar at each side; two are an empty cell
+        cells = [cell.replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", inner)]
         if not all(re.fullmatch(r"\s*:?-+:?\s*", cell) for cell in cells):
             grid.append([_plain(cell) for cell in cells])
     return grids
@@ -160,7 +166,7 @@ class _Tables(HTMLParser):
 
 
 def _span(value: str | None) -> int:
-    return min(int(value), 100) if value and value.isdigit() and int(value) > 0 else 1
+    return min(int(value), 100) if value and re.fullmatch(r"0*[1-9]\d{0,9}", value.strip()) else 1
 
 
 def _html(text: str) -> list[Grid]:

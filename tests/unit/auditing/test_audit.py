@@ -299,6 +299,9 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert set(finding) == {"row", "column", "kind", "verdict", "explanation"}
     assert (finding["row"], finding["column"], finding["verdict"]) == (0, "r@5", "proved")
     assert "recall@5 = 0.50 is below recall@1 = 0.60" in run.invoke(app, ["audit", str(bad)]).stdout
+    broken = tmp_path / "broken.csv"
+    broken.write_text('model,r@1\n"a,0.5\n' + "x" * 140_000)
+    assert run.invoke(app, ["audit", str(broken)]).exit_code == 2
 
 
 def test_every_finding_is_told_in_portuguese(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

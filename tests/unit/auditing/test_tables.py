@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_lines_that_only_divide_are_no_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [(b"", "no table"), (b"only,words\nno,numbers\n", "no table"), (b"PK\x03\x04\0\0", "not text"),
-     (None, "cannot be read")],
+     (None, "cannot be read"), (b'model,R@1\n"A,0.1\n' + b"x" * 140_000, "cannot be read as CSV")],
 )  # fmt: skip
 def test_what_is_no_table_is_refused_with_the_way_out(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "t.csv"
@@ -86,6 +87,30 @@ def test_what_is_no_table_is_refused_with_the_way_out(tmp_path: Path, content: b
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=message):
         read_tables(path)
+
+
+def test_broken_pages_are_read_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.html"
+    path.write_text("<![oops <table><tr><th>model<th>R@1<tr><td>A<td>0.1</table>")
+    with contextlib.suppress(ConfigError):  # what the parser of one Python reads, that of another refuses
+        read_tables(path)
+    path.write_text("<table><tr><th colspan=²>model<th>R@1<tr><td>A<td>0.1</table>")
+    assert read_tables(path)[0].header == ("model", "R@1")
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(("name", "text"), [("t.csv", CSV), ("t.md", MARKDOWN), ("t.tex", LATEX)])
+def test_lines_end_as_any_system_ends_them(tmp_path: Path, name: str, text: str, ending: str) -> None:
+    (tmp_path / name).write_bytes(text.replace("\n", ending).encode())
+    (table,) = read_tables(tmp_path / name)
+    assert (table.header, table.rows) == (HEADER, ROWS)
+
+
+def test_empty_cells_at_both_ends_keep_their_place(tmp_path: Path) -> None:
+    (tmp_path / "t.md").write_text("||R@1|R@5|note|\n|-|-|-|-|\n||0.1|0.2||\nA|0.3|0.4|\n|B|0.5|0.6|a\\|\n")
+    (table,) = read_tables(tmp_path / "t.md")
+    assert table.header == ("", "R@1", "R@5", "note")
+    assert table.rows == (("", "0.1", "0.2", ""), ("A", "0.3", "0.4", ""), ("B", "0.5", "0.6", "a|"))
 
 
 @pytest.mark.parametrize(
