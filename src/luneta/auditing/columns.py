@@ -9,18 +9,12 @@ from decimal import Decimal
 from fractions import Fraction
 
 from luneta.auditing.findings import Finding
+from luneta.auditing.headers import metric_of
 from luneta.auditing.phrases import Phrase, phrase
 from luneta.auditing.printed import Printed, TwoReadings, parse, parse_count, parse_rank
 from luneta.auditing.tables import Table
 from luneta.errors import ConfigError, did_you_mean
 
-_METRICS = (
-    ("recall", r"(?:recall|hit[ _-]?rate|hits?|success|revoca[cç][aã]o|r)\s*(?:@|_at_|at|_|-)?\s*(?P<k>\d+)"),
-    ("mrr", r"(?:mrr|mean[ _]reciprocal[ _]rank)(?:\s*(?:@|_)?\s*(?P<k>\d+))?"),
-    ("ndcg", r"ndcg\s*(?:@|_)?\s*(?P<k>\d+)"),
-    ("map", r"m?ap\s*(?:@|_)\s*(?P<k>\d+)"),
-    ("median_rank", r"(?:median[ _]rank|med[ _.-]?r(?:ank)?|mdr)(?P<k>)"),
-)
 _MODEL = re.compile(r"model|encoder|method|checkpoint|backbone|system|modelo|m[eé]todo|sistema", re.IGNORECASE)
 _DATA = re.compile(r"data|benchmark|corpus|conjunto|base\b", re.IGNORECASE)
 _PLACE = re.compile(r"^(?:table|tabela|tab|section|se[cç][aã]o|page|p[aá]gina)$", re.IGNORECASE)
@@ -103,25 +97,6 @@ def without_remark(text: str) -> str:
     while before != text:
         before, text = text, _REMARK.sub("", text)
     return " ".join(text.split()).casefold()
-
-
-def metric_of(header: str) -> tuple[str, str] | None:
-    """(metric, what stands around it) of a column's name; None for any other column.
-
-    >>> metric_of("COCO T2I R@5 (%)")
-    ('recall@5', 'COCO T2I')
-    >>> metric_of("recall@1|1000") is None  # normalised to another gallery: no share of these queries
-    True
-    """
-    name = re.sub(r"\(?[%↑↓]\)?|\(%\)", " ", header).strip()
-    if "|" in name and re.search(r"@\d+\s*\|\s*\d+", name):
-        return None
-    for metric, pattern in _METRICS:
-        found = re.search(rf"(?:^|(?<=[\s/|:_.,(\-]))(?:{pattern})(?![\w@.|])", name, re.IGNORECASE)
-        if found:
-            block = (name[: found.start()] + " " + name[found.end() :]).strip(" \t/|:_.,()-")
-            return (f"{metric}@{found['k']}" if found["k"] else metric), " ".join(block.split())
-    return None
 
 
 def read(table: Table, first_row: int, queries: int | None, queries_column: str | None, place: str) -> Reading:

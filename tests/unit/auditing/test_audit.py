@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from luneta.auditing import Audit, audit
-from luneta.auditing.columns import metric_of
+from luneta.auditing.headers import metric_of
 from luneta.auditing.phrases import AUDIT, phrase
 from luneta.auditing.printed import Printed
 from luneta.cli import app
@@ -267,7 +267,11 @@ def test_mixed_percent_and_fractions_are_told_apart(tmp_path: Path) -> None:
      ("Recall at 5", ("recall@5", "")), ("COCO / recall_5", ("recall@5", "COCO")), ("hit@1", ("recall@1", "")),
      ("MRR", ("mrr", "")), ("MRR@10", ("mrr@10", "")), ("nDCG@10 ↑", ("ndcg@10", "")), ("mAP@10", ("map@10", "")),
      ("MedR", ("median_rank", "")), ("recall@1|1000", None), ("model", None), ("year", None), ("ResNet50", None),
-     ("params", None), ("Revocação@5", ("recall@5", ""))],
+     ("params", None), ("Revocação@5", ("recall@5", "")), ("R2", None), ("r2", None), ("R^2", None), ("R²", None),
+     ("R^10", None), ("R-2", None), ("COCO R10", ("recall@10", "COCO")), ("R@2", ("recall@2", "")),
+     ("recall_2", ("recall@2", "")), ("R@0", None), ("nDCG@0", None), ("R@1 std", None), ("ΔR@1", None),
+     ("R@5 gain", None), ("R@1_low", None), ("Recall R@5 (%)", ("recall@5", "")),
+     ("slow R@1", ("recall@1", "slow"))],
 )  # fmt: skip
 def test_columns_by_their_names(header: str, expected: tuple[str, str] | None) -> None:
     assert metric_of(header) == expected
@@ -286,6 +290,17 @@ def test_bad_tables_are_refused(tmp_path: Path, text: str, arguments: dict[str, 
     path.write_text(text)
     with pytest.raises(ConfigError, match=message):
         audit(path, **arguments)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["model,R2,R@5,R@10\na,0.91,0.50,0.60\n", "model,R@1,R@1 std,R@5,R@5 std\na,0.40,0.05,0.60,0.01\n",
+     "model,R@1,R@1 gain,R@5\na,0.40,-0.05,0.60\n", "model,R@0,R@5,nDCG@0,mrr\na,0.9,0.5,0.1,0.4\n"],
+)  # fmt: skip
+def test_columns_that_only_look_like_recalls_prove_nothing(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    assert audit(path).findings == []
 
 
 def test_the_command_line(tmp_path: Path) -> None:
