@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import platform
 import re
 import time
@@ -90,8 +91,9 @@ class Meter:
         """From codecarbon, where it is installed (luneta[energy]): measured by RAPL and NVML, else from a table."""
         if self._tracker is None:
             return None
-        self._tracker.flush()
-        return float(self._tracker.final_emissions_data.energy_consumed)
+        self._tracker.flush()  # counts up to now; what it counted is told in no public way before it stops
+        energy = getattr(getattr(self._tracker, "_total_energy", None), "kWh", None)
+        return None if energy is None else float(energy)
 
 
 def device_name(device: str) -> str:
@@ -126,6 +128,7 @@ def _energy_tracker() -> Any:
         from codecarbon import OfflineEmissionsTracker
     except ImportError:
         return None
-    tracker = OfflineEmissionsTracker(country_iso_code="BRA", save_to_file=False, log_level="critical")
+    logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
+    tracker = OfflineEmissionsTracker(country_iso_code="BRA", output_methods=[], log_level="critical")
     tracker.start()
     return tracker

@@ -70,9 +70,10 @@ class Run:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def note(self, **facts: Any) -> None:
-        """Write something down at once."""
+        """Write something down at once; where that is not possible, with the end of the run."""
         self.facts.update(facts)
-        self._write({"id": self.id, "event": "note", **facts})
+        with contextlib.suppress(ArtifactError):
+            self._write({"id": self.id, "event": "note", **facts})
 
 
 _chosen: ContextVar[Path | None] = ContextVar("luneta_ledger", default=None)

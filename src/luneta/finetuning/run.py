@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -26,7 +27,7 @@ from luneta.finetuning.parts import Kept, Parts, apart, not_learnt, warn_of_cut_
 from luneta.finetuning.prediction import Prediction, predict, scratch
 from luneta.finetuning.proof import Proof, names_of, public_name, save_proofs
 from luneta.finetuning.recipe import Recipe
-from luneta.finetuning.training import Training, check_claim, claim
+from luneta.finetuning.training import Training, check_claim, claimed
 from luneta.finetuning.validation import Validation
 from luneta.grids import as_text
 from luneta.ledger import Run, entered, ledger_is_wanted, mean_recall, quality
@@ -167,7 +168,10 @@ def finetune(
     }
     check_claim(out, identity)
     main = processes.is_main()
-    with entered("finetune", about, device=encoder.spec.device, prices=prices, written=main) as run:
+    with (
+        entered("finetune", about, device=encoder.spec.device, prices=prices, written=main) as run,
+        contextlib.ExitStack() as claims,
+    ):
         plan = _plan(
             encoder, train, validation, tests, keep, near=near, max_bad_share=max_bad_share, recipe=recipe
         )  # fmt: skip
@@ -182,7 +186,7 @@ def finetune(
             measured_on[name] = Validation(trainable, kept.deciding, recipe.cached)
         start = {name: tensor.detach().cpu().clone() for name, tensor in trainable.model.state_dict().items()}
         training = Training(trainable, parts.train, parts.groups, measured_on[TARGET], recipe, out / "training")
-        claim(out, {**identity, "parts": parts.fingerprint})
+        claims.enter_context(claimed(out, {**identity, "parts": parts.fingerprint}))
         run.note(**predicted.facts())
         end = training.run()
         points = curve(trainable.model, start, end, measured_on)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -44,7 +45,7 @@ from luneta.types import Part, Side, Trainable
 
 logger = logging.getLogger("luneta")
 
-_RECORD = "training.json"
+_RECORD, _LOCK = "training.json", "training.lock"
 
 FEWEST = 2
 """Images without which there is nothing to tell apart."""
@@ -287,15 +288,31 @@ def _quiet() -> Iterator[None]:
         library.set_verbosity(verbosity)
 
 
-def claim(folder: Path, identity: Mapping[str, Any]) -> None:
-    """Make a folder that of one training, or find that it is.
+@contextlib.contextmanager
+def claimed(folder: Path, identity: Mapping[str, Any]) -> Iterator[None]:
+    """While it lasts a folder is that of one training and of one process; its record stays when it is over.
 
     Raises:
-        ConfigError: it holds another training, a finished one, or files of somebody else.
+        ConfigError: it holds another training, a finished one, or files of somebody else; or another process is at it.
     """
     check_claim(folder, identity)
-    if processes.is_main():
+    if not processes.is_main():
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise ConfigError(
+            f"another process is training into {folder}: wait until it ends, or choose another folder"
+        ) from error
+    try:
         write_json(folder / _RECORD, dict(identity))
+        yield
+    finally:
+        lock.release()
+        (folder / _LOCK).unlink(missing_ok=True)
 
 
 def check_claim(folder: Path, identity: Mapping[str, Any]) -> None:
@@ -308,12 +325,12 @@ def check_claim(folder: Path, identity: Mapping[str, Any]) -> None:
         raise ConfigError(f"{folder} holds a finished fine-tuning; choose another folder, or remove it to train anew")
     record = folder / _RECORD
     if record.is_file():
-        begun, kept = any(path.name != _RECORD for path in folder.iterdir()), read_json(record)
+        begun, kept = any(path.name not in (_RECORD, _LOCK) for path in folder.iterdir()), read_json(record)
         if begun and hash_json({key: kept.get(key) for key in identity}) != hash_json(identity):
             raise ConfigError(
                 f"{folder} holds a training of other data, another encoder or another recipe; choose another folder, "
                 "or remove it"
             )
         return
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(path.name != _LOCK for path in folder.iterdir()):
         raise ConfigError(f"{folder} is not empty and no training of ours; choose a folder that does not exist yet")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -198,16 +201,41 @@ def test_what_may_be_forgotten_is_a_share(encoder: Encoder, tmp_path: Path, allo
         finetune(encoder, pairs(4), out=tmp_path / "out", allowed_loss=allowed)
 
 
+def claim(folder: Path, identity: dict[str, Any]) -> None:
+    with module.claimed(folder, identity):
+        pass
+
+
+def test_one_process_at_a_time(encoder: Encoder, tmp_path: Path) -> None:
+    """Another one with the very same arguments, as when a command is started twice."""
+    out = tmp_path / "out"
+    start = {"encoder": "x"}
+    program = (
+        "import sys; from pathlib import Path; from luneta.finetuning.training import claimed\n"
+        f"with claimed(Path({str(out)!r}), {start!r}):\n    print('mine', flush=True); sys.stdin.read()"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(module.__file__).parents[2])}
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", program], env=environment, **pipes) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "mine\n"
+        with pytest.raises(ConfigError, match="another process is training into"):
+            claim(out, start)
+        other.kill()
+    claim(out, start)
+
+
 def test_foreign_folders_are_left_alone(encoder: Encoder, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
     with pytest.raises(ConfigError, match="is not empty and no training of ours"):
         finetune(encoder, pairs(12), out=tmp_path / "mine", recipe=QUICK)
-    module.claim(tmp_path / "other", {"recipe": 1})
+    claim(tmp_path / "other", {"recipe": 1})
     (tmp_path / "other" / "training").mkdir()
     with pytest.raises(ConfigError, match="holds a training of other data"):
-        module.claim(tmp_path / "other", {"recipe": 2})
-    module.claim(tmp_path / "other", {"recipe": 1})
+        claim(tmp_path / "other", {"recipe": 2})
+    claim(tmp_path / "other", {"recipe": 1})
+    assert sorted(path.name for path in (tmp_path / "other").iterdir()) == ["training", "training.json"]
     with pytest.raises(ConfigError, match="holds a training of other data"):
         finetune(encoder, pairs(12), out=tmp_path / "other", recipe=QUICK)
 
