@@ -9,7 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from luneta.auditing.findings import Finding
-from luneta.auditing.headers import metric_of
+from luneta.auditing.headers import by_occurrence, is_top_percent, metric_of
 from luneta.auditing.phrases import Phrase, phrase
 from luneta.auditing.printed import Printed, TwoReadings, parse, parse_count, parse_rank
 from luneta.auditing.tables import Table
@@ -105,9 +105,7 @@ def read(table: Table, first_row: int, queries: int | None, queries_column: str 
     Raises:
         ConfigError: no metric column, a column that does not exist, or a cell of a metric that is no number.
     """
-    columns = [
-        _Column(i, name, *metric) for i, name in enumerate(table.header) if (metric := metric_of(name)) is not None
-    ]
+    columns, unclear = _metric_columns(table.header)
     if not columns:
         raise ConfigError(
             "no column of a retrieval metric (recall@1, R@5, MRR, nDCG@10, ...) among: "
@@ -124,7 +122,7 @@ def read(table: Table, first_row: int, queries: int | None, queries_column: str 
     protocol = [i for i in texts if i not in models]
 
     parsed, remarks = _numbers(table, columns, first_row)
-    reading = Reading([], remarks, has_data=bool(data) or any(column.block for column in columns))
+    reading = Reading([], unclear + remarks, has_data=bool(data) or any(column.block for column in columns))
     for r, cells in enumerate(table.rows):
         n_queries = _count(cells[count], table.header[count], first_row + r) if count is not None else None
         for block in dict.fromkeys(column.block for column in columns):
@@ -145,6 +143,27 @@ def read(table: Table, first_row: int, queries: int | None, queries_column: str 
                 )
             )
     return reading
+
+
+def _metric_columns(header: Sequence[str]) -> tuple[list[_Column], list[Finding]]:
+    """The columns of metrics; those that stand several times with equal names are kept apart by their places."""
+    found = {i: metric for i, name in enumerate(header) if (metric := metric_of(name)) is not None}
+    plain = {metric for i, metric in found.items() if not is_top_percent(header[i])}
+    found = {i: metric for i, metric in found.items() if not (is_top_percent(header[i]) and metric in plain)}
+    blocks = {i: block for i, (_, block) in found.items()}
+    remarks = []
+    for block in dict.fromkeys(blocks.values()):
+        own = {i: metric for i, (metric, around) in found.items() if around == block}
+        groups, alone = by_occurrence(own)
+        if len(groups) == 1:
+            continue
+        apart = [*groups, *([i] for i in alone)]
+        names = ["#" + ",".join(str(i + 1) for i in group) for group in apart]
+        blocks |= {i: f"{block} {name}".strip() for name, group in zip(names, apart, strict=True) for i in group}
+        twice = ", ".join(dict.fromkeys(header[i] for group in groups for i in group))
+        why = phrase("columns_apart", columns=twice, n=len(groups), groups="; ".join(names))
+        remarks.append(Finding(None, header[groups[0][0]], "columns", "suspicious", why))
+    return [_Column(i, header[i], metric, blocks[i]) for i, (metric, _) in found.items()], remarks
 
 
 def _count_column(table: Table, wanted: str | None) -> int | None:

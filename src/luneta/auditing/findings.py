@@ -11,7 +11,7 @@ from luneta.auditing.phrases import Phrase
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-Kind = Literal["order", "range", "bounds", "count", "copies", "noise", "units", "unreadable"]
+Kind = Literal["order", "range", "bounds", "count", "copies", "noise", "units", "columns", "unreadable"]
 Grade = Literal["proved", "suspicious"]
 
 
@@ -25,7 +25,7 @@ class Finding:
         kind: "order" (recall falls with k), "range" (no share), "bounds" (MRR, nDCG or median rank against the
             recalls), "count" (not a whole number of hits; rows on different counts), "copies" (copies of a row
             disagree), "noise" (differences too small to mean anything), "units" (percent among fractions),
-            "unreadable" (a cell that is no number).
+            "columns" (several columns of one name), "unreadable" (a cell that is no number).
         verdict: "proved" follows from the printed digits, rounded or cut off; for rows on different counts whose number
             of queries is not stated, at odds of a million to one. "suspicious" has another reading.
         said: the arithmetic.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Hashable, Mapping, Sequence
 
 _USUAL = "1|3|5|10|15|20|25|30|50|100|200|500|1000"
 """A bare R is recall before these only: R2 is somebody's coefficient of determination."""
@@ -46,3 +48,62 @@ def metric_of(header: str) -> tuple[str, str] | None:
             block = _METRIC_WORDS.sub(" ", around).strip(" \t/|:_.,()-")
             return (f"{metric}@{found['k']}" if found["k"] else metric), " ".join(block.split())
     return None
+
+
+def is_top_percent(header: str) -> bool:
+    """Whether a name may mean the first hundredth of the gallery: R@1% beside R@1, where places are recognised."""
+    return re.search(r"@\d+%", header) is not None
+
+
+def joined(lines: Sequence[Sequence[str]], flat: bool) -> tuple[str, ...]:
+    """Name of every column: what its lines say, from above.
+
+    Args:
+        lines: lines of the header, equally long.
+        flat: the format knows no cells that span columns (CSV, Markdown), so a name may stand over the first column of
+            its group, or over the middle one, with blanks beside it.
+
+    >>> joined([["", "COCO", "", "Flickr", ""], ["model", "R@1", "R@5", "R@1", "R@5"]], flat=True)
+    ('model', 'COCO R@1', 'COCO R@5', 'Flickr R@1', 'Flickr R@5')
+    """
+    *upper, last = lines
+    if flat:
+        upper = [_spread(line, last) for line in upper]
+    return tuple(" ".join(dict.fromkeys(part for part in parts if part)) for parts in zip(*upper, last, strict=True))
+
+
+def _spread(line: Sequence[str], last: Sequence[str]) -> list[str]:
+    """A line of names of groups, each over all columns of its group; as it stands where these are unclear."""
+    spread = list(line)
+    metrics = {c: metric for c, cell in enumerate(last) if (metric := metric_of(cell)) is not None}
+    groups, alone = by_occurrence(metrics)
+    columns = [
+        c for c in metrics if c not in alone or c < groups[-1][-1]
+    ]  # an average behind the last group is its own
+    if not metrics:  # they stand above: R@1 over T2I and I2T
+        first = next((c for c, cell in enumerate(line) if metric_of(cell) and last[c]), len(line))
+        columns = [c for c in range(first, len(line)) if last[c]]
+    if columns and line[columns[0]]:
+        for before, c in itertools.pairwise(columns):
+            spread[c] = line[c] or spread[before]
+    elif all(sum(bool(line[c]) for c in group) == 1 for group in groups):
+        for group in groups:
+            name = next(line[c] for c in group if line[c])
+            spread = [name if c in group else cell for c, cell in enumerate(spread)]
+    return spread
+
+
+def by_occurrence(metrics: Mapping[int, Hashable]) -> tuple[list[list[int]], list[int]]:
+    """(groups of columns, columns that are in none): where metrics repeat, first ones go with first ones.
+
+    Metrics that repeat less often than others may belong to any group, and so to none.
+
+    >>> by_occurrence({1: "recall@1", 2: "recall@5", 3: "recall@1", 4: "recall@5", 5: "mrr"})
+    ([[1, 2], [3, 4]], [5])
+    """
+    columns: dict[Hashable, list[int]] = {}
+    for column, metric in metrics.items():
+        columns.setdefault(metric, []).append(column)
+    times = max(map(len, columns.values()), default=0)
+    groups = [sorted(group) for group in zip(*(own for own in columns.values() if len(own) == times), strict=True)]
+    return groups, sorted(c for own in columns.values() if len(own) < times for c in own)

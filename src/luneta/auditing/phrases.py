@@ -23,6 +23,7 @@ AUDIT: Messages = {
     "kind_copies": ("copies", "cópias"),
     "kind_noise": ("noise", "ruído"),
     "kind_units": ("units", "unidades"),
+    "kind_columns": ("columns", "colunas"),
     "kind_unreadable": ("unreadable", "ilegível"),
     "nothing": (
         "Nothing that cannot be was found. That is no proof that the numbers are right.",
@@ -107,6 +108,11 @@ AUDIT: Messages = {
     "close": (
         "{better} over {worse} by {hits} hits of {n:,} ({gap:.4f}, noise {margin:.4f})",
         "{better} acima de {worse} por {hits} acertos em {n:,} ({gap:.4f}, ruído {margin:.4f})",
+    ),
+    "columns_apart": (
+        "{columns} stand {n} times and nothing says of what: columns {groups} (counted from 1) were read apart",
+        "{columns} aparecem {n} vezes e nada diz de quê: as colunas {groups} (contadas a partir de 1) foram lidas em "
+        "separado",
     ),
     "no_number": ("{cell!r} is no number and was left out", "{cell!r} não é um número e ficou de fora"),
     "two_readings": (

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
+from luneta.auditing.headers import joined
 from luneta.errors import ConfigError
 
 _DELIMITERS = ",;\t|"
@@ -52,7 +53,7 @@ def read_tables(path: Path) -> list[Table]:
         grids = reader(text)
     except (csv.Error, AssertionError) as error:  # HTMLParser's word for a broken declaration
         raise ConfigError(f"{path} cannot be read as {reader.__name__[1:].upper()}: {error}") from error
-    tables = [table for grid in grids if (table := _table(grid)) is not None]
+    tables = [table for grid in grids if (table := _table(grid, reader in (_csv, _markdown))) is not None]
     if not tables:
         raise ConfigError(
             f"{path}: no table was found. It should have a line of column names (model, dataset, recall@1, ...) and "
@@ -71,7 +72,7 @@ def _reader_for(text: str) -> Callable[[str], list[Grid]]:
     return _csv
 
 
-def _table(grid: Grid) -> Table | None:
+def _table(grid: Grid, flat: bool) -> Table | None:
     """Lines above the first one with numbers in most of its cells are the header."""
     width = max((len(row) for row in grid), default=0)
     rows = [[*row, *[""] * (width - len(row))] for row in grid if any(cell.strip() for cell in row)]
@@ -80,9 +81,8 @@ def _table(grid: Grid) -> Table | None:
         n_header += 1
     if n_header >= len(rows):
         return None
-    header = [" ".join(dict.fromkeys(part for part in parts if part)) for parts in zip(*rows[:n_header], strict=True)]
     body = [row for row in rows[n_header:] if _has_numbers(row)]  # a line such as "Fine-tuned models" is no row
-    return Table(tuple(header), tuple(tuple(row) for row in body))
+    return Table(joined(rows[:n_header], flat), tuple(tuple(row) for row in body))
 
 
 def _has_numbers(row: Sequence[str]) -> bool:

@@ -292,6 +292,39 @@ def test_bad_tables_are_refused(tmp_path: Path, text: str, arguments: dict[str, 
         audit(path, **arguments)
 
 
+def test_groups_of_columns_are_read_apart(tmp_path: Path) -> None:
+    """A fault in the first group, which the second one would hide; names carried over what they stand for."""
+    path = tmp_path / "t.csv"
+    path.write_text(",COCO,,,Flickr,,\nmodel,R@1,R@5,R@10,R@1,R@5,R@10\na,40.1,39.5,75.6,67.5,88.3,93.0\n")
+    (finding,) = audit(path).findings
+    assert (finding.kind, finding.column, finding.verdict) == ("order", "COCO R@5", "proved")
+    assert "a, COCO" in finding.explanation
+
+
+@pytest.mark.parametrize(
+    ("header", "numbers", "groups"),
+    [("R@1,R@5,R@1,R@5", "40.1,65.5,67.5,88.3", "#2,3; #4,5"), ("R@1,R@1,R@5,R@5", "40.1,67.5,65.5,88.3", "#2,4; #3,5"),
+     ("R@1,R@5,R@1,R@5,MRR", "40.1,65.5,67.5,88.3,76.1", "#2,3; #4,5; #6"),
+     ("COCO R@1,COCO R@1,MRR", "40.1,67.5,76.1", "#2; #3")],
+)  # fmt: skip
+def test_columns_of_one_name_are_kept_apart_and_said_to_be(
+    tmp_path: Path, header: str, numbers: str, groups: str
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"model,{header}\na,{numbers}\n")
+    (finding,) = audit(path).findings
+    assert (finding.kind, finding.verdict) == ("columns", "suspicious")
+    assert groups in finding.explanation
+    path.write_text(f"model,{header}\na,{numbers.replace('40.1', '98.1')}\n")
+    assert kinds(audit(path)) == ({(0, "order")} if "R@5" in header else set())
+
+
+def test_recall_at_a_hundredth_is_another_metric(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("model,R@1,R@1%,R@5\na,80.1,97.5,92.0\n")
+    assert audit(path).findings == []
+
+
 @pytest.mark.parametrize(
     "text",
     ["model,R2,R@5,R@10\na,0.91,0.50,0.60\n", "model,R@1,R@1 std,R@5,R@5 std\na,0.40,0.05,0.60,0.01\n",

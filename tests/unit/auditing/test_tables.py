@@ -70,6 +70,42 @@ def test_headers_of_two_lines_are_joined_over_what_they_span(tmp_path: Path) -> 
         assert table.rows == (("A", "1.0", "2.0", "3.0", "4.0"),)
 
 
+GROUPED = ("model", "COCO R@1", "COCO R@5", "Flickr R@1", "Flickr R@5")
+
+
+@pytest.mark.parametrize(
+    ("lines", "header"),
+    [((",COCO,,Flickr,", "model,R@1,R@5,R@1,R@5"), GROUPED),
+     (("model,COCO,,Flickr,", ",R@1,R@5,R@1,R@5"), GROUPED),
+     ((",,COCO,,Flickr", "model,R@1,R@5,R@1,R@5"), GROUPED),
+     ((",,COCO,,", "model,R@1,R@5,R@10,MRR"), ("model", "COCO R@1", "COCO R@5", "COCO R@10", "COCO MRR")),
+     ((",,,COCO,,,,Flickr,", ",T2I,,I2T,,T2I,,I2T,", "model,R@1,R@5,R@1,R@5,R@1,R@5,R@1,R@5"), None),
+     ((",COCO,,,,Flickr,,,", ",T2I,,I2T,,T2I,,I2T,", "model,R@1,R@5,R@1,R@5,R@1,R@5,R@1,R@5"),
+      ("model", "COCO T2I R@1", "COCO T2I R@5", "COCO I2T R@1", "COCO I2T R@5",
+       "Flickr T2I R@1", "Flickr T2I R@5", "Flickr I2T R@1", "Flickr I2T R@5")),
+     ((",R@1,,R@5,", "model,COCO,Flickr,COCO,Flickr"),
+      ("model", "R@1 COCO", "R@1 Flickr", "R@5 COCO", "R@5 Flickr")),
+     ((",COCO,,Flickr,,", "model,R@1,R@5,R@1,R@5,MRR"), (*GROUPED, "MRR")),
+     (("model,data,,", ",,R@1,R@5"), ("model", "data", "R@1", "R@5"))],
+)  # fmt: skip
+@pytest.mark.parametrize("ending", ["csv", "md"])
+def test_names_of_groups_that_cannot_span(
+    tmp_path: Path, lines: tuple[str, ...], header: tuple[str, ...] | None, ending: str
+) -> None:
+    """Over the first column of a group or its middle; where it is unclear, it stays where it stands."""
+    width = lines[0].count(",")
+    rows = [*lines, "a" + ",0.5" * width]
+    if ending == "md":
+        rows = [rows[0], ",".join(["-"] * (width + 1)), *rows[1:]]
+        rows = [f"| {row.replace(',', ' | ')} |" for row in rows]
+    (tmp_path / f"t.{ending}").write_text("\n".join(rows) + "\n")
+    (table,) = read_tables(tmp_path / f"t.{ending}")
+    if header is not None:
+        assert table.header == header
+    else:
+        assert table.header[1:5] == ("T2I R@1", "T2I R@5", "COCO I2T R@1", "I2T R@5")
+
+
 def test_lines_that_only_divide_are_no_rows(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("model,R@1\nzero-shot,\nA,0.1\nfine-tuned,\nB,0.2\n")
     (table,) = read_tables(tmp_path / "t.csv")
