@@ -14,7 +14,7 @@ from luneta.encoders.families import Family
 from luneta.errors import ConfigError
 from luneta.types import Part, Side
 
-_BLOCK = re.compile(r"\.layers?\.(\d+)\.")
+_BLOCK = re.compile(r"\.(?:layers?|blocks)\.(\d+)\.")
 _BEFORE_BLOCKS = (".embeddings.", ".pre_layrnorm.")  # spelt so in all families that have it
 _ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj", "query", "key", "value")
 _TOWERS: Mapping[Side, str] = {"image": "vision_model.", "text": "text_model."}

@@ -118,8 +118,7 @@ def test_each_parameter_has_a_part_and_a_depth(opened: HFTrainable) -> None:
         deep = [depths[name] for name, part in parts.items()
                 if part == side and (".embeddings." in name or ".pre_layrnorm." in name)]  # fmt: skip
         assert all(depth == max(depths[n] for n, p in parts.items() if p == side) for depth in deep)
-    if towers.family.model_type != "align":
-        assert {depths[name] for name, part in parts.items() if part == "image"} >= {0, 1, 2, 3}  # two blocks
+    assert {depths[name] for name, part in parts.items() if part == "image"} >= {1, 2, 3}  # two blocks
 
 
 def test_adapters_go_into_the_attention_of_both_towers(opened: HFTrainable) -> None:
