@@ -272,6 +272,14 @@ def test_the_demo_doubts_its_numbers(demo: Path) -> None:
         if (r["step"], r["metric"], r["direction"]) == ("zero-shot", "recall@1", "text_to_image")
         and (r["language"], r["style"]) == ("en", "flat")
     }  # fmt: skip
+    learnt = [
+        r for r in records
+        if (r["step"], r["metric"], r["direction"]) == ("finetune", "recall@1", "text_to_image")
+    ]  # fmt: skip
+    assert [(r["data"], r["language"]) for r in learnt] == [
+        ("cenas:test", "pt-BR"), ("cenas:test", "en"), ("cenas:val", "en"),
+    ]  # fmt: skip
+    assert learnt[1]["baseline"] == pytest.approx(recall["luneta-mini"])
     (gap,) = [
         r for r in records
         if (r["step"], r["metric"], r["direction"]) == ("comparison", "recall@1", "text_to_image")
@@ -280,7 +288,7 @@ def test_the_demo_doubts_its_numbers(demo: Path) -> None:
     assert gap["value"] == pytest.approx(recall["luneta-mini"] - recall["luneta-mini-siglip"])
     page = pages.read((demo / "report.html").read_text(encoding="utf-8"))
     links = [link.attributes["href"] for link in page.all("a") if not link.attributes["href"].startswith("#")]
-    assert links == ["doctor.html", "leakage.html", "comparison.html"]
+    assert links == ["doctor.html", "leakage.html", "comparison.html", "finetuning.html"]
     for link in links:
         assert pages.read((demo / link).read_text(encoding="utf-8")).all("main")
 

@@ -16,7 +16,7 @@ DEMO: dict[str, tuple[str, str]] = {
     "demo_round_pt_flat": ("Portuguese, flat drawings", "Português, desenhos chapados"),
     "demo_round_en_sketch": ("English, sketches", "Inglês, esboços"),
     "demo_round_en_night": ("English, night pictures", "Inglês, imagens noturnas"),
-    "demo_advice": ("Advice: {label}", "Conselhos: {label}"),
+    "demo_advice": ("Advice by the study's rules: {label}", "Conselhos pelas regras do estudo: {label}"),
     "demo_searches": ("Searching", "Buscando"),
     "demo_searches_note": (
         "Captions of pictures drawn at random, in English and in Portuguese, searched by {encoder} among {n} pictures.",
