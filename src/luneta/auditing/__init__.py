@@ -31,10 +31,11 @@ def audit(table: str | Path, *, queries: int | None = None, queries_column: str 
     if queries is not None and queries < 1:
         raise ConfigError(f"queries={queries}: it must be at least 1")
     readings = _read_all(Path(table), queries, queries_column)
-    claims = [claim for reading in readings for claim in reading.claims]
+    settled = [checks.settled(claim) for reading in readings for claim in reading.claims]
+    claims = [claim for claim, _ in settled]
     found = [finding for reading in readings for finding in reading.remarks]
-    for claim in claims:
-        found += [*checks.order(claim), *checks.bounds(claim), *checks.stated_counts(claim)]
+    found += [finding for _, own in settled for finding in own]
+    found += checks.units(claims)
     unstated = [claim for claim in claims if claim.n_queries is None]
     counts, odd = checks.inferred_counts(unstated, all(reading.has_data for reading in readings))
     found += [*odd, *checks.copies(claims), *checks.noise(claims, counts)]
@@ -50,9 +51,10 @@ def _read_all(path: Path, queries: int | None, queries_column: str | None) -> li
     readings: list[Reading] = []
     errors: list[ConfigError] = []
     row = 0
-    for number, table in enumerate(tables, start=1):
+    for number, table in enumerate(tables):
+        place = f"table {number + 1}" if len(tables) > 1 else ""
         try:
-            readings.append(read(table, row, queries, queries_column, f"table {number}" if len(tables) > 1 else ""))
+            readings.append(read(table, number, row, queries, queries_column, place))
         except ConfigError as error:
             errors.append(error)
         row += len(table.rows)

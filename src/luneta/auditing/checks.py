@@ -6,6 +6,7 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from luneta.auditing.columns import Claim, without_remark
@@ -13,6 +14,7 @@ from luneta.auditing.counts import Verdict, chance_of_coarse, common_count, fits
 from luneta.auditing.findings import Finding, Grade, Kind
 from luneta.auditing.phrases import Phrase, phrase
 from luneta.auditing.printed import Printed
+from luneta.auditing.units import family
 
 ROUND = (100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000)
 """Sizes that people choose for a sample."""
@@ -21,6 +23,39 @@ PROOF_ODDS = 6.0
 DOUBT_ODDS = 2.0
 LEVEL = 0.05
 Z = 1.96
+
+
+def settled(claim: Claim) -> tuple[Claim, list[Finding]]:
+    """A row in units in which it can be true, if there are any; and what is wrong with it, or hard to believe."""
+    tried: list[tuple[Claim, list[Finding]]] = []
+    for way in claim.ways:
+        others = tuple(other for other in claim.ways if other is not way)
+        own = replace(claim, ways=(way, *others))
+        tried.append((own, [*order(own), *bounds(own), *stated_counts(own)]))
+        if not tried[-1][1]:
+            break
+    best, found = min(tried, key=lambda one: (any(f.verdict == "proved" for f in one[1]), len(one[1])))
+    if best.numbers != claim.numbers and not claim.percent_said:
+        metric = next(m for m, number in best.numbers.items() if number != claim.numbers[m])
+        why = phrase("only_in_percent", why=tried[0][1][0].said.values["why"])
+        found = [*found, _about(best, metric, "units", "suspicious", why)]
+    return best, found
+
+
+def units(claims: Sequence[Claim]) -> Iterator[Finding]:
+    """Rows in percent among fractions, and the other way round."""
+    columns: dict[object, list[tuple[Claim, str]]] = defaultdict(list)
+    for claim in claims:
+        for name, metric in {family(metric): metric for metric in reversed(claim.numbers)}.items():
+            if name != "median_rank":
+                columns[claim.table, claim.block, name].append((claim, metric))
+    for own in columns.values():
+        mostly = 2 * sum(claim.numbers[metric].percent for claim, metric in own) > len(own)
+        for claim, metric in own:
+            percent = claim.numbers[metric].percent
+            if percent != mostly:
+                why = phrase("percent_among_fractions" if percent else "fractions_among_percent")
+                yield Finding(claim.row, claim.columns[metric], "units", "suspicious", why)
 
 
 def order(claim: Claim) -> Iterator[Finding]:

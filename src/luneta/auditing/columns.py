@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from fractions import Fraction
 
 from luneta.auditing.findings import Finding
 from luneta.auditing.headers import by_occurrence, is_top_percent, metric_of
-from luneta.auditing.phrases import Phrase, phrase
+from luneta.auditing.phrases import phrase
 from luneta.auditing.printed import Printed, TwoReadings, parse, parse_count, parse_rank
 from luneta.auditing.tables import Table
+from luneta.auditing.units import Cell, says_percent, ways
 from luneta.errors import ConfigError, did_you_mean
 
 _MODEL = re.compile(r"model|encoder|method|checkpoint|backbone|system|modelo|m[eé]todo|sistema", re.IGNORECASE)
@@ -28,22 +27,29 @@ class Claim:
     """One row's numbers for one data set.
 
     Attributes:
+        table: which of the file's tables it stands in, from 0.
         row: its place among the data rows of the file, from 0.
         keys: every cell that is neither a metric nor a count, by column: what two copies of a row must share.
         model: who was measured.
         data: what it was measured on, in words that equal rows share; empty when the table does not say.
-        numbers: metric such as "recall@5" -> what is printed.
+        block: what its columns have in their names beside the metric: "COCO T2I".
+        ways: metric such as "recall@5" -> what is printed, in every reading of its units that the signs and sizes of
+            the numbers allow; the one that is taken comes first.
+        percent_said: whether anything in the table is in percent.
         columns: metric -> name of its column.
         n_queries: the stated number of queries, if any.
         place: which of several copies of a table it stands in, if the table says.
     """
 
+    table: int
     row: int
     keys: dict[str, str]
     model: str
     data: str
     place: str
-    numbers: dict[str, Printed]
+    block: str
+    ways: tuple[dict[str, Printed], ...]
+    percent_said: bool
     columns: dict[str, str]
     n_queries: int | None = None
 
@@ -51,6 +57,11 @@ class Claim:
     def label(self) -> str:
         """Who and on what; empty when the table says neither."""
         return ", ".join(part for part in (self.model, self.data) if part)
+
+    @property
+    def numbers(self) -> dict[str, Printed]:
+        """What is printed, in the reading that is taken."""
+        return self.ways[0]
 
     @property
     def recalls(self) -> dict[int, Printed]:
@@ -99,7 +110,9 @@ def without_remark(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-def read(table: Table, first_row: int, queries: int | None, queries_column: str | None, place: str) -> Reading:
+def read(
+    table: Table, number: int, first_row: int, queries: int | None, queries_column: str | None, place: str
+) -> Reading:
     """Tell metrics, counts and names apart and take the rows for what they claim.
 
     Raises:
@@ -122,6 +135,9 @@ def read(table: Table, first_row: int, queries: int | None, queries_column: str 
     protocol = [i for i in texts if i not in models]
 
     parsed, remarks = _numbers(table, columns, first_row)
+    percent_said = says_percent(
+        (c.metric, parsed[r, c.index]) for r in range(len(table.rows)) for c in columns if (r, c.index) in parsed
+    )
     reading = Reading([], unclear + remarks, has_data=bool(data) or any(column.block for column in columns))
     for r, cells in enumerate(table.rows):
         n_queries = _count(cells[count], table.header[count], first_row + r) if count is not None else None
@@ -132,12 +148,15 @@ def read(table: Table, first_row: int, queries: int | None, queries_column: str 
             about = " ".join(part for part in (*(cells[i] for i in protocol), block) if part)
             reading.claims.append(
                 Claim(
+                    table=number,
                     row=first_row + r,
                     keys={names[i]: cells[i] for i in others} | ({"": block} if block else {}),
                     model=" ".join(cells[i] for i in models if cells[i]),
                     data=about,
                     place=" ".join([place, *(cells[i] for i in places)]).strip(),
-                    numbers={c.metric: parsed[r, c.index] for c in here},
+                    block=block,
+                    ways=ways({c.metric: parsed[r, c.index] for c in here}, percent_said),
+                    percent_said=percent_said,
                     columns={c.metric: c.name for c in here},
                     n_queries=n_queries or queries,
                 )
@@ -195,50 +214,26 @@ def _is_number_column(table: Table, column: int) -> bool:
 
 def _numbers(
     table: Table, columns: Sequence[_Column], first_row: int
-) -> tuple[dict[tuple[int, int], Printed], list[Finding]]:
-    """What every metric cell says, as shares of 1; percent are found by column, and row by row where they are mixed."""
-    raw: dict[tuple[int, int], tuple[Decimal, int, bool]] = {}
+) -> tuple[dict[tuple[int, int], Cell], list[Finding]]:
+    """(row, column) -> what a metric's cell says; and the cells that say nothing clear."""
+    found: dict[tuple[int, int], Cell] = {}
     remarks: list[Finding] = []
-    unreadable: list[tuple[int, _Column, Phrase]] = []
     mark = _decimal_mark(table, columns)
     for r, cells in enumerate(table.rows):
         for column in columns:
-            cell = cells[column.index]
+            text = cells[column.index]
             try:
-                found = parse_rank(cell, mark) if column.metric == "median_rank" else parse(cell)
+                number = parse_rank(text, mark) if column.metric == "median_rank" else parse(text)
             except TwoReadings as error:
-                unreadable.append((r, column, phrase("two_readings", cell=cell, one=error.one, other=error.other)))
-                continue
+                why = phrase("two_readings", cell=text, one=error.one, other=error.other)
             except ValueError:
-                unreadable.append((r, column, phrase("no_number", cell=cell)))
+                why = phrase("no_number", cell=text)
+            else:
+                if number is not None:
+                    value, decimals, percent = number
+                    found[r, column.index] = Cell(text, value, decimals, percent or "%" in column.name)
                 continue
-            if found is not None:
-                raw[r, column.index] = found
-    if not raw:
+            remarks.append(Finding(first_row + r, column.name, "unreadable", "suspicious", why))
+    if not found:
         raise ConfigError(f"the columns {', '.join(c.name for c in columns)} hold no number")
-    for r, column, why in unreadable:
-        remarks.append(Finding(first_row + r, column.name, "unreadable", "suspicious", why))
-    printed: dict[tuple[int, int], Printed] = {}
-    for column in columns:
-        # Recalls of one block share a scale; MRR may have one of its own.
-        kin = [c for c in columns if c.metric.split("@")[0] == column.metric.split("@")[0] and c.block == column.block]
-        of_rows = {
-            r: any(raw[r, c.index][2] or raw[r, c.index][0] > 1 for c in kin if (r, c.index) in raw)
-            for r in range(len(table.rows))
-            if any((r, c.index) in raw for c in kin)
-        }
-        mostly_percent = 2 * sum(of_rows.values()) > len(of_rows)
-        for r, percent in of_rows.items():
-            if (r, column.index) not in raw:
-                continue
-            value, decimals, _ = raw[r, column.index]
-            if column.metric == "median_rank":
-                percent = False
-            elif percent != mostly_percent and column is kin[0]:
-                why = phrase("percent_among_fractions" if percent else "fractions_among_percent")
-                remarks.append(Finding(first_row + r, column.name, "units", "suspicious", why))
-            scale = 100 if percent else 1
-            printed[r, column.index] = Printed(
-                table.rows[r][column.index], Fraction(value) / scale, Fraction(1, 10**decimals * scale)
-            )
-    return printed, remarks
+    return found, remarks

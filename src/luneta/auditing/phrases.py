@@ -119,6 +119,10 @@ AUDIT: Messages = {
         "{cell!r} could be {one} or {other} and was left out",
         "{cell!r} pode ser {one} ou {other} e ficou de fora",
     ),
+    "only_in_percent": (
+        "can be true only in percent, although nothing says so. As fractions, {why}",
+        "só podem ser verdade como porcentagens, embora nada o diga. Como frações, {why}",
+    ),
     "percent_among_fractions": (
         "read as percent, where most rows are fractions: mixed units",
         "lido como porcentagem, onde a maioria das linhas traz frações: unidades misturadas",

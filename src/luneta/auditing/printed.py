@@ -26,11 +26,13 @@ class Printed:
         text: the cell.
         value: what it says, exactly; percent are converted, so that 12.3 % is 123/1000.
         unit: one step of its last decimal, as a fraction of 1.
+        percent: whether it was read as percent.
     """
 
     text: str
     value: Fraction
     unit: Fraction
+    percent: bool = False
 
     @property
     def low(self) -> Fraction:
@@ -50,7 +52,7 @@ class Printed:
     @property
     def truncated(self) -> Printed:
         """The same digits, understood as cut off instead of rounded."""
-        return Printed(self.text, self.value + self.unit / 2, self.unit)
+        return Printed(self.text, self.value + self.unit / 2, self.unit, self.percent)
 
     def hits(self, n_queries: int) -> int | None:
         """The whole number of queries out of `n_queries` whose share is printed like this; None if there is none."""

@@ -24,12 +24,14 @@ from worlds import words_of
 
 THESIS = Path(__file__).parents[4] / "shared" / "thesis" / "final_results.csv"
 Row = dict[str, Any]
+SHARES = ("recall@1", "recall@5", "recall@10", "mrr", "ndcg@10")
 
 
 def truthful(rng: np.random.Generator, n_queries: int, skill: float) -> dict[str, float]:
-    """Metrics of ranks that some model could have reached."""
-    ranks = 1 + rng.geometric(skill, n_queries) - 1
-    ranks = np.where(rng.random(n_queries) < 0.3, rng.integers(1, 2000, n_queries), ranks)
+    """Metrics of ranks that some model could have reached; of a guess in 5,000 where it has no skill."""
+    ranks = rng.integers(1, 5000, n_queries)
+    if skill:
+        ranks = np.where(rng.random(n_queries) < 0.3, rng.integers(1, 2000, n_queries), rng.geometric(skill, n_queries))
     found = {f"recall@{k}": float((ranks <= k).mean()) for k in (1, 5, 10)}
     found["mrr"] = float((1 / ranks).mean())
     found["ndcg@10"] = float(np.where(ranks <= 10, 1 / np.log2(ranks + 1), 0).mean())
@@ -49,14 +51,19 @@ def write(path: Path, rows: Sequence[Row]) -> Path:
     return path
 
 
-def table(seed: int, decimals: int = 5, percent: bool = False, rounding: str = ROUND_HALF_EVEN) -> list[Row]:
-    """A truthful table: every data set has its own number of queries, which all models share."""
+def table(
+    seed: int, decimals: int = 5, percent: bool = False, rounding: str = ROUND_HALF_EVEN, guesses: float = 0.0
+) -> list[Row]:
+    """A truthful table: every data set has its own number of queries, which all models share.
+
+    A share of the models guesses, so that their percentages are low.
+    """
     rng = np.random.default_rng(seed)
     rows: list[Row] = []
     for data in range(int(rng.integers(1, 4))):
         n_queries = int(np.exp(rng.uniform(np.log(40), np.log(30_000))))
         for model in range(int(rng.integers(1, 7))):
-            found = truthful(rng, n_queries, float(rng.uniform(0.05, 0.9)))
+            found = truthful(rng, n_queries, 0.0 if rng.random() < guesses else float(rng.uniform(0.05, 0.9)))
             median = found.pop("median_rank")
             printed = {name: show(value, decimals, percent, rounding) for name, value in found.items()}
             rows.append({"model": f"m{model}", "dataset": f"d{data}", **printed, "MedR": f"{median:g}"})
@@ -71,12 +78,42 @@ def kinds(found: Audit, verdict: str = "proved") -> set[tuple[int | None, str]]:
 @pytest.mark.parametrize("seed", range(200))
 def test_true_tables_are_never_said_to_be_false(tmp_path: Path, seed: int) -> None:
     decimals, percent = [(5, False), (4, False), (3, False), (2, True), (1, True), (3, True)][seed % 6]
-    rows = table(seed, decimals, percent, ROUND_DOWN if seed % 5 == 0 else ROUND_HALF_EVEN)
-    stated = seed % 2 == 0
-    for row in rows:
+    rounding = ROUND_DOWN if seed % 5 == 0 else ROUND_HALF_EVEN
+    rows = table(seed, decimals, percent, rounding, guesses=(0.0, 0.3, 1.0)[seed % 7 % 3])
+    stated, marked = seed % 2 == 0, percent and seed % 4 < 2
+    for i, row in enumerate(rows):
         row["n_queries"] = row.pop("truth") if stated else ""
+        rows[i] = {f"{name} (%)" if marked and name in SHARES else name: value for name, value in row.items()}
     found = audit(write(tmp_path / "t.csv", rows))
     assert kinds(found) == set()
+
+
+def test_a_percent_sign_in_the_header_is_the_unit_of_its_column(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("model,R@1 (%),R@5 (%),R@10 (%),MRR (%)\na,0.1,0.4,0.9,1.2\nb,0.6,0.4,0.9,1.2\n")
+    found = audit(path)
+    assert kinds(found) == {(1, "order")}
+    assert kinds(found, "suspicious") == set()
+    path.write_text(",COCO (%),,,Flickr,,\nmodel,R@1,R@5,MRR,R@1,R@5,MRR\na,0.1,0.4,0.9,0.51,0.64,0.41\n")
+    assert kinds(audit(path)) == {(0, "bounds")}
+
+
+@pytest.mark.parametrize("header", ["", " (%)"])
+def test_low_percentages_are_not_taken_for_impossible_fractions(tmp_path: Path, header: str) -> None:
+    """Somebody's guesses beside models, marked or not; a table of guesses alone."""
+    names = ",".join(f"{name}{header}" for name in ("R@1", "R@5", "R@10", "MRR"))
+    path = tmp_path / "t.csv"
+    for rows in ("chance,0.020,0.100,0.200,0.182\na,39.8,64.6,74.3,50.4\n", "a,0.1,0.4,0.9,1.2\n",
+                 "chance,0.020,0.100,0.200,0.182\n"):  # fmt: skip
+        path.write_text(f"model,{names}\n{rows}")
+        assert kinds(audit(path)) == set()
+    path.write_text("model,R@1,R@5,R@10,MRR\na,0.398,0.646,0.743,0.904\nb,0.398,0.646,0.743,0.504\n")
+    found = audit(path)  # three decimals could be percent; with a number of queries, or more decimals, they could not
+    assert (0, "units") in kinds(found, "suspicious")
+    assert "As fractions, recall@1 = 0.398" in found.findings[0].explanation
+    assert kinds(audit(path, queries=1000)) == {(0, "bounds")}
+    path.write_text(path.read_text().replace("0.904", "0.9040"))
+    assert kinds(audit(path)) == {(0, "bounds")}
 
 
 def test_the_count_is_read_from_the_digits(tmp_path: Path) -> None:
