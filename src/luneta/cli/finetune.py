@@ -76,6 +76,8 @@ def command(
     learning_rate: Annotated[
         float | None, typer.Option(help="At its peak.", rich_help_panel=HOW, show_default="by method")
     ] = None,
+    warmup: Annotated[float, typer.Option(help="Share of the steps in which it rises.", rich_help_panel=HOW)] = 0.05,
+    weight_decay: Annotated[float, typer.Option(help="Of matrices.", rich_help_panel=HOW)] = 0.0,
     layer_decay: Annotated[
         float, typer.Option(help="Factor of the learning rate from block to block downwards.", rich_help_panel=HOW)
     ] = 1.0,
@@ -89,6 +91,14 @@ def command(
     text_negatives: Annotated[
         bool, typer.Option(help="Captions with words swapped are negatives too.", rich_help_panel=HOW)
     ] = False,
+    dims: Annotated[
+        str | None,
+        typer.Option(help="Lengths at which shortened vectors should work too, as 64,128.", rich_help_panel=HOW),
+    ] = None,
+    relevance: Annotated[
+        str | None,
+        typer.Option(help="Column that says how much a picture's captions count.", rich_help_panel=HOW),
+    ] = None,
     hard_negatives: Annotated[
         bool, typer.Option(help="Batches of pictures that are mistaken for one another.", rich_help_panel=HOW)
     ] = False,
@@ -100,6 +110,15 @@ def command(
     ] = False,
     patience: Annotated[
         int | None, typer.Option(help="End after so many validations without a better recall.", rich_help_panel=HOW)
+    ] = None,
+    validations: Annotated[
+        int, typer.Option(help="How often recall is measured on the way.", rich_help_panel=HOW)
+    ] = 10,
+    log_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Send losses and recalls to tensorboard, wandb, ... too; several times.", rich_help_panel=HOW
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=HOW)] = 0,
     micro_batch: Annotated[
@@ -158,7 +177,10 @@ def command(
         "method": method, "loss": loss, "locked": lock, "epochs": epochs, "steps": steps, "batch_size": batch_size,
         "micro_batch": micro_batch, "learning_rate": learning_rate, "layer_decay": layer_decay, "ema": ema,
         "rank": rank, "margin": margin, "text_negatives": text_negatives, "hard_negatives": hard_negatives,
-        "refresh": refresh, "augment": augment, "seed": seed, "drop_patches": drop_patches,
+        "refresh": refresh, "relevance": relevance, "warmup": warmup, "weight_decay": weight_decay,
+        "validations": validations, "dims": _numbers(dims),
+        "log_to": tuple(log_to or ()),
+        "augment": augment, "seed": seed, "drop_patches": drop_patches,
         "checkpointing": checkpointing, "patience": patience, "precision": precision,
     }  # fmt: skip
     recipe = Recipe(**choices)
@@ -188,6 +210,19 @@ def command(
         if report:
             write_finetuning(report, found, locale=spoken)
             speech.say(console, spoken, "wrote", what=report)
+
+
+def _numbers(listed: str | None) -> tuple[int, ...]:
+    """
+    >>> _numbers("64, 128"), _numbers(None)
+    ((64, 128), ())
+    """
+    from luneta.errors import ConfigError
+
+    try:
+        return tuple(int(part) for part in (listed or "").split(",") if part.strip())
+    except ValueError as error:
+        raise ConfigError(f"--dims is {listed!r}, expected whole numbers separated by commas, as 64,128") from error
 
 
 def _joined(datasets: Sequence[ImageTextDataset]) -> ImageTextDataset:

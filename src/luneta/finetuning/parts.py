@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from luneta.artifacts import hash_json
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.data.groups import Groups, find_groups
 from luneta.decoding import in_order
-from luneta.errors import DatasetError, ImageError
+from luneta.errors import ConfigError, DatasetError, ImageError, did_you_mean
 from luneta.finetuning.recipe import Method
 from luneta.progress import track
 from luneta.threads import available
@@ -247,6 +249,29 @@ def _check_readable(broken: Mapping[int, str], train: ImageTextDataset, max_bad_
             f"{len(broken)} of {train.n_images} images of {train.name} cannot be read ({named}). Repair or remove "
             "them; luneta profile lists them all"
         )
+
+
+def relevance_of(data: ImageTextDataset, column: str) -> NDArray[np.float32]:
+    """(n_images,) how much the pairs of each image count, from a metadata column; 1 on average.
+
+    Raises:
+        ConfigError: there is no such column.
+        DatasetError: a value is no number of at least 0, or none is above 0.
+    """
+    if column not in data.rows.column_names:
+        raise ConfigError(
+            f"{data.name} has no column {column!r} for the relevance. {did_you_mean(column, data.rows.column_names)}"
+        )
+    values = np.full(data.n_images, np.nan)
+    for image, value in enumerate(data.rows.column(column).take(pa.array(data.image_rows)).to_pylist()):
+        with contextlib.suppress(TypeError, ValueError):
+            values[image] = float(value)
+    bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    if len(bad) or not values.any():
+        where = f"that of {data.images[int(bad[0])].label} is not" if len(bad) else "and some above it: all are 0"
+        raise DatasetError(f"{data.name}: the relevance in {column!r} must be numbers of at least 0, {where}")
+    counted: NDArray[np.float32] = (values / values.mean()).astype(np.float32)
+    return counted
 
 
 def warn_of_little(train: ImageTextDataset, method: Method) -> None:

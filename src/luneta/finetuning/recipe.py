@@ -57,6 +57,8 @@ class Recipe:
         text_negatives: captions with words swapped are further negatives (NegCLIP); English and Portuguese.
         hard_negatives: batches are of images that the encoder mistakes for one another, mined before the training.
         refresh: epochs after which they are mined anew, from the encoder as it then is; None mines once.
+        relevance: column of the data set that says how relevant a picture's captions are to it (0 or more; graded
+            relevance): the loss counts its pairs so much.
         augment: crop and recolour the images a little, and mirror those whose captions name no side.
         drop_patches: share of the patches that the image tower does not read in training (FLIP).
         checkpointing: compute activations again in the backward pass: less memory, more time.
@@ -64,6 +66,8 @@ class Recipe:
         validations: how often the recall is measured on the way.
         precision: of matrix products; weights and losses stay in float32. "auto" is bfloat16 where the device computes
             it, else float32.
+        log_to: what else losses and recalls are sent to: "tensorboard", "wandb", "mlflow" and whatever else the Trainer
+            of transformers knows.
         seed: of batches, captions, augmentation and dropout.
     """
 
@@ -86,12 +90,14 @@ class Recipe:
     text_negatives: bool = False
     hard_negatives: bool = False
     refresh: int | None = None
+    relevance: str | None = None
     augment: bool = False
     drop_patches: float = 0.0
     checkpointing: bool = False
     patience: int | None = None
     validations: int = 10
     precision: Precision = "auto"
+    log_to: tuple[str, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -177,6 +183,7 @@ class Recipe:
         return {
             **asdict(self),
             "dims": list(self.dims),
+            "log_to": list(self.log_to),
             "learning_rate": self.peak_rate,
             "batch_size": self.pairs_per_step,
         }

@@ -23,7 +23,15 @@ from luneta.finetuning import processes
 from luneta.finetuning.card import card
 from luneta.finetuning.interpolation import TARGET, Point, choose, curve, mixed
 from luneta.finetuning.keeping import last_checkpoint
-from luneta.finetuning.parts import Kept, Parts, apart, not_learnt, warn_of_cut_captions, warn_of_little
+from luneta.finetuning.parts import (
+    Kept,
+    Parts,
+    apart,
+    not_learnt,
+    relevance_of,
+    warn_of_cut_captions,
+    warn_of_little,
+)
 from luneta.finetuning.prediction import Prediction, predict, scratch
 from luneta.finetuning.proof import Proof, names_of, public_name, save_proofs
 from luneta.finetuning.recipe import Recipe
@@ -31,7 +39,7 @@ from luneta.finetuning.training import Training, check_claim, claimed
 from luneta.finetuning.validation import Validation
 from luneta.grids import as_text
 from luneta.ledger import Run, entered, ledger_is_wanted, mean_recall, quality
-from luneta.types import Encoder, TrainableEncoder
+from luneta.types import Encoder, Trainable, TrainableEncoder
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -185,7 +193,7 @@ def finetune(
         for name, kept in zip(names_of(keep), plan.kept, strict=True):
             measured_on[name] = Validation(trainable, kept.deciding, recipe.cached)
         start = {name: tensor.detach().cpu().clone() for name, tensor in trainable.model.state_dict().items()}
-        training = Training(trainable, parts.train, parts.groups, measured_on[TARGET], recipe, out / "training")
+        training = plan.training(trainable, measured_on[TARGET], out / "training")
         claims.enter_context(claimed(out, {**identity, "parts": parts.fingerprint}))
         run.note(**predicted.facts())
         end = training.run()
@@ -215,6 +223,8 @@ def finetune(
     if main:
         save_proofs(found.proofs, out / "results")
         write_text(found.folder / "README.md", card(found, encoder.spec, train))
+        if (logged := out / "training" / "runs").is_dir():  # where the Trainer's TensorBoard writes
+            logged.rename(out / "logs")
         write_json(out / "finetuning.json", found.to_dict())
         shutil.rmtree(out / "training", ignore_errors=True)
     return found
@@ -265,12 +275,18 @@ class _Plan:
         """What before and after are measured on: the test parts first."""
         return [*self.tests, *(kept.proving for kept in self.kept if kept.proving is not None)]
 
+    def training(self, trainable: Trainable, validation: Validation, folder: Path) -> Training:
+        """Of an encoder that has been opened up."""
+        learnt, column = self.parts.train, self.recipe.relevance
+        weights = None if column is None else relevance_of(learnt, column)
+        return Training(trainable, learnt, self.parts.groups, validation, self.recipe, folder, weights)
+
     def predict(self, run: Run, prices: Prices) -> Prediction:
         """With a model of its own, which is gone before the training begins."""
         with scratch() as folder:
             trainable = self.encoder.trainable()
             validation = Validation(trainable, self.parts.validation, self.recipe.cached)
-            training = Training(trainable, self.parts.train, self.parts.groups, validation, self.recipe, folder)
+            training = self.training(trainable, validation, folder)
             return predict(training, [kept.deciding for kept in self.kept], self.proved, run.meter, prices)
 
 

@@ -360,7 +360,7 @@ def training_arguments(recipe: Recipe, folder: str | os.PathLike[str], n_steps: 
         save_total_limit=2,
         logging_steps=max(1, min(10, n_steps)),
         logging_nan_inf_filter=False,
-        report_to="none",
+        report_to=list(recipe.log_to) or "none",
         remove_unused_columns=False,
         disable_tqdm=True,
         use_cpu=device == "cpu",

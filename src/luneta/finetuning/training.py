@@ -20,7 +20,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
 from luneta.artifacts import atomic_path, hash_json, read_json, write_json
 from luneta.data.dataset import ImageTextDataset, Indexes
-from luneta.errors import ConfigError, DatasetError
+from luneta.errors import ConfigError, DatasetError, did_you_mean
 from luneta.finetuning import processes
 from luneta.finetuning.alarms import Alarms
 from luneta.finetuning.augmentation import Augmentation
@@ -76,6 +76,8 @@ class Training:
     def __post_init__(self) -> None:
         if self.dataset.n_images < FEWEST:
             raise DatasetError(f"{self.dataset.name} has {self.dataset.n_images} image: there is nothing to tell apart")
+        check_loggers(self.recipe.log_to)
+        processes.check_whole_models()
         self.objective = Objective.of(self.recipe, self.trainable.sigmoid)
         if self.objective.sigmoid and not self.trainable.sigmoid:
             raise ConfigError("the sigmoid loss needs a bias beside the scale, and this checkpoint has none; take "
@@ -238,6 +240,22 @@ def _moments(log: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
     """Losses and recalls of the Trainer's log, with their steps."""
     names = {"loss": "loss", "eval_recall": "recall"}
     return [{"step": entry["step"], name: entry[key]} for entry in log for key, name in names.items() if key in entry]
+
+
+def check_loggers(names: Sequence[str]) -> None:
+    """
+    Raises:
+        ConfigError: a logger that the Trainer does not know, or whose package is not installed.
+    """
+    from transformers.integrations import integration_utils as integrations
+
+    known = sorted(integrations.INTEGRATION_TO_CALLBACK)
+    available = integrations.get_available_reporting_integrations()
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"unknown logger {name!r}. {did_you_mean(name, known)}")
+        if name not in available:
+            raise ConfigError(f"cannot log to {name}: its package is not installed. pip install {name}")
 
 
 def trained_parts(recipe: Recipe) -> set[Part]:

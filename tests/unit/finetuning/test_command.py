@@ -84,6 +84,16 @@ def test_a_dry_run_leaves_nothing(run: Callable[..., tuple[int, str]], tmp_path:
     assert not (tmp_path / "tuned").exists()
 
 
+def test_lengths_of_shortened_vectors(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    code, said = run("cenas", "--limit", "40", "--no-near", "--dims", "4, 8", "--validations", "1", "--test", "0")
+    assert code == 0, said
+    assert result(tmp_path)["recipe"]["dims"] == [4, 8]
+    assert "nothing is proved" in said
+    code, said = run("cenas", "--limit", "40", "--dims", "4;8")
+    assert code == 2
+    assert "expected whole numbers separated by commas" in said
+
+
 def test_nothing_is_begun_that_cannot_be_reported(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     code, said = run("cenas", "--limit", "40", "--report", str(tmp_path / "no" / "\0"))
     assert code == 2, said

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -26,7 +27,7 @@ from luneta.finetuning import Recipe, finetune
 from luneta.finetuning import run as module
 from luneta.finetuning.interpolation import Point
 from luneta.finetuning.material import features
-from luneta.finetuning.parts import apart, broken_pictures, not_learnt
+from luneta.finetuning.parts import apart, broken_pictures, not_learnt, relevance_of
 from luneta.finetuning.prediction import Prediction, last_off, predict, scratch
 from luneta.finetuning.run import predict_cost
 from luneta.ledger import entered, read_ledger
@@ -416,3 +417,47 @@ def test_last_off_is_of_this_device_and_of_finished_runs() -> None:
             pass
     assert last_off("cpu") == pytest.approx(0.1)
     assert last_off("NVIDIA L4") == pytest.approx(4.0)
+
+
+def test_relevance_is_a_column(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = pairs(12)
+    columns = {"stars": [float(i % 4) for i in range(12)], "word": ["x"] * 12, "none": [0] * 12}
+    told = replace(data, rows=pa.table(columns))
+    np.testing.assert_allclose(relevance_of(told, "stars"), np.arange(12) % 4 / 1.5)
+    with pytest.raises(ConfigError, match=r"no column 'star' for the relevance. Did you mean stars"):
+        relevance_of(told, "star")
+    with pytest.raises(DatasetError, match="that of picture 0 is not"):
+        relevance_of(told, "word")
+    with pytest.raises(DatasetError, match="all are 0"):
+        relevance_of(told, "none")
+    seen: list[Any] = []
+
+    def spied(self: Any) -> None:
+        seen.append(self.weights)
+        raise Killed
+
+    monkeypatch.setattr(module.Training, "run", spied)
+    with pytest.raises(Killed):
+        finetune(encoder, told, out=tmp_path / "out", recipe=replace(QUICK, relevance="stars"))
+    (weights,) = seen
+    assert sorted({round(float(w / weights[weights > 0].min()), 4) for w in weights}) == [0, 1, 2, 3]
+
+
+def test_logs_for_others(encoder: Encoder, tmp_path: Path) -> None:
+    """TensorBoard's files have the recalls, and stay when the training's own files go."""
+    found = finetune(encoder, pairs(12), out=tmp_path / "out", recipe=replace(QUICK, log_to=("tensorboard",)))
+    (events,) = (tmp_path / "out" / "logs").rglob("events.out.tfevents.*")
+    assert b"eval/recall" in events.read_bytes()
+    assert b"train/loss" in events.read_bytes()
+    assert found.to_dict()["recipe"]["log_to"] == ["tensorboard"]
+    with pytest.raises(ConfigError, match=r"unknown logger 'tensorbord'. Did you mean tensorboard"):
+        finetune(encoder, pairs(12), out=tmp_path / "2", recipe=replace(QUICK, log_to=("tensorbord",)))
+    with pytest.raises(ConfigError, match="pip install comet_ml"):
+        finetune(encoder, pairs(12), out=tmp_path / "2", recipe=replace(QUICK, log_to=("comet_ml",)))
+    assert not (tmp_path / "2").exists()
+
+
+def test_a_model_in_pieces_is_refused(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ConfigError, match="FSDP shares the weights of one model among processes"):
+        finetune(encoder, pairs(12), out=tmp_path / "out", recipe=QUICK)
