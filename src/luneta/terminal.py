@@ -82,12 +82,15 @@ WORDS: Messages = {
     "table_writing_without accents": ("without accents", "sem acentos"),
     "table_writing_UPPER CASE": ("UPPER CASE", "MAIÚSCULAS"),
     "table_writing_lower case": ("lower case", "minúsculas"),
+    "table_against": ("against", "contra"),
     "table_reference": ("reference", "referência"),
     "table_gaps_note": (
-        "Gaps are paired by picture: a language to the first one, a way of writing to the usual one; p by a "
-        "randomisation test, corrected for all gaps of the table (Holm).",
-        "As distâncias são pareadas por imagem: um idioma com o primeiro, um modo de escrever com o usual; p por um "
-        "teste de aleatorização, corrigido para todas as distâncias da tabela (Holm).",
+        "A language is held against the first one, a way of writing against the usual one, picture by picture: both on "
+        "the pictures that have captions in both, ranked among these alone. Intervals by bootstrap over clusters of "
+        "related pictures; p by a randomisation test, corrected for all gaps of the table (Holm).",
+        "Um idioma é comparado com o primeiro, um modo de escrever com o usual, imagem por imagem: ambos nas imagens "
+        "que têm legendas nos dois, ordenadas só entre si. Intervalos por bootstrap sobre grupos de imagens "
+        "aparentadas; p por um teste de aleatorização, corrigido para todas as distâncias da tabela (Holm).",
     ),
 }
 """Message name -> (English, Brazilian Portuguese); the pages use them too."""
@@ -256,7 +259,7 @@ def slice_name(name: str, locale: str) -> str:
 
 
 def languages_table(found: LanguageGap, metric: str = "recall@1", locale: str = "en") -> RenderableType:
-    """Every language and way of writing: its value, and the paired difference to what it is held against."""
+    """Every language and way of writing on the pictures that it shares with what it is held against, and the gap."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Group
     from rich.table import Table
@@ -272,21 +275,24 @@ def languages_table(found: LanguageGap, metric: str = "recall@1", locale: str = 
         table = Table(title=f"{t(direction)}, {metric}", title_justify="left", title_style="bold",
                       box=SIMPLE_HEAD, header_style="", padding=0)  # fmt: skip
         table.add_column(t("table_language"), overflow="fold")
-        for column in (metric, *(t(f"table_{name}") for name in ("chance", "images", "gap", "interval", "p"))):
+        for column in (
+            metric,
+            *(t(f"table_{name}") for name in ("chance", "images", "against", "gap", "interval", "p")),
+        ):
             table.add_column(column, justify="right")
         for language, writing, evaluation in rows:
             value = evaluation.metrics[direction][metric]
             gap = gaps.get((direction, language, writing))
             if gap is None:
-                n_images = evaluation.dataset["n_images"]
-                compared = [written(f"{n_images:,}", locale), t("table_reference"), "", ""]
+                scores, n_images = (value.value, value.chance), evaluation.dataset["n_images"]
+                compared = ["", t("table_reference"), "", ""]
             else:
-                numbers = (f"{gap.n_images:,}", f"{gap.value:+.3f}")
-                compared = [written(number, locale) for number in numbers]
+                scores, n_images = (gap.score, gap.chance), gap.n_images
+                compared = [written(n, locale) for n in (f"{gap.reference_score:.3f}", f"{gap.value:+.3f}")]
                 compared += [_from_to(gap.low, gap.high, locale), _p(gap.p_holm, locale)]
             name = f"  {t(f'table_writing_{writing}')}" if writing else language
-            values = (written(metric_number(metric, score), locale) for score in (value.value, value.chance))
-            table.add_row(Text(name), *values, *compared)
+            values = (written(metric_number(metric, score), locale) for score in scores)
+            table.add_row(Text(name), *values, written(f"{n_images:,}", locale), *compared)
         parts.append(table)
     return Group(*parts, Text(t("table_gaps_note"), style="dim"))
 

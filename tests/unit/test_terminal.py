@@ -114,3 +114,16 @@ def test_what_the_doctor_found_is_said_in_the_table_s_language(evaluation: Evalu
     assert "unit length: lengths from 1.5 to 2 (luneta doctor" in english
     assert "comprimento unitário: comprimentos de 1,5 a 2 (luneta doctor" in portuguese
     assert "of a later version: something else" in portuguese
+
+
+def test_languages_are_shown_on_the_pictures_they_share() -> None:
+    whole = world(60)
+    found = language_gap(
+        ConceptEncoder(noise=2.0, dim=16), {"en": whole, "pt": whole.without_images(range(15))}, writings=False,
+        cache=False,
+    )  # fmt: skip
+    gap, whole_score = found.gaps[0], found.evaluations["en"].metrics["text_to_image"]["recall@1"].value
+    lines = [line.split() for line in printed(languages_table(found), 80).splitlines()]
+    english, portuguese = (next(line for line in lines if line[:1] == [name]) for name in ("en", "pt"))
+    assert english == ["en", f"{whole_score:.3f}", f"{1 / 60:.3f}", "60", "reference"]
+    assert portuguese[:6] == ["pt", f"{gap.score:.3f}", f"{1 / 45:.3f}", "45", f"{gap.score:.3f}", "+0.000"]

@@ -83,6 +83,23 @@ def test_languages_and_their_gaps(tmp_path: Path, gap: LanguageGap, locale: str,
     assert "luneta evaluate x" in page.text
 
 
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [("en", "on 45 shared: {own} against {other} in en"), ("pt-BR", "em 45 em comum: {own} contra {other} em en")],
+)
+def test_a_gap_says_on_which_pictures_it_stands(tmp_path: Path, locale: str, said: str) -> None:
+    whole = world(60)
+    part = whole.without_images(range(15))
+    found = language_gap(ConceptEncoder(noise=2.0, dim=16), {"en": whole, "pt": part}, writings=False)
+    row = next(r for r in rows(opened(write_languages(tmp_path / "l.html", [found], locale=locale))) if r[0] == "pt")
+    gap = found.gaps[0]
+    assert (gap.value, row[4]) == (0, "45")
+    assert gap.score > found.evaluations["en"].metrics["text_to_image"]["recall@1"].value
+    numbers = {name: written(100 * score, locale) for name, score in
+               (("own", gap.score), ("other", gap.reference_score))}  # fmt: skip
+    assert said.format(**{name: f"{number} %" for name, number in numbers.items()}) in row[3].replace("\xa0", " ")
+
+
 def test_a_gap_is_sure_only_when_corrected_and_apart_from_nought(gap: LanguageGap) -> None:
     clear = next(g for g in gap.gaps if g.metric == "recall@1" and g.language == "pt-BR" and not g.writing)
     assert is_sure(clear)
