@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -258,6 +259,39 @@ def test_the_command(tmp_path: Path) -> None:
     files_only = CliRunner().invoke(app, ["leakage", *arguments, "--no-near"])
     assert "0 (0.0 %)" in files_only.output
     assert CliRunner().invoke(app, ["leakage", *arguments, "--locale", "fr"]).exit_code == 2
+
+
+def test_what_is_opened_can_be_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each side at its revision and in its language; a sample is of the test set, for what is seen is sought in all."""
+    opened: dict[str, dict[str, Any]] = {}
+
+    def open_data(name: str, max_bad_share: float, **given: Any) -> ImageTextDataset:
+        opened[name] = {key: value for key, value in given.items() if value is not None}
+        return world(6)
+
+    monkeypatch.setattr(options, "open_data", open_data)
+    arguments = ["leakage", "owner/train", "owner/test", "--train-revision", "v1", "--test-revision", "v2"]
+    done = CliRunner().invoke(app, [*arguments, "--language", "pt-BR", "--limit", "3", "--seed", "4"])
+    assert done.exit_code == 0, done.output
+    assert opened["owner/train"] == {"language": "pt-BR", "revision": "v1"}
+    assert opened["owner/test"] == {"language": "pt-BR", "revision": "v2", "limit": 3, "seed": 4}
+    CliRunner().invoke(app, [*arguments, "--language", "pt-BR", "--test-language", "en"])
+    assert (opened["owner/train"]["language"], opened["owner/test"]["language"]) == ("pt-BR", "en")
+
+
+def test_a_sample_of_the_test_set_is_the_sample_that_was_evaluated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner(env={"COLUMNS": "140"})
+    sample = ["--limit", "20", "--seed", "3"]
+    done = run.invoke(app, ["evaluate", "cenas", *sample, "--json", "r.json"])
+    assert done.exit_code == 0, done.output
+    done = run.invoke(
+        app, ["leakage", "cenas", "cenas", *sample, "--no-near", "--result", "r.json", "--json", "l.json"]
+    )
+    assert done.exit_code == 0, done.output
+    assert json.loads(Path("l.json").read_text())["n_seen_images"] == 20
 
 
 BRIGHTNESS = """
