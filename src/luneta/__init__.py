@@ -23,12 +23,16 @@ _HOMES = {
     "compare": "luneta.comparison",
     "embed": "luneta.embedding",
     "evaluate": "luneta.evaluation",
+    "export_mteb": "luneta.exports",
+    "export_trec": "luneta.exports",
     "examine": "luneta.doctor",
     "finetune": "luneta.finetuning",
     "FineTuning": "luneta.finetuning",
     "Recipe": "luneta.finetuning",
     "find_groups": "luneta.data.groups",
     "find_leakage": "luneta.leakage",
+    "language_gap": "luneta.languages",
+    "leaderboard": "luneta.leaderboards",
     "load_encoder": "luneta.encoders.registry",
     "load_evaluation": "luneta.results",
     "open_dataset": "luneta.data.sources",
@@ -48,6 +52,10 @@ __all__ = [  # noqa: RUF022 - the order of the work
     "advise",
     "audit",
     "compare",
+    "leaderboard",
+    "language_gap",
+    "export_trec",
+    "export_mteb",
     "finetune",
     "Recipe",
     "FineTuning",
@@ -84,7 +92,10 @@ if TYPE_CHECKING:
     from luneta.encoders.registry import load_encoder
     from luneta.errors import LunetaError
     from luneta.evaluation import Evaluation, evaluate
+    from luneta.exports import export_mteb, export_trec
     from luneta.finetuning import FineTuning, Recipe, finetune
+    from luneta.languages import language_gap
+    from luneta.leaderboards import leaderboard
     from luneta.leakage import find_leakage
     from luneta.profiling import profile
     from luneta.results import load_evaluation

@@ -21,7 +21,7 @@ from luneta.errors import ConfigError
 from luneta.evaluation import evaluate, evaluate_embeddings
 from luneta.exports import export_mteb, export_trec
 from luneta.grids import FORMATS, Grid
-from luneta.leaderboard import leaderboard
+from luneta.leaderboards import leaderboard
 from luneta.metrics import METRICS
 from luneta.results import load_evaluation
 from luneta.types import DIRECTIONS

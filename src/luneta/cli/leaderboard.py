@@ -27,7 +27,7 @@ def command(
 ) -> None:
     from rich.console import Console
 
-    from luneta.leaderboard import leaderboard, leaderboard_view
+    from luneta.leaderboards import leaderboard, leaderboard_view
     from luneta.report.leaderboard import write_leaderboard
 
     spoken = speech.speak(locale)

@@ -18,7 +18,7 @@ from luneta.doctor.portuguese import PORTUGUESE
 from luneta.errors import ConfigError
 from luneta.evaluation import evaluate
 from luneta.languages import LanguageGap, language_gap
-from luneta.leaderboard import leaderboard
+from luneta.leaderboards import leaderboard
 from luneta.report.doctor import write_doctor
 from luneta.report.languages import is_sure, write_languages
 from luneta.report.leaderboard import write_leaderboard
