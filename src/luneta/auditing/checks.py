@@ -23,6 +23,8 @@ PROOF_ODDS = 6.0
 DOUBT_ODDS = 2.0
 LEVEL = 0.05
 Z = 1.96
+Group = tuple[int, str]
+"""Rows of one data set of one table: see `Claim.group`."""
 
 
 def settled(claim: Claim) -> tuple[Claim, list[Finding]]:
@@ -167,20 +169,20 @@ def no_whole_number(number: Printed, metric: str, n_queries: int) -> Phrase:
     return phrase("no_whole_number", metric=metric, text=number.text, below=below, above=above)
 
 
-def inferred_counts(claims: Sequence[Claim], names_data: bool) -> tuple[dict[str, int], list[Finding]]:
+def inferred_counts(claims: Sequence[Claim]) -> tuple[dict[Group, int], list[Finding]]:
     """The number of queries of every data set, from the digits alone, and the rows that have another."""
-    counts: dict[str, int] = {}
+    counts: dict[Group, int] = {}
     findings: list[Finding] = []
     odd_models: set[str] = set()
-    for own in by_data(claims).values():
+    for group, own in by_data(claims).items():
         verdict = common_count(own) if len(own) > 1 else Verdict(None, [], 0.0)
         if verdict.n_queries is None:
             continue
-        name = own[0].data
-        counts[name] = n = verdict.n_queries
+        name = own[0].where
+        counts[group] = n = verdict.n_queries
         if verdict.log10_odds < DOUBT_ODDS:
             continue
-        proof = verdict.log10_odds >= PROOF_ODDS and names_data
+        proof = verdict.log10_odds >= PROOF_ODDS and all(claim.named for claim in own)
         for claim in (own[i] for i in verdict.odd):
             metric = misfit(claim, n)
             if metric is None:
@@ -198,7 +200,7 @@ def inferred_counts(claims: Sequence[Claim], names_data: bool) -> tuple[dict[str
     return counts, findings
 
 
-def _round_counts(claims: Sequence[Claim], counts: dict[str, int], odd_models: set[str]) -> Iterator[Finding]:
+def _round_counts(claims: Sequence[Claim], counts: dict[Group, int], odd_models: set[str]) -> Iterator[Finding]:
     """Rows that fit their data set's count, but a much smaller round one as well.
 
     A row of a model that has another row on another count needs less evidence: once one was measured on a sample, its
@@ -206,7 +208,7 @@ def _round_counts(claims: Sequence[Claim], counts: dict[str, int], odd_models: s
     """
     n_rows = len({tuple(claim.recalls.values()) for claim in claims})
     for claim in claims:
-        n = claim.n_queries or counts.get(claim.data)
+        n = claim.n_queries or counts.get(claim.group)
         if n is None or not fits(claim, n):
             continue
         smaller = [m for m in ROUND if m < n]
@@ -224,46 +226,64 @@ def copies(claims: Sequence[Claim]) -> Iterator[Finding]:
     """A row that is printed twice must say the same twice."""
     same: dict[object, list[Claim]] = defaultdict(list)
     for claim in claims:
-        same[claim.identity].append(claim)
+        if any(text for _, text in claim.identity):
+            same[claim.identity].append(claim)
     for group in same.values():
-        for later in group[1:]:
-            for first in group[: group.index(later)]:
+        for i, later in enumerate(group):
+            for first in group[:i]:
+                verdict = _may_disagree(first, later)
                 differences = [
                     (metric, number, first.numbers[metric])
                     for metric, number in later.numbers.items()
-                    if metric in first.numbers and not _agree(number, first.numbers[metric])
+                    if metric in first.numbers and not _agree(metric, first, later)
                 ]
-                if differences:
-                    yield _disagreement(first, later, differences)
+                if verdict and differences:
+                    yield _disagreement(first, later, differences, verdict)
 
 
-def _agree(one: Printed, other: Printed) -> bool:
-    """Whether two numbers can be the same, printed with different decimals."""
-    return abs(one.value - other.value) < max(one.unit, other.unit)
+def _may_disagree(first: Claim, later: Claim) -> Grade | None:
+    """What it means when rows of one name disagree; None where nothing says that they are about the same."""
+    if first.table == later.table and first.place == later.place:
+        return "suspicious"
+    if not (first.named and later.named):
+        return None
+    if first.table == later.table:
+        return "proved"
+    return "suspicious" if first.said == later.said else None
 
 
-def _disagreement(first: Claim, later: Claim, differences: list[tuple[str, Printed, Printed]]) -> Finding:
+def _agree(metric: str, one: Claim, other: Claim) -> bool:
+    """Whether two numbers can be the same: in some units, with different decimals, one rounded and one cut off."""
+    return any(
+        abs(first[metric].value - second[metric].value) <= max(first[metric].unit, second[metric].unit)
+        for first in one.ways
+        for second in other.ways
+    )
+
+
+def _disagreement(
+    first: Claim, later: Claim, differences: list[tuple[str, Printed, Printed]], verdict: Grade
+) -> Finding:
     gaps = {number.value - before.value for _, number, before in differences}
     metric = differences[0][0]
     many = len(differences) > 1
     same_gap = len(gaps) == 1 and many
-    copied = first.place != later.place
     why = phrase(
         "copies_differ" if many else "copy_differs",
         row=str(first.row),
         shown=[phrase("two_numbers", metric=name, before=before.text, after=number.text)
                for name, number, before in differences],
         gap=phrase("same_gap", gap=float(abs(next(iter(gaps))))) if same_gap else "",
-        reading=phrase("one_is_wrong" if copied else "two_runs"),
+        reading=phrase("one_is_wrong" if verdict == "proved" else "two_runs"),
     )  # fmt: skip
     column = later.columns[metric] if not many else None
-    return Finding(later.row, column, "copies", "proved" if copied else "suspicious", _of(later, why))
+    return Finding(later.row, column, "copies", verdict, _of(later, why))
 
 
-def noise(claims: Sequence[Claim], counts: dict[str, int]) -> Iterator[Finding]:
+def noise(claims: Sequence[Claim], counts: dict[Group, int]) -> Iterator[Finding]:
     """Neighbours in a ranking of models that are closer than two draws of queries would set them apart."""
     for own in by_data(claims).values():
-        known = {claim.n_queries or counts.get(claim.data) for claim in own}
+        known = {claim.n_queries or counts.get(claim.group) for claim in own}
         n = next(iter(known)) if len(known) == 1 else None
         metric = next((f"recall@{k}" for k in own[0].recalls), None)
         if n is None or metric is None:
@@ -280,14 +300,14 @@ def noise(claims: Sequence[Claim], counts: dict[str, int]) -> Iterator[Finding]:
                            margin=margin)
                 )  # fmt: skip
         if close:
-            said = phrase("within_noise", data=own[0].data or phrase("all_rows"), n=n, close=close)
+            said = phrase("within_noise", data=own[0].where or phrase("all_rows"), n=n, close=close)
             yield Finding(None, own[0].columns[metric], "noise", "suspicious", said)
 
 
-def by_data(claims: Sequence[Claim]) -> dict[str, list[Claim]]:
-    """The rows of every data set, a remark behind its name aside."""
-    groups: dict[str, list[Claim]] = defaultdict(list)
+def by_data(claims: Sequence[Claim]) -> dict[Group, list[Claim]]:
+    """The rows of every data set of a table."""
+    groups: dict[Group, list[Claim]] = defaultdict(list)
     for claim in claims:
         if claim.recalls:
-            groups[without_remark(claim.data)].append(claim)
+            groups[claim.group].append(claim)
     return dict(groups)

@@ -7,19 +7,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from luneta.auditing.findings import Finding
-from luneta.auditing.headers import by_occurrence, is_top_percent, metric_of
+from luneta.auditing.headers import by_occurrence, is_top_percent, metric_of, names_data
 from luneta.auditing.phrases import phrase
 from luneta.auditing.printed import Printed, TwoReadings, parse, parse_count, parse_rank
 from luneta.auditing.tables import Table
 from luneta.auditing.units import Cell, says_percent, ways
-from luneta.errors import ConfigError, did_you_mean
+from luneta.errors import ConfigError
 
-_MODEL = re.compile(r"model|encoder|method|checkpoint|backbone|system|modelo|m[eé]todo|sistema", re.IGNORECASE)
+_MODEL = re.compile(
+    r"model|encoder|method|checkpoint|backbone|system|modelo|m[eé]todo|sistema|codificador", re.IGNORECASE
+)
 _DATA = re.compile(r"data|benchmark|corpus|conjunto|base\b", re.IGNORECASE)
+_TRAINING = re.compile(r"train|tun(?:ed|ing)|trein|ajuste", re.IGNORECASE)
 _PLACE = re.compile(r"^(?:table|tabela|tab|section|se[cç][aã]o|page|p[aá]gina)$", re.IGNORECASE)
+_BARE_PLACE = re.compile(
+    r"(?:(?:table|tabela|tab|section|se[cç][aã]o|sec|page|p[aá]gina|p)\b\.?)?\s*(?:\d+(?:\.\d+)*[a-h]?|[ivx]+|[a-h])"
+    r"|(?:by |per |por )?(?:models?|modelos?|encoders?|methods?|m[eé]todos?|data ?sets?|data|conjuntos?(?: de dados)?)",
+    re.IGNORECASE,
+)
+"""Where something stands: a number, or by what a table is ordered. Other words may be about what was measured."""
 _COUNT = re.compile(r"^(?:n|#)?[ _-]*(?:queries|consultas|n_texts|texts|n)$|^num[ _](?:queries|texts)$", re.IGNORECASE)
-_GALLERY = re.compile(r"gallery|galeria|images|imagens|items|itens", re.IGNORECASE)
-_REMARK = re.compile(r"[\s(\[{]*(?:\([^()]*\)|\[[^\[\]]*\]|[)\]}*†‡])\s*$")
+_GALLERY = re.compile(
+    r"gallery|galeria|images|imagens|items|itens|sample|amostra|fold|captions|legendas", re.IGNORECASE
+)
+_STATE = re.compile(
+    r"[(\[{]\s*(?:updated|atualizad[oa]|new|nov[oa]|corrected|corrigid[oa]|revised|revisad[oa])\s*[)\]}]$",
+    re.IGNORECASE,
+)
+_STRAY = re.compile(r"^([^(\[{]*)[)\]}]$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +43,13 @@ class Claim:
 
     Attributes:
         table: which of the file's tables it stands in, from 0.
+        title: caption or headings of that table.
+        said: all that tells that table from the one above.
         row: its place among the data rows of the file, from 0.
         keys: every cell that is neither a metric nor a count, by column: what two copies of a row must share.
         model: who was measured.
         data: what it was measured on, in words that equal rows share; empty when the table does not say.
+        named: whether columns say both: one is of models, and one of data sets, or its metrics are of one.
         block: what its columns have in their names beside the metric: "COCO T2I".
         ways: metric such as "recall@5" -> what is printed, in every reading of its units that the signs and sizes of
             the numbers allow; the one that is taken comes first.
@@ -42,10 +60,13 @@ class Claim:
     """
 
     table: int
+    title: str
+    said: str
     row: int
     keys: dict[str, str]
     model: str
     data: str
+    named: bool
     place: str
     block: str
     ways: tuple[dict[str, Printed], ...]
@@ -54,9 +75,19 @@ class Claim:
     n_queries: int | None = None
 
     @property
+    def where(self) -> str:
+        """On what, in words that tell it from the rest of the file."""
+        return ", ".join(part for part in (self.title, self.data) if part)
+
+    @property
     def label(self) -> str:
         """Who and on what; empty when the table says neither."""
-        return ", ".join(part for part in (self.model, self.data) if part)
+        return ", ".join(part for part in (self.model, self.where) if part)
+
+    @property
+    def group(self) -> tuple[int, str]:
+        """What rows of one data set share: what stands in another table may be about other data of the same name."""
+        return self.table, without_remark(self.data)
 
     @property
     def numbers(self) -> dict[str, Printed]:
@@ -71,7 +102,7 @@ class Claim:
 
     @property
     def identity(self) -> tuple[tuple[str, str], ...]:
-        """What two copies of a row share; a remark such as "(updated)" or a stray bracket at the end aside."""
+        """What two copies of a row share; "(updated)" or a stray bracket at the end aside."""
         return tuple((name, without_remark(text)) for name, text in sorted(self.keys.items()))
 
 
@@ -82,12 +113,10 @@ class Reading:
     Attributes:
         claims: rows that hold at least one metric.
         remarks: cells that were unclear.
-        has_data: whether the table says what each row was measured on.
     """
 
     claims: list[Claim]
     remarks: list[Finding] = field(default_factory=list)
-    has_data: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,61 +128,59 @@ class _Column:
 
 
 def without_remark(text: str) -> str:
-    """A name without what was added behind it, and without case.
+    """A name without its case, what says that it was worked on, and a bracket that was left behind.
 
-    >>> without_remark("Artificio/WikiArt (ATUALIZADO)")
-    'artificio/wikiart'
+    >>> without_remark("Artificio/WikiArt (ATUALIZADO)"), without_remark("COCO (1K)")
+    ('artificio/wikiart', 'coco (1k)')
     """
     before = ""
     while before != text:
-        before, text = text, _REMARK.sub("", text)
+        before, text = text, _STRAY.sub(r"\1", _STATE.sub("", text.strip()))
     return " ".join(text.split()).casefold()
 
 
-def read(
-    table: Table, number: int, first_row: int, queries: int | None, queries_column: str | None, place: str
-) -> Reading:
+def read(table: Table, number: int, title: str, first_row: int, queries: int | None, count: int | None) -> Reading:
     """Tell metrics, counts and names apart and take the rows for what they claim.
 
+    Args:
+        table: one that `holds_metrics`.
+        number: its place among the tables of the file.
+        title: what it is called there.
+        first_row: the number of its first row in the file.
+        queries: number of queries of rows that do not say.
+        count: column that holds it.
+
     Raises:
-        ConfigError: no metric column, a column that does not exist, or a cell of a metric that is no number.
+        ConfigError: a cell of a number of queries that is none, or no number under any metric.
     """
     columns, unclear = _metric_columns(table.header)
-    if not columns:
-        raise ConfigError(
-            "no column of a retrieval metric (recall@1, R@5, MRR, nDCG@10, ...) among: "
-            + ", ".join(name or "(no name)" for name in table.header)
-        )
-    count = _count_column(table, queries_column)
-    others = [i for i in range(len(table.header)) if i != count and all(c.index != i for c in columns)]
-    names = {i: table.header[i] or f"column {i}" for i in others}
-    places = [i for i in others if _PLACE.match(names[i])]
-    others = [i for i in others if i not in places]
-    texts = [i for i in others if not _is_number_column(table, i) or _GALLERY.search(names[i])]
-    models = [i for i in texts if _MODEL.search(names[i])] or texts[:1]
-    data = [i for i in texts if i not in models and _DATA.search(names[i])]
-    protocol = [i for i in texts if i not in models]
-
+    roles = _roles(table, [*(c.index for c in columns), *([] if count is None else [count])])
     parsed, remarks = _numbers(table, columns, first_row)
     percent_said = says_percent(
         (c.metric, parsed[r, c.index]) for r in range(len(table.rows)) for c in columns if (r, c.index) in parsed
     )
-    reading = Reading([], unclear + remarks, has_data=bool(data) or any(column.block for column in columns))
-    for r, cells in enumerate(table.rows):
+    reading = Reading([], unclear + remarks)
+    for r, (cells, section) in enumerate(zip(table.rows, table.sections, strict=True)):
         n_queries = _count(cells[count], table.header[count], first_row + r) if count is not None else None
         for block in dict.fromkeys(column.block for column in columns):
             here = [c for c in columns if c.block == block and (r, c.index) in parsed]
             if not here:
                 continue
-            about = " ".join(part for part in (*(cells[i] for i in protocol), block) if part)
+            says_data = any(cells[i] for i in roles.data) or names_data(block)
+            about = [*(cells[i] for i in roles.protocol), section, block]
+            if not says_data:  # another table may be of other data
+                about = [*(f"{table.header[i]} {cells[i]}" for i in roles.places), *about]
             reading.claims.append(
                 Claim(
                     table=number,
+                    title=title,
+                    said=table.said,
                     row=first_row + r,
-                    keys={names[i]: cells[i] for i in others} | ({"": block} if block else {}),
-                    model=" ".join(cells[i] for i in models if cells[i]),
-                    data=about,
-                    place=" ".join([place, *(cells[i] for i in places)]).strip(),
+                    keys={name: cells[i] for i, name in roles.keys.items()} | {"": f"{section} {block}".strip()},
+                    model=" ".join(cells[i] for i in roles.models if cells[i]),
+                    data=" ".join(part for part in about if part),
+                    named=roles.models_named and says_data,
+                    place=" ".join(cells[i] for i in roles.places),
                     block=block,
                     ways=ways({c.metric: parsed[r, c.index] for c in here}, percent_said),
                     percent_said=percent_said,
@@ -162,6 +189,54 @@ def read(
                 )
             )
     return reading
+
+
+def holds_metrics(table: Table) -> bool:
+    return any(metric_of(name) for name in table.header)
+
+
+def count_column(table: Table, wanted: str | None) -> int | None:
+    """The column of numbers of queries."""
+    if wanted is not None:
+        return table.header.index(wanted) if wanted in table.header else None
+    return next((i for i, name in enumerate(table.header) if _COUNT.match(name)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Roles:
+    """What the columns are that hold no metric.
+
+    Attributes:
+        keys: all of them, but for places -> their names, each once.
+        models: who was measured.
+        models_named: whether a name says so.
+        data: on what.
+        protocol: all words that are not of the model.
+        places: which of several copies of a table a row stands in.
+    """
+
+    keys: dict[int, str]
+    models: list[int]
+    models_named: bool
+    data: list[int]
+    protocol: list[int]
+    places: list[int]
+
+
+def _roles(table: Table, taken: Sequence[int]) -> _Roles:
+    header = table.header
+    others = [i for i in range(len(header)) if i not in taken]
+    places = [
+        i for i in others
+        if _PLACE.match(header[i]) and all(_BARE_PLACE.fullmatch(row[i].strip()) for row in table.rows if row[i])
+    ]  # fmt: skip
+    others = [i for i in others if i not in places]
+    texts = [i for i in others if not _is_number_column(table, i) or _GALLERY.search(header[i])]
+    models = [i for i in texts if _MODEL.search(header[i])]
+    data = [i for i in texts if i not in models and _DATA.search(header[i]) and not _TRAINING.search(header[i])]
+    guessed = models or [i for i in texts if i not in data][:1]
+    keys = {i: header[i] if header[i] and header.count(header[i]) == 1 else f"{header[i]} {i + 1}" for i in others}
+    return _Roles(keys, guessed, bool(models), data, [i for i in texts if i not in guessed], places)
 
 
 def _metric_columns(header: Sequence[str]) -> tuple[list[_Column], list[Finding]]:
@@ -185,14 +260,6 @@ def _metric_columns(header: Sequence[str]) -> tuple[list[_Column], list[Finding]
     return [_Column(i, header[i], metric, blocks[i]) for i, (metric, _) in found.items()], remarks
 
 
-def _count_column(table: Table, wanted: str | None) -> int | None:
-    if wanted is not None:
-        if wanted not in table.header:
-            raise ConfigError(f"no column {wanted!r}. {did_you_mean(wanted, table.header)}")
-        return table.header.index(wanted)
-    return next((i for i, name in enumerate(table.header) if _COUNT.match(name)), None)
-
-
 def _count(cell: str, column: str, row: int) -> int | None:
     try:
         return parse_count(cell)
@@ -209,7 +276,7 @@ def _decimal_mark(table: Table, columns: Sequence[_Column]) -> str | None:
 
 def _is_number_column(table: Table, column: int) -> bool:
     cells = [row[column] for row in table.rows if row[column].strip()]
-    return bool(cells) and all(re.fullmatch(r"[-−+]?[\d.,\s]+%?", cell) for cell in cells)
+    return bool(cells) and all(re.fullmatch(r"[\d.,;:%\s()\[\]+−–±-]+", cell) for cell in cells)
 
 
 def _numbers(

@@ -66,14 +66,17 @@ def joined(lines: Sequence[Sequence[str]], flat: bool) -> tuple[str, ...]:
     >>> joined([["", "COCO", "", "Flickr", ""], ["model", "R@1", "R@5", "R@1", "R@5"]], flat=True)
     ('model', 'COCO R@1', 'COCO R@5', 'Flickr R@1', 'Flickr R@5')
     """
-    *upper, last = lines
+    lines = [list(line) for line in lines]
     if flat:
-        upper = [_spread(line, last) for line in upper]
-    return tuple(" ".join(dict.fromkeys(part for part in parts if part)) for parts in zip(*upper, last, strict=True))
+        named = max((i for i, line in enumerate(lines) if any(map(metric_of, line))), default=len(lines) - 1)
+        if named + 1 < len(lines):
+            lines[named] = _spread(lines[named], lines[named + 1])
+        lines[:named] = [_spread(line, lines[named]) for line in lines[:named]]
+    return tuple(" ".join(dict.fromkeys(part for part in parts if part)) for parts in zip(*lines, strict=True))
 
 
 def _spread(line: Sequence[str], last: Sequence[str]) -> list[str]:
-    """A line of names of groups, each over all columns of its group; as it stands where these are unclear."""
+    """A line of names of groups, each over all columns that it is meant for; as it stands where that is unclear."""
     spread = list(line)
     metrics = {c: metric for c, cell in enumerate(last) if (metric := metric_of(cell)) is not None}
     groups, alone = by_occurrence(metrics)
@@ -107,3 +110,21 @@ def by_occurrence(metrics: Mapping[int, Hashable]) -> tuple[list[list[int]], lis
     times = max(map(len, columns.values()), default=0)
     groups = [sorted(group) for group in zip(*(own for own in columns.values() if len(own) == times), strict=True)]
     return groups, sorted(c for own in columns.values() if len(own) < times for c in own)
+
+
+_NO_DATA = re.compile(
+    r"\b(?:t2i|i2t|txt2img|img2txt|t|i|texts?|textos?|images?|imag\w+|to|para|of|de|from|ir|tr|retrieval|recupera\w+|search|busca"
+    r"|zero|few|shot|fine|tun\w+|finetun\w+|ft|zs|linear|probe|test\w*|val\w*|dev|train\w*|treino|split|set|top"
+    r"|mean|avg|average|m[eé]dia|overall|macro|micro|all|total|ours|nosso|paper|reported|reproduced|k)\b",
+    re.IGNORECASE,
+)
+
+
+def names_data(block: str) -> bool:
+    """Whether what stands beside a metric may name data: directions, ways of training and parts of data do not.
+
+    >>> names_data("COCO T2I"), names_data("T2I"), names_data("zero-shot, 5K")
+    (True, False, False)
+    """
+    words = re.sub(r"_|\d+k\b", " ", block, flags=re.IGNORECASE)
+    return re.search(r"[^\W\d_]", _NO_DATA.sub(" ", words)) is not None

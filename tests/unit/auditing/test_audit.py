@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import string
 from collections.abc import Callable, Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
@@ -14,13 +15,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import luneta
 from luneta.auditing import Audit, audit
 from luneta.auditing.headers import metric_of
 from luneta.auditing.phrases import AUDIT, phrase
 from luneta.auditing.printed import Printed
 from luneta.cli import app
 from luneta.errors import ConfigError
-from worlds import words_of
+from luneta.evaluation import evaluate
+from luneta.grids import Grid
+from worlds import ConceptEncoder, words_of, world
 
 THESIS = Path(__file__).parents[4] / "shared" / "thesis" / "final_results.csv"
 Row = dict[str, Any]
@@ -86,6 +90,147 @@ def test_true_tables_are_never_said_to_be_false(tmp_path: Path, seed: int) -> No
         rows[i] = {f"{name} (%)" if marked and name in SHARES else name: value for name, value in row.items()}
     found = audit(write(tmp_path / "t.csv", rows))
     assert kinds(found) == set()
+
+
+def in_tables(rows: Sequence[Row], form: str, titled: bool) -> str:
+    """The same rows, a table for every data set, which only a heading or caption names, or nothing."""
+    shown = ""
+    for data in dict.fromkeys(row["dataset"] for row in rows):
+        own = [
+            {name: cell for name, cell in row.items() if name != "dataset"} for row in rows if row["dataset"] == data
+        ]
+        title, header, cells = f"Results on {data}", tuple(own[0]), tuple(tuple(map(str, row.values())) for row in own)
+        if form == "csv":  # tables one below the other
+            shown += f"{title if titled else ''}\n" + "\n".join(",".join(line) for line in (header, *cells)) + "\n\n"
+            continue
+        written = Grid(title if titled else "", header, cells).write(form)
+        if form == "markdown" and seeded(data):
+            written = written.replace(f"**{title}**", f"## {title}")
+        if not titled:
+            written = re.sub(r"\*\*\*\*|<caption></caption>|\\caption\{\.\}", "", written)
+        shown += written + "\n"
+    return shown
+
+
+def seeded(data: str) -> bool:
+    return data.endswith("1")
+
+
+def side_by_side(rows: Sequence[Row]) -> str:
+    """The same rows as one CSV table: the data sets' names stand over the first of their columns."""
+    names = list(dict.fromkeys(row["dataset"] for row in rows))
+    metrics = [name for name in rows[0] if name not in ("model", "dataset", "n_queries")]
+    by_model = {(row["model"], row["dataset"]): row for row in rows}
+    lines = ["", "model"]
+    for name in names:
+        lines[0] += f",{name}" + "," * (len(metrics) - 1)
+        lines[1] += "".join(f",{metric}" for metric in metrics)
+    for model in dict.fromkeys(row["model"] for row in rows):
+        found = [by_model.get((model, name), {}) for name in names]
+        lines.append(",".join([model, *(str(row.get(metric, "")) for row in found for metric in metrics)]))
+    return "\n".join(lines) + "\n"
+
+
+FORMS = {"markdown": "md", "html": "html", "latex": "tex", "csv": "csv"}
+
+
+@pytest.mark.parametrize("seed", range(84))
+def test_several_true_tables_of_one_file(tmp_path: Path, seed: int) -> None:
+    decimals, percent = [(5, False), (4, False), (3, False), (2, True), (1, True)][seed % 5]
+    rows = table(seed, decimals, percent, guesses=0.2)
+    form = [*FORMS][seed % 4]
+    for i, row in enumerate(rows):
+        n_queries = row.pop("truth")
+        rows[i] = {f"{name} (%)" if percent and name in SHARES else name: value for name, value in row.items()}
+        if seed % 3 == 0:
+            rows[i]["n_queries"] = n_queries
+    path = tmp_path / f"t.{FORMS[form]}"
+    path.write_text(in_tables(rows, form, titled=seed % 7 > 2))
+    found = audit(path)
+    assert kinds(found) == set()
+    assert [f for f in found.findings if f.kind == "copies"] == []
+    assert found.n_rows == len(rows)
+    path = tmp_path / "t.csv"
+    path.write_text(side_by_side(rows))
+    found = audit(path)
+    assert kinds(found) == set()
+    assert [f for f in found.findings if f.kind == "copies"] == []
+
+
+def test_tables_of_one_file_are_about_what_is_said_above_them(tmp_path: Path) -> None:
+    """Copies are suspicious where a column names the data and nothing else tells the tables apart; never proved."""
+    path = tmp_path / "t.md"
+
+    def write_tables(above: str, between: str, columns: str = "model|dataset|R@1|R@5", data: str = "COCO|") -> Audit:
+        rule = "|".join("-" * len(columns.split("|")))
+        tables = [f"|{columns}|\n|{rule}|\n|A|{data}{numbers}|\n" for numbers in ("0.401|0.655", "0.675|0.883")]
+        path.write_text(f"{above}\n\n{tables[0]}\n{between}\n\n{tables[1]}")
+        return audit(path)
+
+    found = write_tables("# Results", "")
+    assert kinds(found) == set()
+    assert kinds(found, "suspicious") == {(1, "copies")}
+    assert found.findings[-1].explanation.startswith("A, Results (tab. 2), COCO: row 0 says the same is other numbers")
+    for above, between in (("# COCO", "# COCO, 1K"), ("", "On the thousand:"), ("**5K**", "**1K**")):
+        assert write_tables(above, between).findings == []
+    assert write_tables("# Results", "", "model|R@1|R@5", "").findings == []
+    assert write_tables("## COCO", "## Flickr30k", "model|R@1|R@5", "").findings == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["table,model,r@1,r@5\n1,a,0.401,0.655\n2,a,0.675,0.883\n",  # nothing says that they are of the same data
+     "table,model,dataset,r@1,r@5\nCOCO 1K,a,coco,0.675,0.883\nCOCO 5K,a,coco,0.401,0.655\n",
+     "table,dataset,r@1,r@5\n1,coco,0.675,0.883\n2,coco,0.401,0.655\n",  # of another model
+     "table,model,training data,r@1\n1,a,cc3m,0.675\n2,a,cc3m,0.401\n",
+     "table,model,dataset,r@1\n1,a,COCO (1K),0.675\n2,a,COCO (5K),0.401\n",
+     "table,model,dataset,r@1\n1,a,coco,0.675\n2,a†,coco,0.401\n",
+     "table,model,dataset,r@1\n1,a,coco,0.675\n2,a,coco,0.674\n"],  # one rounded, one cut off
+)  # fmt: skip
+def test_rows_of_separate_places_that_may_both_be_true(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    assert audit(path).findings == []
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [("model", "dataset"), ("model", "T2I"), ("setting", "COCO"), ("model", "zero-shot"), ("model", "section")],
+)
+def test_other_counts_are_proved_only_where_columns_say_that_data_are_the_same(
+    tmp_path: Path, columns: tuple[str, str]
+) -> None:
+    """Rows of 5,000 and of 500 queries; a block, an unnamed column or a line between may be about other data."""
+    rng = np.random.default_rng(0)
+    rows, divided = [], columns[1] == "section"
+    block = columns[1] if columns[1] not in ("dataset", "section") else ""
+    for i, n in enumerate((4973, 4973, 4973, 4973, 500)):
+        found = truthful(rng, n, 0.3 + i / 20)
+        row: Row = {columns[0]: f"m{i}"} | ({} if block else {"dataset": "d"})
+        rows.append(row | {f"{block} {k}".strip(): show(found[k], 5) for k in ("recall@1", "recall@5", "recall@10")})
+    path = write(tmp_path / "t.csv", rows)
+    if divided:
+        lines = path.read_text().splitlines()
+        path.write_text("\n".join([lines[0], "5K test,,,,", *lines[1:5], "500 test,,,,", lines[5]]) + "\n")
+    proved = kinds(audit(path))
+    assert proved == ({(4, "count")} if columns == ("model", "dataset") else set())
+
+
+def test_a_leaderboard_of_ours_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two protocols, tables one below the other in every format."""
+    monkeypatch.setenv("LUNETA_CACHE", str(tmp_path / "cache"))
+    for n in (60, 90):
+        for noise in (1.6, 1.0):
+            evaluation = evaluate(ConceptEncoder(noise=noise, name=f"noise {noise}"), world(n), cache=False)
+            evaluation.save(tmp_path / "results" / f"{n}" / f"{noise}.json")
+    for form, ending in FORMS.items():
+        for locale in ("en", "pt-BR"):
+            grids = luneta.leaderboard(tmp_path / "results").grids(locale)
+            path = tmp_path / f"board.{ending}"
+            path.write_text("\n".join(grid.write(form) for grid in grids))
+            found = audit(path)
+            assert found.n_rows == 6
+            assert {f.kind for f in found.findings} <= {"noise"}
 
 
 def test_a_percent_sign_in_the_header_is_the_unit_of_its_column(tmp_path: Path) -> None:

@@ -109,7 +109,69 @@ def test_names_of_groups_that_cannot_span(
 def test_lines_that_only_divide_are_no_rows(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("model,R@1\nzero-shot,\nA,0.1\nfine-tuned,\nB,0.2\n")
     (table,) = read_tables(tmp_path / "t.csv")
+    assert table.header == ("model", "R@1")
     assert [row[0] for row in table.rows] == ["A", "B"]
+    assert table.sections == ("zero-shot", "fine-tuned")
+
+
+STACKED = """COCO,,
+model,R@1,R@5
+A,0.1,0.2
+
+Flickr30k,,
+model,R@5,R@1
+A,0.4,0.3
+"""
+
+
+def test_tables_one_below_the_other(tmp_path: Path) -> None:
+    """Each with its own title and columns."""
+    (tmp_path / "t.csv").write_text(STACKED)
+    first, second = read_tables(tmp_path / "t.csv")
+    assert (first.title, first.header, first.rows) == ("COCO", ("model", "R@1", "R@5"), (("A", "0.1", "0.2"),))
+    assert (second.title, second.header) == ("Flickr30k", ("model", "R@5", "R@1"))
+    assert second.rows == (("A", "0.4", "0.3"),)
+
+
+TITLED = {
+    "md": """# A study
+## COCO
+Words.
+
+| model | R@1 |
+|---|---|
+| A | 0.1 |
+
+## Flickr30k
+### 1K
+
+| model | R@1 |
+|---|---|
+| A | 0.1 |
+
+| model | R@1 |
+|---|---|
+| B | 0.2 |
+""",
+    "html": """<h1>A study</h1><table><caption>COCO</caption><tr><th>model<th>R@1<tr><td>A<td>0.1</table>
+<h2>Flickr30k</h2><h3>1K</h3><table><tr><th>model<th>R@1<tr><td>A<td>0.1</table>
+<table><tr><th>model<th>R@1<tr><td>B<td>0.2</table>""",
+    "tex": r"""\section{A study}
+\begin{table}\begin{tabular}{ll} model & R@1 \\ A & 0.1 \\ \end{tabular}\caption{\textbf{COCO} \cite{x}}\end{table}
+\begin{table}\caption[short]{Flickr30k}
+\begin{subtable}{c}\subcaption{1K}\begin{tabular}{ll} model & R@1 \\ A & 0.1 \\ \end{tabular}\end{subtable}
+\subfloat[1K]{\begin{tabular}{ll} model & R@1 \\ B & 0.2 \\ \end{tabular}}\end{table}""",
+}
+
+
+@pytest.mark.parametrize("ending", TITLED)
+def test_titles_are_captions_and_headings(tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"t.{ending}").write_text(TITLED[ending])
+    coco, flickr, below = read_tables(tmp_path / f"t.{ending}")
+    study = "" if ending == "tex" else "A study, "
+    assert coco.title == ("A study, COCO" if ending == "md" else "COCO")
+    assert flickr.title == below.title == f"{study}Flickr30k, 1K"
+    assert coco.said != flickr.said == below.said
 
 
 @pytest.mark.parametrize(
