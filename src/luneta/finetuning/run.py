@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("luneta")
 
 SCHEMA = "luneta.finetuning/1"
+RESULT = "finetuning.json"
 
 
 @dataclass(frozen=True)
@@ -157,15 +158,8 @@ def finetune(
             cannot be read.
         TrainingError: the training came to nothing.
     """
-    recipe, out = recipe or Recipe(), Path(out)
-    if not isinstance(encoder, TrainableEncoder):
-        raise ConfigError(f"{encoder.spec.name} cannot be fine-tuned: only checkpoints of transformers can")
-    if not encoder.spec.fingerprint:
-        raise EncoderError(f"{encoder.spec.name} has no fingerprint, so that its training cannot be told from another")
-    loss: object = allowed_loss
-    if not isinstance(loss, int | float) or not 0 <= allowed_loss <= 1:
-        raise ConfigError(f"allowed_loss is {allowed_loss!r}, expected how much recall may fall: 0 to 1")
-    prices, tests = prices or Prices(), _several(test)
+    recipe, out, prices, tests = recipe or Recipe(), Path(out), prices or Prices(), _several(test)
+    learner = _checked(encoder, allowed_loss)
     about = {"encoder": encoder.spec.name, "data": train.name, "method": recipe.method, "out": str(out)}
     identity = {
         "encoder": encoder.spec.fingerprint,
@@ -175,59 +169,71 @@ def finetune(
         "near": near,
     }
     check_claim(out, identity)
-    main = processes.is_main()
-    with (
-        entered("finetune", about, device=encoder.spec.device, prices=prices, written=main) as run,
-        contextlib.ExitStack() as claims,
-    ):
-        plan = _plan(
-            encoder, train, validation, tests, keep, near=near, max_bad_share=max_bad_share, recipe=recipe
+    device, main = encoder.spec.device, processes.is_main()
+    with contextlib.ExitStack() as claims:
+        with entered("finetune", about, device=device, prices=prices, written=main) as run:
+            plan = _plan(
+                learner, train, validation, tests, keep, near=near, max_bad_share=max_bad_share, recipe=recipe
+            )  # fmt: skip
+            predicted = plan.predict(run, prices)
+            logger.info("%s: fine-tuning takes %s", encoder.spec.name, predicted)
+            start_s, resumed = time.perf_counter(), last_checkpoint(out / "training") is not None
+            # First: a proof that cannot be given should not be found out after hours. Its vectors are kept.
+            before = [evaluate(encoder, data, max_bad_share=max_bad_share) for data in plan.proved]
+            trainable, parts = learner.trainable(), plan.parts
+            measured_on = plan.measured_on(trainable)
+            start = {name: tensor.detach().cpu().clone() for name, tensor in trainable.model.state_dict().items()}
+            training = plan.training(trainable, measured_on[TARGET], out / "training")
+            claims.enter_context(claimed(out, {**identity, "parts": parts.fingerprint}))
+            run.note(**predicted.facts())
+            end = training.run()
+            points = curve(trainable.model, start, end, measured_on)
+            chosen = processes.of_main(choose(points, allowed_loss))
+            if main:
+                trainable.save(out / "model", mixed(start, end, chosen.alpha), card="")
+            processes.wait()
+            tuned = load_encoder(str(out / "model"), dtype=encoder.spec.dtype, device=device)
+            after = [evaluate(tuned, data, max_bad_share=max_bad_share) for data in plan.proved]
+            run.facts.update(
+                recall_before=points[0].recalls[TARGET], recall_after=chosen.recalls[TARGET], alpha=chosen.alpha
+            )
+            if tests:
+                run.facts.update(quality(after[0]), recall_untrained=mean_recall(before[0]))
+            if not resumed:
+                run.facts["actual_s"] = time.perf_counter() - start_s
+        found = FineTuning(
+            folder=out / "model", encoder=tuned, recipe=recipe,
+            base=public_name(encoder.spec.name, encoder.spec.revision), data=public_name(train.name, train.revision),
+            curve=points, chosen=chosen, n_steps=training.n_done, history=training.history,
+            n_train=parts.train.n_images, n_val=parts.validation.n_images, n_leaked=parts.n_leaked,
+            n_truncated=trainable.n_truncated(parts.train.texts), cost=run.facts,
+            proofs=[Proof(name, number < len(tests), *results) for number, (name, *results)
+                    in enumerate(zip(names_of(plan.proved), before, after, strict=True))],
         )  # fmt: skip
-        predicted = plan.predict(run, prices)
-        logger.info("%s: fine-tuning takes %s", encoder.spec.name, predicted)
-        start_s, resumed = time.perf_counter(), last_checkpoint(out / "training") is not None
-        # First: a proof that cannot be given should not be found out after hours. Its vectors are kept.
-        before = [evaluate(encoder, data, max_bad_share=max_bad_share) for data in plan.proved]
-        trainable, parts = encoder.trainable(), plan.parts
-        measured_on = {TARGET: Validation(trainable, parts.validation, recipe.cached)}
-        for name, kept in zip(names_of(keep), plan.kept, strict=True):
-            measured_on[name] = Validation(trainable, kept.deciding, recipe.cached)
-        start = {name: tensor.detach().cpu().clone() for name, tensor in trainable.model.state_dict().items()}
-        training = plan.training(trainable, measured_on[TARGET], out / "training")
-        claims.enter_context(claimed(out, {**identity, "parts": parts.fingerprint}))
-        run.note(**predicted.facts())
-        end = training.run()
-        points = curve(trainable.model, start, end, measured_on)
-        chosen = processes.of_main(choose(points, allowed_loss))
-        run.facts.update(
-            recall_before=points[0].recalls[TARGET], recall_after=chosen.recalls[TARGET], alpha=chosen.alpha
-        )
         if main:
-            trainable.save(out / "model", mixed(start, end, chosen.alpha), card="")
-        processes.wait()
-        tuned = load_encoder(str(out / "model"), dtype=encoder.spec.dtype, device=encoder.spec.device)
-        after = [evaluate(tuned, data, max_bad_share=max_bad_share) for data in plan.proved]
-        if tests:
-            run.facts.update(quality(after[0]), recall_untrained=mean_recall(before[0]))
-        if not resumed:
-            run.facts["actual_s"] = time.perf_counter() - start_s
-    found = FineTuning(
-        folder=out / "model", encoder=tuned, recipe=recipe, base=public_name(encoder.spec.name, encoder.spec.revision),
-        data=public_name(train.name, train.revision), curve=points, chosen=chosen, n_steps=training.n_done,
-        history=training.history,
-        n_train=parts.train.n_images, n_val=parts.validation.n_images, n_leaked=parts.n_leaked,
-        n_truncated=trainable.n_truncated(parts.train.texts), cost=run.facts,
-        proofs=[Proof(name, number < len(tests), *results) for number, (name, *results)
-                in enumerate(zip(names_of(plan.proved), before, after, strict=True))],
-    )  # fmt: skip
-    if main:
-        save_proofs(found.proofs, out / "results")
-        write_text(found.folder / "README.md", card(found, encoder.spec, train))
-        if (logged := out / "training" / "runs").is_dir():  # where the Trainer's TensorBoard writes
-            logged.rename(out / "logs")
-        write_json(out / "finetuning.json", found.to_dict())
-        shutil.rmtree(out / "training", ignore_errors=True)
+            _write(found, out, card(found, encoder.spec, train))
     return found
+
+
+def _checked(encoder: Encoder, allowed_loss: object) -> TrainableEncoder:
+    """The encoder, if it can be trained and told from others, and if what it may forget is a share."""
+    if not isinstance(encoder, TrainableEncoder):
+        raise ConfigError(f"{encoder.spec.name} cannot be fine-tuned: only checkpoints of transformers can")
+    if not encoder.spec.fingerprint:
+        raise EncoderError(f"{encoder.spec.name} has no fingerprint, so that its training cannot be told from another")
+    if not isinstance(allowed_loss, int | float) or not 0 <= allowed_loss <= 1:
+        raise ConfigError(f"allowed_loss is {allowed_loss!r}, expected how much recall may fall: 0 to 1")
+    return encoder
+
+
+def _write(found: FineTuning, out: Path, model_card: str) -> None:
+    """Everything beside the checkpoint; last the record that says that all of it is there."""
+    save_proofs(found.proofs, out / "results")
+    write_text(found.folder / "README.md", model_card)
+    if (logged := out / "training" / "runs").is_dir():  # where the Trainer's TensorBoard writes
+        logged.rename(out / "logs")
+    write_json(out / RESULT, found.to_dict())
+    shutil.rmtree(out / "training", ignore_errors=True)
 
 
 def predict_cost(
@@ -250,8 +256,9 @@ def predict_cost(
     recipe, prices = recipe or Recipe(), prices or Prices()
     about = {"encoder": encoder.spec.name, "data": train.name, "method": recipe.method}
     with entered("predict", about, device=encoder.spec.device, prices=prices, written=ledger_is_wanted()) as run:
+        learner = _checked(encoder, allowed_loss=0)
         plan = _plan(
-            encoder, train, validation, _several(test), keep, near=near, max_bad_share=max_bad_share, recipe=recipe
+            learner, train, validation, _several(test), keep, near=near, max_bad_share=max_bad_share, recipe=recipe
         )  # fmt: skip
         return plan.predict(run, prices)
 
@@ -267,13 +274,19 @@ class _Plan:
     encoder: TrainableEncoder
     parts: Parts
     tests: Sequence[ImageTextDataset]
-    kept: Sequence[Kept]
+    kept: Mapping[str, Kept]
     recipe: Recipe
 
     @property
     def proved(self) -> list[ImageTextDataset]:
         """What before and after are measured on: the test parts first."""
-        return [*self.tests, *(kept.proving for kept in self.kept if kept.proving is not None)]
+        return [*self.tests, *(kept.proving for kept in self.kept.values() if kept.proving is not None)]
+
+    def measured_on(self, trainable: Trainable) -> dict[str, Validation]:
+        """What decides, by name: the validation part, and the deciding part of what is to be kept."""
+        cached = self.recipe.cached
+        deciding = {name: Validation(trainable, kept.deciding, cached) for name, kept in self.kept.items()}
+        return {TARGET: Validation(trainable, self.parts.validation, cached), **deciding}
 
     def training(self, trainable: Trainable, validation: Validation, folder: Path) -> Training:
         """Of an encoder that has been opened up."""
@@ -287,11 +300,11 @@ class _Plan:
             trainable = self.encoder.trainable()
             validation = Validation(trainable, self.parts.validation, self.recipe.cached)
             training = self.training(trainable, validation, folder)
-            return predict(training, [kept.deciding for kept in self.kept], self.proved, run.meter, prices)
+            return predict(training, [kept.deciding for kept in self.kept.values()], self.proved, run.meter, prices)
 
 
 def _plan(
-    encoder: Encoder,
+    encoder: TrainableEncoder,
     train: ImageTextDataset,
     validation: ImageTextDataset | None,
     tests: Sequence[ImageTextDataset],
@@ -301,9 +314,8 @@ def _plan(
     max_bad_share: float,
     recipe: Recipe,
 ) -> _Plan:
-    if not isinstance(encoder, TrainableEncoder):
-        raise ConfigError(f"{encoder.spec.name} cannot be fine-tuned: only checkpoints of transformers can")
     parts = apart(train, validation, tests, near, recipe.seed, max_bad_share)
     warn_of_little(parts.train, recipe.method)
     warn_of_cut_captions(encoder, parts.train)
-    return _Plan(encoder, parts, tests, not_learnt(keep, parts.train, tests, near, recipe.seed), recipe)
+    kept = not_learnt(keep, parts.train, tests, near, recipe.seed)
+    return _Plan(encoder, parts, tests, dict(zip(names_of(keep), kept, strict=True)), recipe)
