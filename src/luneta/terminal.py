@@ -92,6 +92,10 @@ WORDS: Messages = {
         "que têm legendas nos dois, ordenadas só entre si. Intervalos por bootstrap sobre grupos de imagens "
         "aparentadas; p por um teste de aleatorização, corrigido para todas as distâncias da tabela (Holm).",
     ),
+    "table_gaps_of_guesses": (
+        "{encoder} does no better than guessing in {reference}: its gaps say nothing.",
+        "{encoder} não se sai melhor do que o acaso em {reference}: as suas distâncias nada dizem.",
+    ),
 }
 """Message name -> (English, Brazilian Portuguese); the pages use them too."""
 
@@ -294,7 +298,12 @@ def languages_table(found: LanguageGap, metric: str = "recall@1", locale: str = 
             values = (written(metric_number(metric, score), locale) for score in scores)
             table.add_row(Text(name), *values, written(f"{n_images:,}", locale), *compared)
         parts.append(table)
-    return Group(*parts, Text(t("table_gaps_note"), style="dim"))
+    reference, first = next(iter(found.evaluations.items()))
+    unfit = [for_trying_out([first], locale)]
+    if all(first.metrics[direction][metric].is_like_guessing for direction in DIRECTIONS):
+        unfit.append(t("table_gaps_of_guesses", encoder=first.encoder["name"], reference=reference))
+    warnings = (Text(line, style="yellow") for line in unfit if line)
+    return Group(*parts, Text(t("table_gaps_note"), style="dim"), *warnings)
 
 
 def _from_to(low: float | None, high: float | None, locale: str) -> str:

@@ -127,3 +127,12 @@ def test_languages_are_shown_on_the_pictures_they_share() -> None:
     english, portuguese = (next(line for line in lines if line[:1] == [name]) for name in ("en", "pt"))
     assert english == ["en", f"{whole_score:.3f}", f"{1 / 60:.3f}", "60", "reference"]
     assert portuguese[:6] == ["pt", f"{gap.score:.3f}", f"{1 / 45:.3f}", "45", f"{gap.score:.3f}", "+0.000"]
+
+
+@pytest.mark.parametrize(("noise", "guesses"), [(0.5, False), (60.0, True)])
+def test_gaps_between_guesses_say_nothing(noise: float, guesses: bool) -> None:
+    encoder = ConceptEncoder(noise=noise, name="mine")
+    found = language_gap(encoder, {"en": world(60), "pt": world(60)}, writings=False, cache=False)
+    english, portuguese = (" ".join(printed(languages_table(found, locale=locale), 80).split()) for locale in LOCALES)
+    assert ("mine does no better than guessing in en: its gaps say nothing" in english) == guesses
+    assert ("não se sai melhor do que o acaso em en" in portuguese) == guesses

@@ -112,6 +112,8 @@ def _lead(found: LanguageGap, page: Page) -> str:
     reference, evaluation = next(iter(found.evaluations.items()))
     value = page.metric(SHOWN, evaluation.metrics["text_to_image"][SHOWN].value)
     said = page.t("languages_lead", encoder=_encoder(found), value=value, reference=reference)
+    if all(evaluation.metrics[direction][SHOWN].is_like_guessing for direction in DIRECTIONS):
+        return f"{said} {page.t('languages_lead_guesses', reference=reference)}"
     gaps = [g for g in found.gaps if (g.direction, g.metric, g.writing) == ("text_to_image", SHOWN, "")]
     behind = min(gaps, key=lambda gap: gap.value)
     if behind.value < 0 and is_sure(behind):

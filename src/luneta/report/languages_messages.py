@@ -17,6 +17,10 @@ LANGUAGES: dict[str, tuple[str, str]] = {
         "No other language is surely behind.",
         "Nenhum outro idioma está com certeza atrás.",
     ),
+    "languages_lead_guesses": (
+        "That is no better than guessing, so that the gaps to {reference} say nothing.",
+        "Isso não é melhor do que o acaso, e as distâncias a {reference} nada dizem.",
+    ),
     "languages_note": (
         "Recall@1 of every language and of other ways of writing its captions. Dot: its value; band: 95 % interval; "
         "upright tick: what guessing would get. Gaps are paired by picture: a language to {reference}, a way of "

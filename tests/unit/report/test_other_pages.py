@@ -100,6 +100,16 @@ def test_a_gap_says_on_which_pictures_it_stands(tmp_path: Path, locale: str, sai
     assert said.format(**{name: f"{number} %" for name, number in numbers.items()}) in row[3].replace("\xa0", " ")
 
 
+@pytest.mark.parametrize(
+    ("locale", "said"), [("en", "no better than guessing"), ("pt-BR", "não é melhor do que o acaso")]
+)
+def test_gaps_between_guesses_say_nothing(tmp_path: Path, locale: str, said: str) -> None:
+    found = language_gap(ConceptEncoder(noise=60.0), {"en": world(60), "pt": world(60)}, writings=False)
+    text = opened(write_languages(tmp_path / "l.html", [found], locale=locale)).text
+    assert said in text
+    assert {"en": "surely behind", "pt-BR": "com certeza atrás"}[locale] not in text
+
+
 def test_a_gap_is_sure_only_when_corrected_and_apart_from_nought(gap: LanguageGap) -> None:
     clear = next(g for g in gap.gaps if g.metric == "recall@1" and g.language == "pt-BR" and not g.writing)
     assert is_sure(clear)
