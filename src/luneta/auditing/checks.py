@@ -137,7 +137,7 @@ def _inside(number: Printed, low: float, high: float) -> bool:
 
 def _median(claim: Claim) -> Iterator[Finding]:
     number = claim.numbers.get("median_rank")
-    if number is None:
+    if number is None or claim.mean:
         return
     half = Fraction(1, 2)
     for k, recall in claim.recalls.items():
@@ -155,9 +155,10 @@ def _median(claim: Claim) -> Iterator[Finding]:
 def stated_counts(claim: Claim) -> Iterator[Finding]:
     """A recall is a whole number of hits out of the stated number of queries."""
     n = claim.n_queries
-    if n is None or (metric := misfit(claim, n)) is None:
+    if n is None or claim.mean or (metric := misfit(claim, n)) is None:
         return
-    yield _about(claim, metric, "count", "proved", no_whole_number(claim.numbers[metric], metric, n))
+    verdict: Grade = "proved" if claim.count_sure else "suspicious"
+    yield _about(claim, metric, "count", verdict, no_whole_number(claim.numbers[metric], metric, n))
 
 
 def no_whole_number(number: Printed, metric: str, n_queries: int) -> Phrase:
@@ -209,7 +210,7 @@ def _round_counts(claims: Sequence[Claim], counts: dict[Group, int], odd_models:
     n_rows = len({tuple(claim.recalls.values()) for claim in claims})
     for claim in claims:
         n = claim.n_queries or counts.get(claim.group)
-        if n is None or not fits(claim, n):
+        if n is None or claim.mean or not fits(claim, n):
             continue
         smaller = [m for m in ROUND if m < n]
         small = next((m for m in smaller if fits(claim, m)), None)
@@ -305,9 +306,9 @@ def noise(claims: Sequence[Claim], counts: dict[Group, int]) -> Iterator[Finding
 
 
 def by_data(claims: Sequence[Claim]) -> dict[Group, list[Claim]]:
-    """The rows of every data set of a table."""
+    """The rows of every data set of a table, but for means."""
     groups: dict[Group, list[Claim]] = defaultdict(list)
     for claim in claims:
-        if claim.recalls:
+        if claim.recalls and not claim.mean:
             groups[claim.group].append(claim)
     return dict(groups)

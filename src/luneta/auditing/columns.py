@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from luneta.auditing.findings import Finding
-from luneta.auditing.headers import by_occurrence, is_top_percent, metric_of, names_data
+from luneta.auditing.headers import (
+    by_occurrence,
+    direction_of,
+    has_spread,
+    is_mean,
+    is_top_percent,
+    metric_of,
+    names_data,
+)
 from luneta.auditing.phrases import phrase
 from luneta.auditing.printed import Printed, TwoReadings, parse, parse_count, parse_rank
 from luneta.auditing.tables import Table
@@ -56,6 +64,8 @@ class Claim:
         percent_said: whether anything in the table is in percent.
         columns: metric -> name of its column.
         n_queries: the stated number of queries, if any.
+        count_sure: whether it is this claim's own: not one for several groups of columns.
+        mean: whether the numbers are a mean of several, or an expectation: these are no whole numbers of hits.
         place: which of several copies of a table it stands in, if the table says.
     """
 
@@ -73,6 +83,8 @@ class Claim:
     percent_said: bool
     columns: dict[str, str]
     n_queries: int | None = None
+    count_sure: bool = True
+    mean: bool = False
 
     @property
     def where(self) -> str:
@@ -159,10 +171,13 @@ def read(table: Table, number: int, title: str, first_row: int, queries: int | N
     percent_said = says_percent(
         (c.metric, parsed[r, c.index]) for r in range(len(table.rows)) for c in columns if (r, c.index) in parsed
     )
+    blocks = list(dict.fromkeys(column.block for column in columns))
+    of_texts = count is not None and "text" in table.header[count].lower()  # they query for images only
     reading = Reading([], unclear + remarks)
     for r, (cells, section) in enumerate(zip(table.rows, table.sections, strict=True)):
         n_queries = _count(cells[count], table.header[count], first_row + r) if count is not None else None
-        for block in dict.fromkeys(column.block for column in columns):
+        n_queries = n_queries or queries
+        for block in blocks:
             here = [c for c in columns if c.block == block and (r, c.index) in parsed]
             if not here:
                 continue
@@ -185,7 +200,11 @@ def read(table: Table, number: int, title: str, first_row: int, queries: int | N
                     ways=ways({c.metric: parsed[r, c.index] for c in here}, percent_said),
                     percent_said=percent_said,
                     columns={c.metric: c.name for c in here},
-                    n_queries=n_queries or queries,
+                    n_queries=None if of_texts and direction_of(" ".join(about)) == "image_to_text" else n_queries,
+                    count_sure=of_texts or len(blocks) == 1,
+                    mean=is_mean(f"{table.title} {table.said}")
+                    or any(map(is_mean, [*cells, section, block]))
+                    or any(has_spread(cells[c.index]) for c in here),
                 )
             )
     return reading

@@ -128,3 +128,47 @@ def names_data(block: str) -> bool:
     """
     words = re.sub(r"_|\d+k\b", " ", block, flags=re.IGNORECASE)
     return re.search(r"[^\W\d_]", _NO_DATA.sub(" ", words)) is not None
+
+
+_TEXT_TO_IMAGE = re.compile(
+    r"t2i|txt2img|(?:texts?|textos?|t)\s*(?:to|2|→|->|-)\s*(?:images?|imagens?|i)\b|image retrieval", re.IGNORECASE
+)
+_IMAGE_TO_TEXT = re.compile(
+    r"i2t|img2txt|(?:images?|imagens?|i)\s*(?:to|2|→|->|-)\s*(?:texts?|textos?|t)\b|text retrieval", re.IGNORECASE
+)
+
+
+def direction_of(words: str) -> str | None:
+    """Which direction is named.
+
+    >>> direction_of("COCO i→t"), direction_of("text to image"), direction_of("COCO")
+    ('image_to_text', 'text_to_image', None)
+    """
+    words = words.replace("_", " ")
+    if _IMAGE_TO_TEXT.search(words):
+        return "image_to_text"
+    return "text_to_image" if _TEXT_TO_IMAGE.search(words) else None
+
+
+_MEAN = re.compile(
+    r"(?:average|avg|mean|m[eé]dia|overall|geral|(?:macro|micro)\W*\w*|chance|random|acaso|aleat[oó]ri[oa]|expected"
+    r"|esperado)(?:\W*(?:chance|guess\w*|level|baseline|average|avg|mean|m[eé]dia|geral))*\W*",
+    re.IGNORECASE,
+)
+_OF_RUNS = re.compile(r"averaged|(?:mean|average|m[eé]dia)\s+(?:of|over|across|de|sobre)\b|\b(?:seeds|sementes|runs|"
+                      r"execu[cç][oõ]es|folds)\b", re.IGNORECASE)  # fmt: skip
+_SPREAD = re.compile(r"±|\+/?[-−]|\(\s*\d")
+
+
+def is_mean(words: str) -> bool:
+    """Whether a row's name says that its numbers are a mean or an expectation.
+
+    >>> is_mean("Average"), is_mean("random guess"), is_mean("mean over 3 seeds"), is_mean("CLIP")
+    (True, True, True, False)
+    """
+    return _MEAN.fullmatch(words.strip()) is not None or _OF_RUNS.search(words) is not None
+
+
+def has_spread(cell: str) -> bool:
+    """Whether a spread stands behind a number, as behind means of several runs."""
+    return _SPREAD.search(cell) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -64,7 +65,7 @@ class Printed:
 
     def fits(self, n_queries: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(n,) whether some whole number of hits out of each count is printed like this."""
-        scale = int(2 / self.unit)  # low and high are whole numbers of half units
+        scale = math.lcm(self.low.denominator, self.high.denominator)
         low, high = int(self.low * scale), int(self.high * scale)
         least, most = -((-low * n_queries) // scale), (high * n_queries) // scale
         fit: NDArray[np.bool_] = least <= most

@@ -12,6 +12,8 @@ from luneta.auditing.printed import Printed
 
 FINE = 4
 """Decimals from which on numbers are fractions where nothing in their table says percent."""
+FINEST = Fraction(1, 10**6)
+"""No number is known better: further digits are those of a float, of which a mean in single precision has seven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,10 @@ class Cell:
 
     def printed(self, percent: bool) -> Printed:
         scale = 100 if percent else 1
-        return Printed(self.text, Fraction(self.value) / scale, Fraction(1, 10**self.decimals * scale), percent)
+        value, unit = Fraction(self.value) / scale, Fraction(1, 10**self.decimals * scale)
+        if unit < FINEST:
+            value, unit = round(value, 8), FINEST
+        return Printed(self.text, value, unit, percent)
 
 
 def family(metric: str) -> str:

@@ -157,6 +157,45 @@ def test_several_true_tables_of_one_file(tmp_path: Path, seed: int) -> None:
     assert [f for f in found.findings if f.kind == "copies"] == []
 
 
+@pytest.mark.parametrize("seed", range(9))
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+@pytest.mark.parametrize("stated", [True, False])
+def test_floats_that_are_printed_whole(tmp_path: Path, seed: int, precision: type, stated: bool) -> None:
+    """The last digits of a float are those of the nearest binary number, not of the share."""
+    rng = np.random.default_rng(seed)
+    n_queries = int(rng.integers(100, 30_000))
+    scale = 100 if seed % 3 == 0 else 1
+    rows: list[Row] = []
+    for model in range(6):
+        found = {name: precision(value) * precision(scale) for name, value in truthful(rng, n_queries, 0.3).items()}
+        del found["median_rank"]
+        rows.append({"model": f"m{model}", "dataset": "d", **{name: str(value) for name, value in found.items()}})
+        rows[-1] |= {"n": n_queries} if stated else {}
+    found_in = audit(write(tmp_path / "t.csv", rows))
+    assert kinds(found_in) == set()
+    assert found_in.counts == {"d": n_queries}
+    rows[2]["recall@1"] = str(float(rows[2]["recall@1"]) + 0.4 * scale / n_queries)
+    proved = kinds(audit(write(tmp_path / "t.csv", rows)))
+    assert proved == {(2, "count")} if stated else proved <= {(2, "count")}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["model,n,R@1,R@5\nchance,1000,0.00499,0.02475\nRandom guess,1000,0.00499,0.02475\n",
+     "model,dataset,n,R@1,R@5\na,average,1000,0.39833,0.60183\n", "model,n,R@1\na,1000,0.39833 ± 0.004\n",
+     "model,n,R@1\na,1000,0.39833 (0.00400)\n", "Mean over 3 seeds,,\nmodel,n,R@1\na,1000,0.39833\n",
+     "model,queries,mean R@1,COCO R@1,Flickr R@1\na,1000,0.55556,0.39800,0.71312\n",  # another number for Flickr30k
+     "model,n_texts,T2I R@1,I2T R@1\na,5000,0.39840,0.39833\n"],
+)  # fmt: skip
+def test_what_is_no_whole_number_of_these_queries(tmp_path: Path, text: str) -> None:
+    """Means, expectations, and other directions and data than the count is of."""
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    assert kinds(audit(path)) == set()
+    path.write_text("model,n_texts,T2I R@1,I2T R@1\na,5000,0.39843,0.39833\n")
+    assert kinds(audit(path)) == {(0, "count")}
+
+
 def test_tables_of_one_file_are_about_what_is_said_above_them(tmp_path: Path) -> None:
     """Copies are suspicious where a column names the data and nothing else tells the tables apart; never proved."""
     path = tmp_path / "t.md"
