@@ -1,11 +1,11 @@
 """Training steps: Luneta's methods against the tutorial's loop and sentence-transformers' trainer.
 
 All train the same ViT-B/32 CLIP with random weights (its speed is that of trained ones) on the same JPEG files and
-captions, in float32. A contestant does a few steps; reported are the pairs a second of its median step, data loading
-included, the first step left out. Rounds are interleaved and the best of each is kept, because other work on the
-machine only ever adds time.
+captions, in float32 and, where the processor computes it, in bfloat16. A contestant does a few steps; reported are the
+pairs a second of its median step, data loading included, the first step left out. Rounds are interleaved and the best
+of each is kept, because other work on the machine only ever adds time.
 
-    python benchmarks/finetune.py             # batches of 32 and 64; about twenty minutes on two cores
+    python benchmarks/finetune.py             # batches of 32 and 64; about a quarter of an hour on two cores
     python benchmarks/finetune.py --quick     # batches of 8, one round, to see that it runs
     python benchmarks/finetune.py --memory    # peak memory of a step of 1024 pairs in parts of 64, against 64
 """
@@ -32,6 +32,8 @@ from _encoders import make_captions, make_checkpoint, make_pictures
 from _metrics import peak_bytes, reset_peak
 
 N_STEPS = 4
+Contestant = Callable[[Path, list[Path], list[str], int], float]
+"""(checkpoint, files, captions, batch) -> seconds a step."""
 
 
 def clock() -> tuple[Any, list[float]]:
@@ -51,7 +53,7 @@ def seconds_a_step(ends: list[float]) -> float:
     return statistics.median(after - before for before, after in itertools.pairwise(ends))
 
 
-# --- contestants: (checkpoint, files, captions, batch) -> seconds a step ----------------------------------------------
+# --- contestants ------------------------------------------------------------------------------------------------------
 
 
 def tutorial(checkpoint: Path, files: list[Path], captions: list[str], batch: int) -> float:
@@ -84,8 +86,18 @@ def tutorial(checkpoint: Path, files: list[Path], captions: list[str], batch: in
     return seconds_a_step(ends)
 
 
-def sentence_transformers(checkpoint: Path, files: list[Path], captions: list[str], batch: int) -> float:
+def sentence_transformers(precision: str) -> Contestant:
     """Its trainer with its contrastive loss, on pictures that are opened for it."""
+
+    def run(checkpoint: Path, files: list[Path], captions: list[str], batch: int) -> float:
+        return _sentence_transformers(checkpoint, files, captions, batch, precision == "bfloat16")
+
+    return run
+
+
+def _sentence_transformers(
+    checkpoint: Path, files: list[Path], captions: list[str], batch: int, bfloat16: bool
+) -> float:
     from datasets import Dataset, Image
     from sentence_transformers import (
         SentenceTransformer,
@@ -101,7 +113,7 @@ def sentence_transformers(checkpoint: Path, files: list[Path], captions: list[st
     with tempfile.TemporaryDirectory() as folder:
         arguments = SentenceTransformerTrainingArguments(
             folder, max_steps=N_STEPS, per_device_train_batch_size=batch, learning_rate=1e-5, report_to="none",
-            save_strategy="no", disable_tqdm=True, use_cpu=True, dataloader_drop_last=True,
+            save_strategy="no", disable_tqdm=True, use_cpu=True, dataloader_drop_last=True, bf16=bfloat16,
         )  # fmt: skip
         SentenceTransformerTrainer(
             model, arguments, train_dataset=rows, loss=MultipleNegativesRankingLoss(model), callbacks=[watch]
@@ -109,7 +121,7 @@ def sentence_transformers(checkpoint: Path, files: list[Path], captions: list[st
     return seconds_a_step(ends)
 
 
-def luneta(method: str, **choices: Any) -> Callable[[Path, list[Path], list[str], int], float]:
+def luneta(method: str, precision: str, **choices: Any) -> Contestant:
     """`luneta.finetune`'s training with a method; features of locked towers are computed before the clock starts."""
 
     def run(checkpoint: Path, files: list[Path], captions: list[str], batch: int) -> float:
@@ -128,7 +140,7 @@ def luneta(method: str, **choices: Any) -> Callable[[Path, list[Path], list[str]
         ))  # fmt: skip
         data = luneta.open_dataset(table, image="image", text="text")
         n_steps = 200 if method == "head" else 20 if method == "lit" else N_STEPS
-        recipe = Recipe(method=method, steps=n_steps, batch_size=batch, validations=1, precision="float32", **choices)  # type: ignore[arg-type]
+        recipe = Recipe(method=method, steps=n_steps, batch_size=batch, validations=1, precision=precision, **choices)  # type: ignore[arg-type]
         trainable = luneta.load_encoder(str(checkpoint), dtype="float32").trainable()
         few = data.without_images(range(8, data.n_images))
         ends: list[float] = []
@@ -150,24 +162,25 @@ def luneta(method: str, **choices: Any) -> Callable[[Path, list[Path], list[str]
     return run
 
 
-CONTESTANTS: dict[str, Callable[[Path, list[Path], list[str], int], float]] = {
-    "tutorial loop": tutorial,
-    "sentence-transformers": sentence_transformers,
-    "luneta full": luneta("full"),
-    "luneta lora": luneta("lora"),
-    "luneta lit": luneta("lit"),
-    "luneta head": luneta("head"),
+CONTESTANTS: dict[str, dict[str, Contestant]] = {
+    "float32": {"tutorial loop": tutorial},
+    "bfloat16": {},
 }
+"""By the precision of their products of matrices."""
+for _precision, _contestants in CONTESTANTS.items():
+    _contestants["sentence-transformers"] = sentence_transformers(_precision)
+    for _method in ("full", "lora", "lit", "head"):
+        _contestants[f"luneta {_method}"] = luneta(_method, _precision)
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
 
 
-def worker(name: str, folder: Path, batch: int) -> None:
+def worker(precision: str, name: str, folder: Path, batch: int) -> None:
     """One run of one contestant in a process of its own."""
     files = sorted(folder.glob("pictures/*.jpg"))
     captions = json.loads((folder / "captions.json").read_text())
-    print(json.dumps(CONTESTANTS[name](folder / "checkpoint", files, captions, batch)))
+    print(json.dumps(CONTESTANTS[precision][name](folder / "checkpoint", files, captions, batch)))
 
 
 def memory(folder: Path, batch: int, micro_batch: int) -> None:
@@ -177,7 +190,7 @@ def memory(folder: Path, batch: int, micro_batch: int) -> None:
     global N_STEPS
     N_STEPS = 2
     before = reset_peak()
-    luneta("full", micro_batch=micro_batch)(folder / "checkpoint", files, captions, batch)
+    luneta("full", "float32", micro_batch=micro_batch)(folder / "checkpoint", files, captions, batch)
     print(json.dumps(peak_bytes() - before))
 
 
@@ -200,6 +213,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small and once, to see that it runs")
     parser.add_argument("--memory", action="store_true", help="memory of large batches in parts, instead of speed")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--precision", default="float32", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--batch", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--micro-batch", type=int, help=argparse.SUPPRESS)
@@ -208,7 +222,7 @@ def main() -> None:
     if arguments.worker == "memory":
         memory(arguments.folder, arguments.batch, arguments.micro_batch)
     elif arguments.worker:
-        worker(arguments.worker, arguments.folder, arguments.batch)
+        worker(arguments.precision, arguments.worker, arguments.folder, arguments.batch)
     elif arguments.memory:
         compare_memory(64 if arguments.quick else 1024, 8 if arguments.quick else 64)
     else:
@@ -228,15 +242,27 @@ def race(batches: list[int], rounds: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         make_problem(Path(name), 4 * max(batches))
         for batch in batches:
-            best: dict[str, float] = {}
+            best: dict[tuple[str, str], float] = {}
             for _ in range(rounds):
-                for contestant in CONTESTANTS:
-                    seconds = ask(["--worker", contestant, "--folder", name, "--batch", str(batch)])
-                    best[contestant] = min(seconds, best.get(contestant, seconds))
-            print(f"\nbatches of {batch:3}{'pairs/s':>26}{'x tutorial':>12}{'x sentence-transformers':>26}")
-            for contestant, seconds in best.items():
-                ratios = [best[peer] / seconds for peer in ("tutorial loop", "sentence-transformers")]
-                print(f"  {contestant:24}{batch / seconds:11.1f}{ratios[0]:12.2f}{ratios[1]:26.2f}")
+                for who in [(precision, one) for precision in precisions() for one in CONTESTANTS[precision]]:
+                    precision, contestant = who
+                    seconds = ask(["--precision", precision, "--worker", contestant, "--folder", name,
+                                   "--batch", str(batch)])  # fmt: skip
+                    best[who] = min(seconds, best.get(who, seconds))
+            print(f"\nbatches of {batch:3}{'':19}{'pairs/s':>11}{'x tutorial':>12}{'x sentence-transformers':>26}")
+            for (precision, contestant), seconds in best.items():
+                ratios = [best[peer] / seconds for peer in (("float32", "tutorial loop"),
+                                                            (precision, "sentence-transformers"))]  # fmt: skip
+                print(f"  {contestant:24}{precision:9}{batch / seconds:11.1f}{ratios[0]:12.2f}{ratios[1]:26.2f}")
+
+
+def precisions() -> list[str]:
+    """Those that this processor computes at speed."""
+    import torch
+
+    from luneta.encoders.precision import computes_bfloat16
+
+    return ["float32", "bfloat16"] if computes_bfloat16(torch.device("cpu")) else ["float32"]
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -22,12 +23,14 @@ from tokenizers import normalizers
 
 from luneta import load_encoder, open_dataset
 from luneta.data.dataset import ImageTextDataset
-from luneta.doctor import examine
+from luneta.doctor import Diagnosis, examine
+from luneta.doctor.measured import measured_in
 from luneta.encoders.checkpoints import open_folder
 from luneta.encoders.hf import HFEncoder
 from luneta.encoders.preprocessing import Affine
 from luneta.encoders.presets import WEIGHTS
 from luneta.types import Encoder, EncoderSpec, StagedEncoder, Vectors
+from worlds import words_of
 
 CLIP, SIGLIP = "luneta-mini", "luneta-mini-siglip"
 OPENAI = {"image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711]}
@@ -73,6 +76,36 @@ def recall_at_1(encoder: Encoder, data: ImageTextDataset, view: str = "as drawn"
     nearest = (texts @ found.T).argmax(axis=1)
     pairs = {(int(text), int(image)) for text, image in data.pairs}
     return float(np.mean([(text, int(image)) in pairs for text, image in enumerate(nearest)]))
+
+
+_SAME = {"float32", "bilinear"}  # in both languages
+_ENGLISH = {
+    "the",
+    "of",
+    "and",
+    "is",
+    "are",
+    "not",
+    "with",
+    "was",
+    "text",
+    "texts",
+    "vector",
+    "every",
+    "where",
+    "captions",
+}
+
+
+def left_in_english(diagnosis: Diagnosis) -> list[str]:
+    """What the doctor measured and cannot say in Portuguese, but for errors that it repeats; names of tensors aside."""
+    found = []
+    for check in diagnosis.checks:
+        said = measured_in(check.measured, "pt-BR")
+        words = words_of(re.sub(r"\w+(\.\w+)+|'.*'|\".*\"", "", said))
+        if check.measured not in _SAME and (said == check.measured or words & _ENGLISH):
+            found.append(said)
+    return [said for said in found if "not finite" not in said]
 
 
 # -- texts -----------------------------------------------------------------------------------------------------

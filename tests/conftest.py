@@ -7,6 +7,7 @@ import os
 # Tiny matrices: a second thread only waits for the first, above all beside pytest-xdist's other workers.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,3 +43,9 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
         return made[family]
 
     return checkpoint
+
+
+@pytest.fixture(autouse=True)
+def _no_energy_meter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are not metered by codecarbon, which takes seconds to start; the test of it takes this back."""
+    monkeypatch.setitem(sys.modules, "codecarbon", None)

@@ -16,9 +16,9 @@ FLOORS: dict[str, int] = {
     "data": 2, "encoders": 2, "index": 2,
     "embedding": 3, "decoding": 3, "store": 3, "shards": 3,
     "positives": 3, "evaluation": 3, "results": 3, "exhibits": 3, "terminal": 3,
-    "comparison": 3, "slicing": 3, "leaderboard": 3, "exports": 3, "languages": 3,
-    "profiling": 3, "auditing": 3, "leakage": 3, "doctor": 3, "finetuning": 3, "cost": 3, "pushing": 3,
-    "rerank": 3,
+    "comparison": 3, "slicing": 3, "leaderboards": 3, "exports": 3, "languages": 3,
+    "profiling": 3, "auditing": 3, "leakage": 3, "doctor": 3, "finetuning": 3, "cost": 3, "ledger": 3,
+    "pushing": 3, "rerank": 3,
     "advice": 4, "report": 4, "demo": 4,
     "cli": 5, "__main__": 5,
 }  # fmt: skip

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import luneta
 
@@ -11,7 +13,8 @@ import luneta
 def test_the_public_names() -> None:
     assert set(luneta.__all__) == {
         "open_dataset", "load_encoder", "profile", "find_groups", "find_leakage", "examine", "embed", "evaluate",
-        "load_evaluation", "advise", "audit", "compare", "finetune", "Recipe", "FineTuning",
+        "load_evaluation", "advise", "audit", "compare", "leaderboard", "language_gap", "export_trec",
+        "export_mteb", "finetune", "Recipe", "FineTuning",
         "train_elip", "ElipRecipe", "Reranker",
         "Evaluation", "ImageTextDataset", "Encoder", "EncoderSpec", "LunetaError", "__version__",
     }  # fmt: skip
@@ -19,6 +22,22 @@ def test_the_public_names() -> None:
         assert getattr(luneta, name) is not None
     for verb in (name for name in luneta.__all__ if name.islower() and not name.startswith("_")):
         assert callable(getattr(luneta, verb))
+
+
+def test_no_module_takes_the_place_of_a_public_name() -> None:
+    """`luneta.NAME` would be the module as soon as anything imported it."""
+    package = Path(luneta.__file__).parent
+    modules = {path.stem for path in package.glob("*.py")} | {path.name for path in package.iterdir() if path.is_dir()}
+    assert modules.isdisjoint(luneta.__all__)
+
+
+def test_type_checkers_see_the_public_names() -> None:
+    """What is loaded when first used is imported under TYPE_CHECKING too."""
+    (block,) = (node for node in ast.parse(Path(luneta.__file__).read_text(encoding="utf-8")).body
+                if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")  # fmt: skip
+    seen = {name.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for name in node.names}
+    assert seen == luneta._HOMES
+    assert set(seen) == set(luneta.__all__) - {"__version__"}
 
 
 def test_importing_luneta_loads_nothing_heavy() -> None:

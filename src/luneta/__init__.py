@@ -23,6 +23,8 @@ _HOMES = {
     "compare": "luneta.comparison",
     "embed": "luneta.embedding",
     "evaluate": "luneta.evaluation",
+    "export_mteb": "luneta.exports",
+    "export_trec": "luneta.exports",
     "examine": "luneta.doctor",
     "finetune": "luneta.finetuning",
     "FineTuning": "luneta.finetuning",
@@ -32,6 +34,8 @@ _HOMES = {
     "Reranker": "luneta.rerank",
     "find_groups": "luneta.data.groups",
     "find_leakage": "luneta.leakage",
+    "language_gap": "luneta.languages",
+    "leaderboard": "luneta.leaderboards",
     "load_encoder": "luneta.encoders.registry",
     "load_evaluation": "luneta.results",
     "open_dataset": "luneta.data.sources",
@@ -51,6 +55,10 @@ __all__ = [  # noqa: RUF022 - the order of the work
     "advise",
     "audit",
     "compare",
+    "leaderboard",
+    "language_gap",
+    "export_trec",
+    "export_mteb",
     "finetune",
     "Recipe",
     "FineTuning",
@@ -90,7 +98,10 @@ if TYPE_CHECKING:
     from luneta.encoders.registry import load_encoder
     from luneta.errors import LunetaError
     from luneta.evaluation import Evaluation, evaluate
+    from luneta.exports import export_mteb, export_trec
     from luneta.finetuning import FineTuning, Recipe, finetune
+    from luneta.languages import language_gap
+    from luneta.leaderboards import leaderboard
     from luneta.leakage import find_leakage
     from luneta.profiling import profile
     from luneta.rerank import ElipRecipe, Reranker, train_elip

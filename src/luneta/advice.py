@@ -3,6 +3,9 @@
 The rule set "thesis" reproduces the thresholds of the study Luneta grew out of, word for word in the code that
 applies them. They are simple: they look at one recall@1, not at its noise, nor at what guessing would give. So each
 suggestion also says what speaks against relying on its verdict.
+
+The rule set "luneta" takes these thresholds where they mean something. A result that cannot be told from guessing has
+no level, and whether one family is ahead of the other is for the paired test to say.
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from luneta.comparison import difference_of_means
 from luneta.errors import ConfigError, ProtocolMismatchError, did_you_mean
 from luneta.report.advice_messages import ASIDES, DOUBTS, MESSAGES
 from luneta.report.messages import LOCALES, Locale, translator
-from luneta.report.numbers import format_percent
+from luneta.report.numbers import format_number, format_percent
 from luneta.results import ROUNDING, Evaluation, Metric
 
 if TYPE_CHECKING:
@@ -30,7 +34,7 @@ class Suggestion:
     """One piece of advice.
 
     Attributes:
-        rule: name of the rule, as "thesis/next-step".
+        rule: name of the rule, as "thesis/next-step"; "luneta" takes the rules of "thesis" where they mean something.
         verdict: what the rule concluded, as "fine-tune".
         evidence: the numbers used, by name.
         doubts: why more data could overturn the verdict: "threshold" (it changes somewhere inside the 95 % intervals
@@ -77,12 +81,12 @@ class Suggestion:
         }
 
 
-def advise(evaluations: Evaluation | Sequence[Evaluation], *, rules: str = "thesis") -> list[Suggestion]:
+def advise(evaluations: Evaluation | Sequence[Evaluation], *, rules: str = "luneta") -> list[Suggestion]:
     """What to do next, judging by evaluations of one or more encoders on the same data.
 
     Args:
         evaluations: results on one data set, under one protocol.
-        rules: the rule set; "thesis" is the only one so far.
+        rules: "luneta", or "thesis" for the study's rules, threshold by threshold.
 
     Raises:
         ConfigError: unknown rule set, or no evaluation.
@@ -172,14 +176,10 @@ def _level(results: Sequence[Evaluation]) -> Suggestion:
 
 
 def _families(results: Sequence[Evaluation]) -> Suggestion | None:
-    recalls: dict[str, list[Metric]] = {"clip": [], "siglip": []}
-    for result in results:
-        family = _family(result)
-        if family:
-            recalls[family].append(_recall_at_1(result))
-    if not all(recalls.values()):
+    families = _by_family(results)
+    if families is None:
         return None
-    clip, siglip = (_mean(metrics) for metrics in recalls.values())
+    clip, siglip = (_mean([_recall_at_1(result) for result in own]) for own in families)
     evidence = {"clip": clip.value, "siglip": siglip.value, "difference": abs(clip.value - siglip.value)}
     return Suggestion("thesis/families", _ahead(clip.value - siglip.value), evidence, _doubts_of_ahead(clip, siglip))
 
@@ -212,6 +212,13 @@ def _mean(metrics: Sequence[Metric]) -> Metric:
 
     value = sum(metric.value for metric in metrics) / len(metrics)
     return Metric(value, mean([m.low for m in metrics]), mean([m.high for m in metrics]), None)
+
+
+def _by_family(results: Sequence[Evaluation]) -> tuple[list[Evaluation], list[Evaluation]] | None:
+    """Those of CLIP and those of SigLIP; None where either has none."""
+    clip = [result for result in results if _family(result) == "clip"]
+    siglip = [result for result in results if _family(result) == "siglip"]
+    return (clip, siglip) if clip and siglip else None
 
 
 def _family(result: Evaluation) -> str | None:
@@ -249,11 +256,45 @@ def _next_step(results: Sequence[Evaluation]) -> Suggestion:
 
 Rule = Callable[[Sequence[Evaluation]], Suggestion | None]
 
-RULE_SETS: Mapping[str, tuple[Rule, ...]] = {"thesis": (_diversity, _level, _families, _next_step)}
+
+def _guessing(results: Sequence[Evaluation]) -> Suggestion | None:
+    """What to do where even the best result could be a guess's."""
+    best = _best(results)
+    metric = _recall_at_1(best)
+    if not metric.is_like_guessing:
+        return None
+    chance_is_high = metric.chance is not None and level_of(metric.chance) == "high"
+    return Suggestion("luneta/guessing", "alike" if chance_is_high else "unknown", _recall_evidence(best))
+
+
+def _above_guessing(rule: Rule) -> Rule:
+    """The rule, silent where the best result could be a guess's."""
+    return lambda results: None if _recall_at_1(_best(results)).is_like_guessing else rule(results)
+
+
+def _paired_families(results: Sequence[Evaluation]) -> Suggestion | None:
+    """Which family is ahead, as `compare` judges it: query by query."""
+    families = _by_family(results)
+    if families is None:
+        return None
+    found = difference_of_means(*families)
+    clip, siglip = (_mean([_recall_at_1(result) for result in own]).value for own in families)
+    verdict = "unsure" if not found.is_significant else "clip" if found.value > 0 else "siglip"
+    evidence = {"clip": clip, "siglip": siglip, "difference": abs(found.value), "p": found.p_holm}
+    return Suggestion("luneta/families", verdict, evidence)
+
+
+RULE_SETS: Mapping[str, tuple[Rule, ...]] = {
+    "luneta": (_guessing, _diversity, _above_guessing(_level), _paired_families, _above_guessing(_next_step)),
+    "thesis": (_diversity, _level, _families, _next_step),
+}
 
 
 class _Numbers(string.Formatter):
-    """Numbers as the pages write them: `:share` as a percentage; in Portuguese decimal commas and thousands points."""
+    """Numbers as the pages write them: `:share` as a percentage, `:p` as "= 0.021" or "< 0.001".
+
+    In Portuguese with decimal commas and thousands points.
+    """
 
     def __init__(self, locale: Locale) -> None:
         self.locale = locale
@@ -261,6 +302,8 @@ class _Numbers(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         if format_spec == "share":
             return format_percent(value, 1, self.locale)
+        if format_spec == "p":
+            return f"{'<' if value < 0.001 else '='} {format_number(max(value, 0.001), 3, self.locale)}"
         text: str = super().format_field(value, format_spec)
         if not isinstance(value, int | float):
             return text

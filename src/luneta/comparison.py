@@ -8,6 +8,7 @@ from a randomisation test, corrected for the number of pairs compared (Holm).
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -213,12 +214,52 @@ def compare(evaluations: Sequence[Evaluation], *, seed: int = 0) -> Comparison:
     )
 
 
-def check_protocols(evaluations: Sequence[Evaluation]) -> None:
-    """Raises ProtocolMismatchError with everything that differs, when not all protocols are the same."""
+def difference_of_means(
+    first: Sequence[Evaluation],
+    second: Sequence[Evaluation],
+    *,
+    direction: Direction = "text_to_image",
+    metric: str = "recall@1",
+    seed: int = 0,
+) -> Difference:
+    """How far the mean of some encoders is ahead of that of others, query by query; of one and one as in `compare`.
+
+    Args:
+        first, second: results of the same protocol, at least one each.
+        direction, metric: what is compared.
+        seed: of bootstrap and randomisation.
+
+    Raises:
+        ProtocolMismatchError: they were not measured under the same protocol.
+    """
+    check_protocols([*first, *second])
+    sides = [np.mean([METRICS[metric](e.rankings[direction]) for e in side], axis=0) for side in (first, second)]
+    return _differences(direction, metric, sides, first[0].clusters[direction], seed)[0]
+
+
+def surely_ahead(
+    evaluations: Sequence[Evaluation], direction: Direction, metric: str = "recall@1", *, seed: int = 0
+) -> int | None:
+    """Which of several results of one protocol is ahead of each of the others, as `compare` judges it; None if none."""
+    values = [METRICS[metric](e.rankings[direction]) for e in evaluations]
+    found = _differences(direction, metric, values, evaluations[0].clusters[direction], seed)
+    leaders = [(d.first if d.value > 0 else d.second) for d in found if d.is_significant]
+    return next((i for i in range(len(evaluations)) if leaders.count(i) == len(evaluations) - 1), None)
+
+
+def check_protocols(evaluations: Sequence[Evaluation], files: Sequence[str | os.PathLike[str]] = ()) -> None:
+    """Raises ProtocolMismatchError with everything that differs, when not all protocols are the same.
+
+    Args:
+        evaluations: at least one.
+        files: where each was read from, to tell them apart by.
+    """
     hashes = [e.protocol["hash"] for e in evaluations]
     if len(set(hashes)) == 1:
         return
     names = distinct_names(evaluations)
+    if files:
+        names = [f"{os.fspath(file)} ({e.encoder['name']})" for file, e in zip(files, evaluations, strict=True)]
     ruled = sorted({key for e in evaluations for key in e.protocol} - {"hash", "bootstrap_seed", "interval", "links"})
     recorded = ("name", "split", "language", "revision")
     lines, differing = [], []

@@ -18,7 +18,7 @@ from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.data.relevance import Things
 from luneta.doctor import examine
 from luneta.embedding import Embeddings, cached_store_path, embed
-from luneta.errors import ArtifactError, DatasetError, EncoderError
+from luneta.errors import ArtifactError, DatasetError
 from luneta.exhibits import exhibits
 from luneta.metrics import METRICS, best_rank, chance, normalized_recall_at
 from luneta.positives import Duplicates, Positives, check_duplicates, find_positives
@@ -68,7 +68,7 @@ def evaluate(
     Raises:
         ConfigError: an unknown rule for duplicates, or groups of other data.
         DatasetError: too many images cannot be decoded, or nothing is left to evaluate.
-        EncoderError: the encoder returns something that is not a set of finite vectors.
+        EncoderError: not an encoder, or one that returns something that is not a set of finite vectors.
     """
     return measure(
         encoder,
@@ -92,16 +92,21 @@ def measure(
     seed: int = 0,
 ) -> tuple[Evaluation, Embeddings]:
     """What `evaluate` returns, and the vectors it stands on; arguments and errors are its own."""
-    if isinstance(duplicates, Things):
-        duplicates.remaining(dataset)  # now, and not after hours of embedding
-    else:
-        check_duplicates(duplicates)
+    check_rule(dataset, duplicates)  # now, and not after hours of embedding
     start = time.perf_counter()
+    checks = examined(encoder)
     embeddings = embed_cached(encoder, dataset, cache=cache, batch_size=batch_size, max_bad_share=max_bad_share)
     evaluation = evaluate_embeddings(embeddings, duplicates=duplicates, seed=seed)
-    checks = _examine(encoder)
     cost = {**evaluation.cost, "wall_s": time.perf_counter() - start}
     return replace(evaluation, checks=checks, cost=cost), embeddings
+
+
+def check_rule(dataset: ImageTextDataset, duplicates: Duplicates | Things) -> None:
+    """Raises ConfigError for an unknown rule of what counts as equal, or groups of other data."""
+    if isinstance(duplicates, Things):
+        duplicates.remaining(dataset)
+    else:
+        check_duplicates(duplicates)
 
 
 def embed_cached(
@@ -137,9 +142,7 @@ def evaluate_embeddings(
     data = embeddings.dataset
     if not data.n_images:
         raise DatasetError(f"{data.name} holds no image and no text: there is nothing to evaluate")
-    positives = find_positives(data, duplicates, left_out=embeddings.left_out)
-    device = embeddings.encoder.device if embeddings.encoder.device.startswith("cuda") else None
-    rankings = rank_both(embeddings.texts, embeddings.images, positives.pairs, device=device)
+    positives, rankings = ranked(embeddings, duplicates)
     shown: dict[Direction, Exhibits] = {
         direction: exhibits(rankings[direction], *_sides(embeddings, direction)) for direction in DIRECTIONS
     }
@@ -172,13 +175,32 @@ def evaluate_embeddings(
     )
 
 
-def _examine(encoder: Encoder) -> list[dict[str, str]]:
-    """The doctor's quick checks; what is wrong is said, but measured all the same."""
+def ranked(
+    embeddings: Embeddings, duplicates: Duplicates | Things = "merge"
+) -> tuple[Positives, dict[Direction, Ranking]]:
+    """Which answers are right, and where they stand in both directions."""
+    positives = find_positives(embeddings.dataset, duplicates, left_out=embeddings.left_out)
+    device = embeddings.encoder.device if embeddings.encoder.device.startswith("cuda") else None
+    return positives, rank_both(embeddings.texts, embeddings.images, positives.pairs, device=device)
+
+
+def examined(encoder: Encoder) -> list[dict[str, str]]:
+    """The doctor's quick checks, as a result holds them; what is wrong is said, but measured all the same.
+
+    An examination that fails is itself a check, "not known": whatever an encoder does when it is opened up or given
+    pictures of ours, its result is not lost for it.
+
+    Raises:
+        EncoderError: it is no encoder.
+    """
     try:
         checks = examine(encoder, quick=True).checks
-    except EncoderError as error:
-        logger.warning("%s could not be examined: %s", encoder.spec.name, error)
-        return []
+    except Exception as error:  # anything can come out of an encoder of the user's own
+        if not isinstance(encoder, Encoder):
+            raise
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        logger.warning("%s could not be examined: %s", encoder.spec.name, said)
+        return [{"name": "examination", "verdict": "not known", "measured": f"could not be made: {said}"}]
     for check in checks:
         if check.verdict in ("warn", "fail"):
             logger.warning(

@@ -275,14 +275,25 @@ def load_evaluation(path: str | os.PathLike[str]) -> Evaluation:
         raise ArtifactError(f"{path} is not a whole result: {type(error).__name__}: {error}") from error
 
 
+def _held(path: Path) -> pa.Buffer:
+    """A file in memory of Arrow's own.
+
+    Arrow's threads may let go of what they read when the interpreter is already closing. What belongs to Python, such
+    as an open file, would then end the process (SIGABRT), once in twenty runs of a command that stops after reading.
+    """
+    with path.open("rb") as stream:  # not its name: pyarrow takes none that is no UTF-8
+        held = pa.allocate_buffer(os.fstat(stream.fileno()).st_size)
+        stream.readinto(memoryview(held))
+    return held
+
+
 def _from_content(content: Mapping[str, Any], path: Path) -> Evaluation:
     queries = path.with_name(content["queries"]["file"])
     if not queries.is_file():
         raise ArtifactError(f"{queries} is missing: it belongs to {path} and must be moved together with it")
     if hash_file(queries) != content["queries"]["sha256"]:
         raise ArtifactError(f"{queries} is not the file that was written with {path}")
-    with queries.open("rb") as stream:
-        table = pq.read_table(stream)
+    table = pq.read_table(pa.BufferReader(_held(queries)))
     by_direction = {d: table.filter(pa.compute.equal(table["direction"], d)) for d in DIRECTIONS}
     return Evaluation(
         encoder=content["encoder"],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from luneta.encoders.presets import BUNDLED, find_preset
 from luneta.types import DIRECTIONS
 from luneta.wording import Messages, translator_of, written
 
@@ -34,6 +36,10 @@ WORDS: Messages = {
         "{data}: {images} imagens, {texts} textos; duplicatas: {duplicates}; deixadas de fora: {skipped}; legendas "
         "mais longas do que o codificador lê, cortadas: {cut}; protocolo {protocol}; sob cada valor, o seu intervalo "
         "de 95 %",
+    ),
+    "table_drawings": (
+        "{encoder}: {note}. For pictures of your own name another with --encoder; luneta encoders lists some.",
+        "{encoder}: {note}. Para imagens suas, indique outro com --encoder; luneta encoders lista alguns.",
     ),
     "table_not_known": ("not known", "não se sabe"),
     "table_from_to": ("{low} to {high}", "{low} a {high}"),
@@ -76,12 +82,19 @@ WORDS: Messages = {
     "table_writing_without accents": ("without accents", "sem acentos"),
     "table_writing_UPPER CASE": ("UPPER CASE", "MAIÚSCULAS"),
     "table_writing_lower case": ("lower case", "minúsculas"),
+    "table_against": ("against", "contra"),
     "table_reference": ("reference", "referência"),
     "table_gaps_note": (
-        "Gaps are paired by picture: a language to the first one, a way of writing to the usual one; p by a "
-        "randomisation test, corrected for all gaps of the table (Holm).",
-        "As distâncias são pareadas por imagem: um idioma com o primeiro, um modo de escrever com o usual; p por um "
-        "teste de aleatorização, corrigido para todas as distâncias da tabela (Holm).",
+        "A language is held against the first one, a way of writing against the usual one, picture by picture: both on "
+        "the pictures that have captions in both, ranked among these alone. Intervals by bootstrap over clusters of "
+        "related pictures; p by a randomisation test, corrected for all gaps of the table (Holm).",
+        "Um idioma é comparado com o primeiro, um modo de escrever com o usual, imagem por imagem: ambos nas imagens "
+        "que têm legendas nos dois, ordenadas só entre si. Intervalos por bootstrap sobre grupos de imagens "
+        "aparentadas; p por um teste de aleatorização, corrigido para todas as distâncias da tabela (Holm).",
+    ),
+    "table_gaps_of_guesses": (
+        "{encoder} does no better than guessing in {reference}: its gaps say nothing.",
+        "{encoder} não se sai melhor do que o acaso em {reference}: as suas distâncias nada dizem.",
     ),
 }
 """Message name -> (English, Brazilian Portuguese); the pages use them too."""
@@ -110,10 +123,10 @@ def evaluation_table(evaluations: Sequence[Evaluation], locale: str = "en") -> R
             table.add_column(name.replace("_", "\n"), justify="right", no_wrap=True, vertical="bottom")
         for evaluation in evaluations:
             metrics = evaluation.metrics[direction]
-            cells = [_cell(name, metrics[name], locale) for name in SHOWN]
+            cells = [metric_cell(name, metrics[name], locale) for name in SHOWN]
             table.add_row(Text(str(evaluation.encoder["name"])), *cells)  # Text: brackets in a name are no markup
         chance = first.metrics[direction]
-        numbers = [written(_number(name, chance[name].chance), locale) for name in SHOWN]
+        numbers = [written(metric_number(name, chance[name].chance), locale) for name in SHOWN]
         table.add_row(t("table_chance"), *numbers, style="dim")
         tables.append(table)
     data, protocol = first.dataset, first.protocol
@@ -128,12 +141,43 @@ def evaluation_table(evaluations: Sequence[Evaluation], locale: str = "en") -> R
         protocol=protocol["hash"][:12],
     )
     failed = [
-        t("table_doctor", encoder=e.encoder["name"], check=check["name"], found=check["measured"])
+        t("table_doctor", encoder=e.encoder["name"], **_examined(check, locale))
         for e in evaluations
         for check in e.checks
         if check["verdict"] == "fail"
     ]
-    return Group(*tables, Text(note, style="dim"), *(Text(line, style="bold red") for line in failed))
+    unfit = [Text(line, style="yellow") for line in [for_trying_out(evaluations, locale)] if line]
+    return Group(*tables, Text(note, style="dim"), *(Text(line, style="bold red") for line in failed), *unfit)
+
+
+def _examined(check: Mapping[str, str], locale: str) -> dict[str, str]:
+    """What the doctor looked at and found."""
+    from luneta.doctor.measured import measured_in
+    from luneta.doctor.portuguese import PORTUGUESE
+
+    known = locale == "pt-BR" and check["name"] in PORTUGUESE
+    name = PORTUGUESE[check["name"]].name if known else check["name"]
+    return {"check": name, "found": measured_in(check["measured"], locale)}
+
+
+def for_trying_out(evaluations: Sequence[Evaluation], locale: str) -> str:
+    """What a newcomer must know of the encoders that come with the package; empty where none is used on other data
+    than the drawings it is for.
+    """
+    found = [
+        preset
+        for name in dict.fromkeys(str(e.encoder["name"]) for e in evaluations if not _is_drawn(e))
+        if name.lower() in BUNDLED and (preset := find_preset(name))
+    ]
+    if not found:
+        return ""
+    names = ", ".join(preset.name for preset in found)
+    return translator_of(locale, WORDS)("table_drawings", encoder=names, note=found[0].note_in(locale))
+
+
+def _is_drawn(evaluation: Evaluation) -> bool:
+    """Whether it was measured on the built-in world."""
+    return bool(re.match(r"cenas(?![\w.-])", str(evaluation.dataset["name"])))
 
 
 def rule_of_duplicates(protocol: Mapping[str, Any]) -> str:
@@ -219,7 +263,7 @@ def slice_name(name: str, locale: str) -> str:
 
 
 def languages_table(found: LanguageGap, metric: str = "recall@1", locale: str = "en") -> RenderableType:
-    """Every language and way of writing: its value, and the paired difference to what it is held against."""
+    """Every language and way of writing on the pictures that it shares with what it is held against, and the gap."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Group
     from rich.table import Table
@@ -235,23 +279,31 @@ def languages_table(found: LanguageGap, metric: str = "recall@1", locale: str = 
         table = Table(title=f"{t(direction)}, {metric}", title_justify="left", title_style="bold",
                       box=SIMPLE_HEAD, header_style="", padding=0)  # fmt: skip
         table.add_column(t("table_language"), overflow="fold")
-        for column in (metric, *(t(f"table_{name}") for name in ("chance", "images", "gap", "interval", "p"))):
+        for column in (
+            metric,
+            *(t(f"table_{name}") for name in ("chance", "images", "against", "gap", "interval", "p")),
+        ):
             table.add_column(column, justify="right")
         for language, writing, evaluation in rows:
             value = evaluation.metrics[direction][metric]
             gap = gaps.get((direction, language, writing))
             if gap is None:
-                n_images = evaluation.dataset["n_images"]
-                compared = [written(f"{n_images:,}", locale), t("table_reference"), "", ""]
+                scores, n_images = (value.value, value.chance), evaluation.dataset["n_images"]
+                compared = ["", t("table_reference"), "", ""]
             else:
-                numbers = (f"{gap.n_images:,}", f"{gap.value:+.3f}")
-                compared = [written(number, locale) for number in numbers]
+                scores, n_images = (gap.score, gap.chance), gap.n_images
+                compared = [written(n, locale) for n in (f"{gap.reference_score:.3f}", f"{gap.value:+.3f}")]
                 compared += [_from_to(gap.low, gap.high, locale), _p(gap.p_holm, locale)]
             name = f"  {t(f'table_writing_{writing}')}" if writing else language
-            values = (written(_number(metric, score), locale) for score in (value.value, value.chance))
-            table.add_row(Text(name), *values, *compared)
+            values = (written(metric_number(metric, score), locale) for score in scores)
+            table.add_row(Text(name), *values, written(f"{n_images:,}", locale), *compared)
         parts.append(table)
-    return Group(*parts, Text(t("table_gaps_note"), style="dim"))
+    reference, first = next(iter(found.evaluations.items()))
+    unfit = [for_trying_out([first], locale)]
+    if all(first.metrics[direction][metric].is_like_guessing for direction in DIRECTIONS):
+        unfit.append(t("table_gaps_of_guesses", encoder=first.encoder["name"], reference=reference))
+    warnings = (Text(line, style="yellow") for line in unfit if line)
+    return Group(*parts, Text(t("table_gaps_note"), style="dim"), *warnings)
 
 
 def _from_to(low: float | None, high: float | None, locale: str) -> str:
@@ -286,11 +338,11 @@ def grid_table(grid: Grid) -> RenderableType:
     return Group(table, Text(" ".join(grid.notes), style="dim"))
 
 
-def _cell(name: str, metric: Metric, locale: str) -> Text:
+def metric_cell(name: str, metric: Metric, locale: str) -> Text:
     """The value and, on a second line, its interval; narrow enough for seven columns on a terminal of 80."""
     from rich.text import Text
 
-    value = written(_number(name, metric.value), locale)
+    value = written(metric_number(name, metric.value), locale)
     if metric.low is None or metric.high is None:
         return Text(value)
     end = _short_rank if name == "median_rank" else _short_share
@@ -298,9 +350,9 @@ def _cell(name: str, metric: Metric, locale: str) -> Text:
     return Text.assemble(value, "\n", (interval, "dim"))
 
 
-def _number(name: str, value: float | None) -> str:
+def metric_number(name: str, value: float | None) -> str:
     """
-    >>> [_number("median_rank", rank) for rank in (1.5, 2.5, 3, 1234.5)], _number("recall@1", 0.5)
+    >>> [metric_number("median_rank", rank) for rank in (1.5, 2.5, 3, 1234.5)], metric_number("recall@1", 0.5)
     (['1.5', '2.5', '3', '1,234.5'], '0.500')
     """
     if value is None:

@@ -13,14 +13,14 @@ import pytest
 import torch
 
 import luneta
-from luneta.cost import read_ledger
+from luneta.ledger import read_ledger
 
 JOB = '''
 """job.py CHECKPOINT FOLDER: the gradients of a first step, then a training; each process writes what it has."""
 import os, sys
 from pathlib import Path
 import torch
-from luneta.cost import mean_recall
+from luneta.ledger import mean_recall
 from luneta.encoders.registry import load_encoder
 from luneta.finetuning import Recipe, finetune, processes
 from luneta.finetuning.trainer import ContrastiveTrainer
@@ -48,13 +48,13 @@ for name, recipe in {"full": {"ema": 0.9, "text_negatives": True},
                      batch_size=6, steps=4, validations=2, learning_rate=1e-3, **recipe)
     weights = found.run()
     processes.wait()
-    recalls = [entry["eval_recall"] for entry in found.history if "eval_recall" in entry]
+    recalls = [entry["recall"] for entry in found.history if "recall" in entry]
     out[name] = {**seen, "weights": weights, "recalls": recalls}
 os.environ.update(LUNETA_LEDGER=str(root / "ledger.jsonl"), LUNETA_CACHE=str(root / "cache"))
 recipe = Recipe(method="head", steps=2, batch_size=4, validations=1, precision="float32")
 tuned = finetune(load_encoder(sys.argv[1], device="cpu"), pairs(12), out=root / "tuned", recipe=recipe,
                  test=pairs(6, start=20), near=False)
-out["finetune"] = {"recall": mean_recall(tuned.after), "alpha": tuned.chosen.alpha}
+out["finetune"] = {"recall": mean_recall(tuned.proofs[0].after), "alpha": tuned.chosen.alpha}
 torch.save(out, root / f"process-{processes.number()}-of-{processes.count()}.pt")
 '''
 
@@ -111,5 +111,5 @@ def test_a_whole_fine_tuning_is_written_down_once(found: tuple[Any, Any, Any], f
             ("finetune", "finished")
         ]
         left = {path.name for path in (folder / "tuned").iterdir()}
-        assert {"model", "finetuning.json", "before.json", "after.json"} <= left
+        assert {"model", "finetuning.json", "results"} <= left
         assert "training" not in left

@@ -20,8 +20,8 @@ import hashlib, json, os, signal, sys, warnings
 from pathlib import Path
 import torch, transformers.trainer, peft
 from luneta.cli import app
-from luneta.cost import read_ledger
-from luneta.finetuning import keeping, trainer, training as trainings
+from luneta.ledger import read_ledger
+from luneta.finetuning import keeping, negatives, trainer, training as trainings
 from tuning import opened, pairs, training
 
 checkpoint, root = Path(sys.argv[1]), Path(sys.argv[2])
@@ -36,6 +36,7 @@ PLACES = {
     "average of a checkpoint": (keeping.RunningAverage, "save"),
     "mark of a checkpoint": (keeping, "write_json"),
     "features": (trainings.np, "save"),
+    "hard negatives": (negatives.Miner, "mine"),
 }
 
 def struck_at(place, turn, signal_number):
@@ -73,20 +74,20 @@ def train(folder, recipe, strike):
         digest = hashlib.sha256()
         for name in sorted(weights):
             digest.update(name.encode() + weights[name].numpy().tobytes())
-        log = [{k: v for k, v in entry.items() if "recall" in k or k == "step"} for entry in found.history]
-        (folder / "end.json").write_text(json.dumps([digest.hexdigest(), log[:-1]]))
+        log = [entry for entry in found.history if "recall" in entry]
+        (folder / "end.json").write_text(json.dumps([digest.hexdigest(), log]))
     return forked(task)
 
 RECIPES = {
     "full": {"ema": 0.9, "augment": True, "text_negatives": True, "micro_batch": 2},
     "lora": {"method": "lora", "rank": 2},
-    "lit": {"method": "lit", "ema": 0.5},
+    "lit": {"method": "lit", "ema": 0.5, "hard_negatives": True, "refresh": 1},
 }
 SCENES = [
     ("full", [("the best weights", 1), ("optimizer of a checkpoint", 1), ("a validation", 2),
               ("average of a checkpoint", 1), ("mark of a checkpoint", 1), ("a step", 5)]),  # the first of an epoch
     ("lora", [("random state of a checkpoint", 2)]),
-    ("lit", [("features", 1), ("weights of a checkpoint", 3)]),
+    ("lit", [("features", 1), ("hard negatives", 2), ("weights of a checkpoint", 3)]),
 ]
 out = {"calm": {}, "struck": []}
 for name, recipe in RECIPES.items():
@@ -148,5 +149,5 @@ def test_other_recipes_end_otherwise(found: Any) -> None:
 def test_ctrl_c_and_the_same_command_again(found: Any) -> None:
     assert found["codes"] == [130, 0, 2]  # stopped; gone on; there is a result, which is not thrown away
     assert found["ledger"] == ["interrupted", "finished"]
-    assert {"model", "finetuning.json", "before.json", "after.json"} <= set(found["left"])
+    assert {"model", "finetuning.json", "results"} <= set(found["left"])
     assert "training" not in found["left"]

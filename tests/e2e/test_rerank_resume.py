@@ -20,7 +20,7 @@ import hashlib, json, os, signal, sys
 from pathlib import Path
 import luneta
 from luneta.cli import app
-from luneta.cost import read_ledger
+from luneta.ledger import read_ledger
 from luneta.rerank import pictures, run, training as trainings
 from luneta.rerank.recipe import ElipRecipe
 from reranking import SMALL, encoder_of

@@ -11,11 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from luneta.cli import app
-from luneta.cost import Prices, read_ledger, total
+from luneta.cost import Prices
 from luneta.encoders.registry import load_encoder
 from luneta.errors import TrainingError
 from luneta.finetuning import Recipe, finetune
 from luneta.finetuning.trainer import ContrastiveTrainer
+from luneta.ledger import read_ledger, total
 from tuning import pairs
 
 RECIPE = Recipe(steps=1, batch_size=4, validations=1, learning_rate=1e-3, precision="float32", method="head")

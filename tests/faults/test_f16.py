@@ -27,9 +27,13 @@ def test_a_small_sample_near_a_threshold_is_not_stable() -> None:
 
 
 def test_a_number_like_guessing_is_said_to_be_one() -> None:
-    found = {s.rule: s for s in advise(evaluate(ConceptEncoder(constant=True), world(12)))}
-    assert any("guessing" in s.doubts for s in found.values())
-    for suggestion in found.values():
+    asleep = evaluate(ConceptEncoder(constant=True), world(12))
+    found = advise(asleep)
+    assert found[0].rule == "luneta/guessing"
+    assert not {"thesis/level", "thesis/next-step"} & {s.rule for s in found}
+    as_in_the_study = advise(asleep, rules="thesis")
+    assert any("guessing" in s.doubts for s in as_in_the_study)
+    for suggestion in (*found, *as_in_the_study):
         assert suggestion.evidence  # the numbers it stands on
 
 

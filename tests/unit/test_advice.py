@@ -9,9 +9,13 @@ from dataclasses import replace
 import pytest
 
 from luneta.advice import RULE_SETS, Suggestion, advice_list, advise
+from luneta.comparison import compare
 from luneta.errors import ConfigError, ProtocolMismatchError
+from luneta.evaluation import evaluate
 from luneta.report.advice_messages import MESSAGES
+from luneta.report.comparison import comparison_lead
 from luneta.results import Evaluation, Metric
+from worlds import ConceptEncoder, world
 
 
 def result(
@@ -40,7 +44,7 @@ def result(
 
 
 def verdicts(results: Evaluation | Sequence[Evaluation]) -> dict[str, str]:
-    return {s.rule: s.verdict for s in advise(results)}
+    return {s.rule: s.verdict for s in advise(results, rules="thesis")}
 
 
 @pytest.mark.parametrize(
@@ -111,8 +115,7 @@ def test_next_step(recall: float, rows: int, expected: str) -> None:
 
 
 def test_a_verdict_within_the_noise_says_so() -> None:
-    shaky = {s.rule: s for s in advise(result(0.16, interval=(0.14, 0.18)))}
-    firm = {s.rule: s for s in advise(result(0.16, interval=(0.155, 0.165)))}
+    shaky, firm = (by_rule(result(0.16, interval=interval)) for interval in ((0.14, 0.18), (0.155, 0.165)))
     assert not shaky["thesis/next-step"].stable
     assert "could change the verdict" in shaky["thesis/next-step"].text()
     assert shaky["thesis/level"].stable  # .14 to .18 is low throughout
@@ -120,7 +123,7 @@ def test_a_verdict_within_the_noise_says_so() -> None:
 
 
 def by_rule(*results: Evaluation) -> dict[str, Suggestion]:
-    return {s.rule: s for s in advise(results)}
+    return {s.rule: s for s in advise(results, rules="thesis")}
 
 
 def test_without_an_interval_none_is_stated_and_nothing_is_called_firm() -> None:
@@ -171,6 +174,66 @@ def test_what_cannot_be_told_from_guessing_says_so_beside_the_study_s_verdict() 
     assert "a guess: 0.040 %" in above.text()
 
 
+@pytest.mark.parametrize(
+    ("recall", "interval", "chance", "verdict", "what_to_do"),
+    [
+        (1.0, (1.0, 1.0), 1.0, "alike", ("more different, pairs", "mais diferentes")),  # one caption for all
+        (0.4, (0.1, 0.7), 0.2, "unknown", ("luneta doctor", "luneta doctor")),
+        (0.02, (0.005, 0.03), 0.01, "unknown", ("fine-tune", "ajuste fino")),
+    ],
+)
+def test_what_could_be_a_guess_has_no_level_and_is_not_to_be_used(
+    recall: float, interval: tuple[float, float], chance: float, verdict: str, what_to_do: tuple[str, str]
+) -> None:
+    found = advise(result(recall, interval=interval, chance=chance))
+    first = found[0]
+    assert (first.rule, first.verdict) == ("luneta/guessing", verdict)
+    assert {s.rule for s in found} == {"luneta/guessing", "thesis/diversity"}
+    assert first.title("en") == "Cannot be told from guessing"
+    assert first.title("pt-BR") == "Não se distingue do acaso"
+    assert first.evidence["chance"] == chance
+    for locale, words in zip(("en", "pt-BR"), what_to_do, strict=True):
+        assert words in first.text(locale)  # type: ignore[arg-type]
+
+
+def test_above_guessing_the_study_s_thresholds_are_taken() -> None:
+    found = advise(result(0.4, interval=(0.38, 0.42)))
+    assert found == advise(result(0.4, interval=(0.38, 0.42)), rules="thesis")
+    assert [s.title() for s in found] == ["Diverse enough for retrieval", "High", "Use it"]
+
+
+def named(noise: float, model_type: str, n: int) -> Evaluation:
+    found = evaluate(ConceptEncoder(noise=noise, name=f"{model_type} {noise}"), world(n), cache=False)
+    return replace(found, encoder={**found.encoder, "details": {"model_type": model_type}})
+
+
+@pytest.mark.parametrize(
+    ("clip", "siglip", "n", "verdict"), [(1.5, 1.7, 60, "unsure"), (1.0, 2.5, 90, "clip"), (2.5, 1.0, 90, "siglip")]
+)
+def test_families_are_judged_as_a_comparison_judges_them(clip: float, siglip: float, n: int, verdict: str) -> None:
+    pair = [named(clip, "clip", n), named(siglip, "siglip2", n)]
+    found = {s.rule: s for s in advise(pair)}["luneta/families"]
+    compared = compare(pair).difference("text_to_image", "recall@1", 0, 1)
+    assert found.verdict == verdict
+    assert compared.is_significant == (verdict != "unsure")
+    assert (found.evidence["p"], found.evidence["difference"]) == (compared.p_holm, abs(compared.value))
+    for locale, apart in (("en", "told apart"), ("pt-BR", "se distinguem")):
+        assert (apart in comparison_lead(compare(pair), locale)) == (apart in found.title(locale))
+    if verdict == "unsure":  # where the study's rule, which looks at the means alone, sees a leader
+        assert by_rule(*pair)["thesis/families"].verdict == "clip"
+    else:
+        assert "(p < 0.001)" in found.text()
+        assert "(p < 0,001)" in found.text("pt-BR")
+
+
+def test_families_of_several_are_compared_by_their_means() -> None:
+    several = [named(1.0, "clip", 60), named(2.5, "clip", 60), named(1.2, "siglip", 60)]
+    (found,) = [s for s in advise(several) if s.rule == "luneta/families"]
+    recalls = [e.metrics["text_to_image"]["recall@1"].value for e in several]
+    assert found.evidence["difference"] == pytest.approx(abs((recalls[0] + recalls[1]) / 2 - recalls[2]))
+    assert "luneta/families" not in {s.rule for s in advise(several[:2])}
+
+
 def test_a_mean_that_is_a_threshold_up_to_rounding_is_at_it() -> None:
     assert 1 - 0.9 < 0.1  # in binary
     assert by_rule(result(1 - 0.9))["thesis/level"].verdict == "low"
@@ -193,6 +256,7 @@ def test_every_suggestion_cites_its_numbers_in_both_languages() -> None:
         evidence = {
             "encoder": "E", "recall_at_1": 0.1234, "low": 0.1, "high": 0.2, "chance": 0.01, "n_images": 1234,
             "n_rows": 1234, "n_unique_texts": 77, "clip": 0.1, "siglip": 0.2, "difference": 0.1,
+            "p": 0.0123,
         }  # fmt: skip
         suggestion = Suggestion(rule, verdict, evidence)
         assert re.search(r"\d", suggestion.text("en"))
@@ -213,14 +277,13 @@ def test_what_cannot_be_advised_on() -> None:
         advise([])
     with pytest.raises(ProtocolMismatchError, match="same data"):
         advise([result(0.1), result(0.2, protocol="q")])
-    assert set(RULE_SETS) == {"thesis"}
+    assert set(RULE_SETS) == {"luneta", "thesis"}
 
 
 def test_a_sample_is_not_taken_for_labels_because_its_source_is_large() -> None:
     """50 different texts of 50 sampled rows, in a source of 711 rows that could all be learnt from."""
     from luneta.embedding import embed
     from luneta.evaluation import evaluate_embeddings
-    from worlds import ConceptEncoder, world
 
     data = world(60)
     kept = data.without_images(range(20, 60))

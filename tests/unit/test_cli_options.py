@@ -73,6 +73,8 @@ def no_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({"json": Path("pipe")}, "two files"),
         ({"report": Path("folder")}, "folder of that name"),
         ({"json": Path("a.json"), "report": Path("a.queries.parquet")}, "different names"),
+        ({"json": Path("a.json"), "report": Path("a.json"), "language": "en,pt-BR"}, "different names"),
+        ({"json": Path("folder"), "language": "en,pt-BR"}, "folder of that name"),
     ],
 )
 def test_evaluate_refuses_what_would_fail_late_before_any_work(arguments: dict[str, Any], message: str) -> None:
@@ -99,3 +101,14 @@ def test_results_of_encoders_get_names_from_the_command_line(monkeypatch: pytest
     monkeypatch.chdir(tmp_path / "checkpoint")
     names = [path.name for path in checks.result_paths(Path("out"), [".", "mine:Encoder", "luneta-mini"])]
     assert names == ["out.checkpoint", "out.mine-Encoder", "out.luneta-mini"]
+
+
+def test_results_of_languages_keep_the_language_in_their_names() -> None:
+    """Also where a revision of the encoder is named."""
+    found = checks.result_paths(Path("r.json"), ["owner/name@refs/pr/15"], ["en", "pt-BR"])
+    assert [path.name for path in found] == ["r.name.en.json", "r.name.pt-BR.json"]
+    found = checks.result_paths(Path("r.json"), ["owner/name@one", "owner/name@two"], ["en", "pt-BR"])
+    assert [path.name for path in found] == [
+        "r.1-name.en.json", "r.1-name.pt-BR.json", "r.2-name.en.json", "r.2-name.pt-BR.json"
+    ]  # fmt: skip
+    assert checks.result_paths(Path("r.json"), ["owner/name@one"], ["en"]) == [Path("r.json")]

@@ -191,6 +191,13 @@ def test_the_command_line(tmp_path: Path, three: Comparison) -> None:
     measured(1.0, world(119, captions_per_image=3)).save(other)
     refused = run.invoke(app, ["compare", paths[0], str(other)])
     assert refused.exit_code == 2
-    assert "n_images: noise 1.0 #1: 120; noise 1.0 #2: 119" in refused.output
+    assert f"n_images: {paths[0]} (noise 1.0): 120; {other} (noise 1.0): 119" in refused.output
     assert run.invoke(app, ["compare", *paths, "--metric", "recall@2"]).exit_code == 2
     assert run.invoke(app, ["compare", paths[0], str(tmp_path / "missing.json")]).exit_code == 2
+
+
+def test_one_file_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["compare", str(tmp_path / "results" / "one.json")])
+    assert done.exit_code == 2
+    for way_out in ("one.json is one result", "luneta evaluate --json", f"luneta leaderboard {tmp_path / 'results'}"):
+        assert way_out in done.output

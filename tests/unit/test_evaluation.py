@@ -12,7 +12,7 @@ import pytest
 from luneta.artifacts import read_json, write_json
 from luneta.data.dataset import ImageTextDataset
 from luneta.embedding import embed
-from luneta.errors import ArtifactError, ConfigError, DatasetError
+from luneta.errors import ArtifactError, ConfigError, DatasetError, EncoderError, ShapeError
 from luneta.evaluation import evaluate, evaluate_embeddings
 from luneta.results import Evaluation, load_evaluation
 from luneta.types import DIRECTIONS
@@ -266,3 +266,53 @@ def test_captions_that_lost_their_end_are_in_the_result(tmp_path: Path) -> None:
     assert found[0].protocol["hash"] == silent.protocol["hash"]
     found[1].save(tmp_path / "result.json")
     assert load_evaluation(tmp_path / "result.json").dataset["n_truncated"] == 2
+
+
+class Picky(ConceptEncoder):
+    """Takes the pictures of these tests and no others, as an encoder for one camera might."""
+
+    def encode_images(self, images):  # type: ignore[no-untyped-def]
+        if any(image.size != (2, 2) for image in images):
+            raise ShapeError("expected pictures of 2 x 2")
+        return super().encode_images(images)
+
+
+class Locked(ConceptEncoder):
+    """Fails when it is opened up."""
+
+    def anatomy(self):  # type: ignore[no-untyped-def]
+        raise KeyError("weights of an earlier version")
+
+
+@pytest.mark.parametrize(
+    ("encoder", "said"),
+    [(Picky(noise=1.0), "ShapeError: expected pictures of 2 x 2"), (Locked(noise=1.0), "KeyError: 'weights of")],
+)
+def test_an_examination_that_fails_loses_no_result(
+    encoder: ConceptEncoder, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = evaluate(encoder, world(12))
+    assert found.metrics == evaluate(ConceptEncoder(noise=1.0), world(12)).metrics
+    (check,) = found.checks
+    assert (check["name"], check["verdict"]) == ("examination", "not known")
+    assert said in check["measured"]
+    assert "concepts could not be examined" in caplog.text
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert "Do not trust" not in str(found)
+
+
+def test_an_encoder_is_examined_before_the_work() -> None:
+    class Watched(ConceptEncoder):
+        def encode_images(self, images):  # type: ignore[no-untyped-def]
+            sizes.append({image.size for image in images})
+            return super().encode_images(images)
+
+    sizes: list[set[tuple[int, int]]] = []
+    evaluate(Watched(noise=1.0), world(12))
+    assert sizes[0].isdisjoint({(2, 2)}), "the doctor's pictures come first"
+    assert sizes[-1] == {(2, 2)}
+
+
+def test_what_is_no_encoder_is_refused() -> None:
+    with pytest.raises(EncoderError, match="'luneta-mini' is no encoder: expected what load_encoder returns"):
+        evaluate("luneta-mini", world(3))  # type: ignore[arg-type]

@@ -15,12 +15,13 @@ from typer.testing import CliRunner
 
 from luneta.auditing.tables import read_tables
 from luneta.cli import app
+from luneta.comparison import COMPARED
 from luneta.embedding import embed
 from luneta.errors import ConfigError
 from luneta.evaluation import evaluate, evaluate_embeddings
 from luneta.exports import export_mteb, export_trec
 from luneta.grids import FORMATS, Grid
-from luneta.leaderboard import leaderboard
+from luneta.leaderboards import leaderboard
 from luneta.metrics import METRICS
 from luneta.results import load_evaluation
 from luneta.types import DIRECTIONS
@@ -97,9 +98,29 @@ def test_the_command_line(results: Path) -> None:
     shown = run.invoke(app, ["leaderboard", str(results)])
     assert shown.exit_code == 0
     assert "left out: 60/edited.json" in shown.stdout
-    assert shown.stdout.count("noise 1.02") == 2
+    assert shown.stdout.count("noise 1.02") == 4
     assert "\\toprule" in run.invoke(app, ["leaderboard", str(results), "--format", "latex"]).stdout
     assert run.invoke(app, ["leaderboard", str(results), "--format", "word"]).exit_code == 2
+
+
+@pytest.mark.parametrize("locale", ["en", "pt-BR"])
+def test_the_terminal_s_tables_fit_80_columns(results: Path, locale: str) -> None:
+    """Names of columns, values and their intervals stay whole; the name of an encoder is folded."""
+    long = "google/siglip2-so400m-patch14-384-of-somebody"
+    evaluation = evaluate(ConceptEncoder(noise=3.0, name=long), world(1200), cache=False)
+    evaluation.save(results / "long.json")
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["leaderboard", str(results), "--locale", locale])
+    assert done.exit_code == 0, done.output
+    assert "…" not in done.stdout
+    tables = done.stdout.partition("60/edited.json")[0]
+    assert max(map(len, tables.splitlines())) <= 80
+    words = tables.split()
+    assert [words.count(metric) for metric in COMPARED] == [6] * len(COMPARED)
+    for direction in DIRECTIONS:
+        found = evaluation.metrics[direction]["recall@10"]
+        for shown in (f"{found.value:.3f}", f"{found.low:.3f}–{found.high:.3f}".replace("0.", ".")):
+            assert (shown if locale == "en" else shown.replace(".", ",")) in words
+    assert long[:12] in tables
 
 
 AWKWARD = Grid(

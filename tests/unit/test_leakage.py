@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from luneta.data.dataset import ImageTextDataset
 from luneta.data.groups import find_groups
 from luneta.errors import ConfigError, ProtocolMismatchError
 from luneta.evaluation import evaluate
+from luneta.grids import as_text
 from luneta.leakage import find_leakage
+from luneta.leakage.terminal import leakage_view
 from luneta.metrics import recall_at
 from luneta.report.leakage import write_leakage
 from luneta.results import load_evaluation
@@ -208,12 +211,30 @@ def test_the_terminal_and_json_say_the_same(tmp_path: Path) -> None:
     train, test = leaky()
     found = find_leakage(train, test, evaluation=evaluate(ConceptEncoder(noise=1.2), test))
     assert "10 (25.0 %)" in str(found)
-    assert "20 of 80" in str(found)
+    assert "of 80" in str(found)
     content = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert (content["n_seen_images"], content["image_share"], content["counts"]) == (10, 0.25, {"file": 10})
     assert content["images"][0] | {"distance": 0} == {
         "test": 0, "train": 0, "kind": "file", "distance": 0, "test_name": "picture-0", "train_name": "picture-0",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("locale", ["en", "pt-BR"])
+def test_the_terminal_s_tables_fit_80_columns(locale: str) -> None:
+    train, test = leaky()
+    found = find_leakage(train, test, evaluation=evaluate(ConceptEncoder(noise=1.2, dim=16), test))
+    large = [replace(one, n_queries=1_234_567, n_leaked=1_230_000) for one in found.inflations]
+    far = replace(test, name="/data/of/a/project/with/a/long/name/" + "and/more" * 6)
+    text = as_text(leakage_view(replace(found, test=far, inflations=large), locale), 80)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    for one in found.inflations:
+        assert one.clean is not None
+        for interval in (one.reported, one.clean, one.leaked):
+            assert interval.low is not None
+            limits = f"{interval.low:.3f} {interval.high:.3f}"
+            assert (limits if locale == "en" else limits.replace(".", ",")) in text
+    assert text.count("1,234,567" if locale == "en" else "1.234.567") == len(large)
 
 
 def write_folder(folder: Path, names: dict[str, int], language: str) -> None:
@@ -238,6 +259,39 @@ def test_the_command(tmp_path: Path) -> None:
     files_only = CliRunner().invoke(app, ["leakage", *arguments, "--no-near"])
     assert "0 (0.0 %)" in files_only.output
     assert CliRunner().invoke(app, ["leakage", *arguments, "--locale", "fr"]).exit_code == 2
+
+
+def test_what_is_opened_can_be_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each side at its revision and in its language; a sample is of the test set, for what is seen is sought in all."""
+    opened: dict[str, dict[str, Any]] = {}
+
+    def open_data(name: str, max_bad_share: float, **given: Any) -> ImageTextDataset:
+        opened[name] = {key: value for key, value in given.items() if value is not None}
+        return world(6)
+
+    monkeypatch.setattr(options, "open_data", open_data)
+    arguments = ["leakage", "owner/train", "owner/test", "--train-revision", "v1", "--test-revision", "v2"]
+    done = CliRunner().invoke(app, [*arguments, "--language", "pt-BR", "--limit", "3", "--seed", "4"])
+    assert done.exit_code == 0, done.output
+    assert opened["owner/train"] == {"language": "pt-BR", "revision": "v1"}
+    assert opened["owner/test"] == {"language": "pt-BR", "revision": "v2", "limit": 3, "seed": 4}
+    CliRunner().invoke(app, [*arguments, "--language", "pt-BR", "--test-language", "en"])
+    assert (opened["owner/train"]["language"], opened["owner/test"]["language"]) == ("pt-BR", "en")
+
+
+def test_a_sample_of_the_test_set_is_the_sample_that_was_evaluated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner(env={"COLUMNS": "140"})
+    sample = ["--limit", "20", "--seed", "3"]
+    done = run.invoke(app, ["evaluate", "cenas", *sample, "--json", "r.json"])
+    assert done.exit_code == 0, done.output
+    done = run.invoke(
+        app, ["leakage", "cenas", "cenas", *sample, "--no-near", "--result", "r.json", "--json", "l.json"]
+    )
+    assert done.exit_code == 0, done.output
+    assert json.loads(Path("l.json").read_text())["n_seen_images"] == 20
 
 
 BRIGHTNESS = """
@@ -323,7 +377,7 @@ def test_the_terminal_speaks_portuguese(two_folders: list[str]) -> None:
     for said in (
         "Imagens de teste vistas",
         "imagens com vetores próximos",
-        "Consultas vazadas",
+        "vazadas",
         "ilegíveis",
         "Escrito",
     ):

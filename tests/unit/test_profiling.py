@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import re
@@ -153,6 +154,18 @@ def test_terminal(folder: Path) -> None:
         "caption (by its name)",
     ):
         assert expected in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("sample", "said"),
+    [
+        ({"limit": 3, "seed": 4}, "3 images at random, seed 4"),
+        ({"limit": 3, "seed": 4, "rows": 31014}, "3 images at random from 31,014 rows, seed 4"),
+    ],
+)
+def test_terminal_says_what_a_sample_is_of(folder: Path, sample: dict[str, int], said: str) -> None:
+    data = dataclasses.replace(open_dataset(folder, max_bad_share=0.2), sample=sample)
+    assert said in rendered(profile(data))
 
 
 def test_terminal_shows_examples(folder: Path) -> None:

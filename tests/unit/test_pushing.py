@@ -158,7 +158,7 @@ def test_a_checkpoint_arrives_as_it_is(hub: Hub, tmp_path: Path) -> None:
     (folder / "LICENSE").write_text("free")
     own = {path.name: path.read_bytes() for path in folder.iterdir()}
     _beside_it(folder)
-    done = hub.run("push", str(folder), "--to", "me/mine", home=tmp_path / "home")
+    done = hub.run("push", str(folder), "--to", "me/mine", "--locale", "pt-BR", home=tmp_path / "home")
     assert done.returncode == 0, done.stderr
     assert "/me/mine/commit/" in done.stdout
     assert [(one["organization"], one["name"]) for one in hub.created] == [("me", "mine")]
@@ -188,8 +188,10 @@ def _beside_it(folder: Path) -> None:
 
 
 def test_a_data_set_arrives_and_is_read_again(hub: Hub, photos: Path, tmp_path: Path) -> None:
-    done = hub.run("push-dataset", str(photos), "--to", "me/photos", "--public", home=tmp_path / "home")
+    arguments = ["--to", "me/photos", "--public", "--locale", "pt-BR"]
+    done = hub.run("push-dataset", str(photos), *arguments, home=tmp_path / "home")
     assert done.returncode == 0, done.stderr
+    assert "legendas de 'caption' (pelo nome)" in done.stderr
     kept = hub.files["datasets", "me/photos"]
     assert sorted(kept) == ["README.md", "data/train-00000-of-00001.parquet"]
     again = tmp_path / "again"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -49,6 +50,18 @@ def test_results_of_several_names_share_a_folder(
     other.save(tmp_path / two)
     assert load_evaluation(tmp_path / one).metrics == evaluation.metrics
     assert load_evaluation(tmp_path / two).metrics == other.metrics
+
+
+def test_arrow_s_threads_are_given_nothing_of_python_s(
+    tmp_path: Path, evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may let go of it when the interpreter is gone, which ends the process."""
+    evaluation.save(tmp_path / "result.json")
+    read, given = pq.read_table, []
+    monkeypatch.setattr(pq, "read_table", lambda source: given.append(source) or read(source))
+    assert load_evaluation(tmp_path / "result.json").metrics == evaluation.metrics
+    (source,) = given
+    assert isinstance(source, pa.BufferReader)
 
 
 def test_a_failing_save_leaves_the_good_result(tmp_path: Path, evaluation: Evaluation) -> None:

@@ -104,3 +104,35 @@ def test_comparisons_and_languages_speak_portuguese_too() -> None:
         assert re.search(r"\d\.\d", english)
         assert not re.search(r"\d\.\d", portuguese.replace("noise-0.5", "").replace("noise-6.0", ""))
     assert "sem acentos" in portuguese
+
+
+def test_what_the_doctor_found_is_said_in_the_table_s_language(evaluation: Evaluation) -> None:
+    found = ({"name": "unit length", "verdict": "fail", "measured": "lengths from 1.5 to 2"},
+             {"name": "of a later version", "verdict": "fail", "measured": "something else"})  # fmt: skip
+    broken = replace(evaluation, checks=found)
+    english, portuguese = (" ".join(shown(broken, locale).split()) for locale in LOCALES)
+    assert "unit length: lengths from 1.5 to 2 (luneta doctor" in english
+    assert "comprimento unitário: comprimentos de 1,5 a 2 (luneta doctor" in portuguese
+    assert "of a later version: something else" in portuguese
+
+
+def test_languages_are_shown_on_the_pictures_they_share() -> None:
+    whole = world(60)
+    found = language_gap(
+        ConceptEncoder(noise=2.0, dim=16), {"en": whole, "pt": whole.without_images(range(15))}, writings=False,
+        cache=False,
+    )  # fmt: skip
+    gap, whole_score = found.gaps[0], found.evaluations["en"].metrics["text_to_image"]["recall@1"].value
+    lines = [line.split() for line in printed(languages_table(found), 80).splitlines()]
+    english, portuguese = (next(line for line in lines if line[:1] == [name]) for name in ("en", "pt"))
+    assert english == ["en", f"{whole_score:.3f}", f"{1 / 60:.3f}", "60", "reference"]
+    assert portuguese[:6] == ["pt", f"{gap.score:.3f}", f"{1 / 45:.3f}", "45", f"{gap.score:.3f}", "+0.000"]
+
+
+@pytest.mark.parametrize(("noise", "guesses"), [(0.5, False), (60.0, True)])
+def test_gaps_between_guesses_say_nothing(noise: float, guesses: bool) -> None:
+    encoder = ConceptEncoder(noise=noise, name="mine")
+    found = language_gap(encoder, {"en": world(60), "pt": world(60)}, writings=False, cache=False)
+    english, portuguese = (" ".join(printed(languages_table(found, locale=locale), 80).split()) for locale in LOCALES)
+    assert ("mine does no better than guessing in en: its gaps say nothing" in english) == guesses
+    assert ("não se sai melhor do que o acaso em en" in portuguese) == guesses

@@ -5,27 +5,44 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from fractions import Fraction
 
 from luneta.auditing.findings import Finding
-from luneta.auditing.printed import Printed, parse, parse_count, parse_rank
-from luneta.auditing.tables import Table
-from luneta.errors import ConfigError, did_you_mean
-
-_METRICS = (
-    ("recall", r"(?:recall|hit[ _-]?rate|hits?|success|revoca[cç][aã]o|r)\s*(?:@|_at_|at|_|-)?\s*(?P<k>\d+)"),
-    ("mrr", r"(?:mrr|mean[ _]reciprocal[ _]rank)(?:\s*(?:@|_)?\s*(?P<k>\d+))?"),
-    ("ndcg", r"ndcg\s*(?:@|_)?\s*(?P<k>\d+)"),
-    ("map", r"m?ap\s*(?:@|_)\s*(?P<k>\d+)"),
-    ("median_rank", r"(?:median[ _]rank|med[ _.-]?r(?:ank)?|mdr)(?P<k>)"),
+from luneta.auditing.headers import (
+    by_occurrence,
+    direction_of,
+    has_spread,
+    is_mean,
+    is_top_percent,
+    metric_of,
+    names_data,
 )
-_MODEL = re.compile(r"model|encoder|method|checkpoint|backbone|system|modelo|m[eé]todo|sistema", re.IGNORECASE)
+from luneta.auditing.phrases import phrase
+from luneta.auditing.printed import Printed, TwoReadings, parse, parse_count, parse_rank
+from luneta.auditing.tables import Table
+from luneta.auditing.units import Cell, says_percent, ways
+from luneta.errors import ConfigError
+
+_MODEL = re.compile(
+    r"model|encoder|method|checkpoint|backbone|system|modelo|m[eé]todo|sistema|codificador", re.IGNORECASE
+)
 _DATA = re.compile(r"data|benchmark|corpus|conjunto|base\b", re.IGNORECASE)
+_TRAINING = re.compile(r"train|tun(?:ed|ing)|trein|ajuste", re.IGNORECASE)
 _PLACE = re.compile(r"^(?:table|tabela|tab|section|se[cç][aã]o|page|p[aá]gina)$", re.IGNORECASE)
+_BARE_PLACE = re.compile(
+    r"(?:(?:table|tabela|tab|section|se[cç][aã]o|sec|page|p[aá]gina|p)\b\.?)?\s*(?:\d+(?:\.\d+)*[a-h]?|[ivx]+|[a-h])"
+    r"|(?:by |per |por )?(?:models?|modelos?|encoders?|methods?|m[eé]todos?|data ?sets?|data|conjuntos?(?: de dados)?)",
+    re.IGNORECASE,
+)
+"""Where something stands: a number, or by what a table is ordered. Other words may be about what was measured."""
 _COUNT = re.compile(r"^(?:n|#)?[ _-]*(?:queries|consultas|n_texts|texts|n)$|^num[ _](?:queries|texts)$", re.IGNORECASE)
-_GALLERY = re.compile(r"gallery|galeria|images|imagens|items|itens", re.IGNORECASE)
-_REMARK = re.compile(r"[\s(\[{]*(?:\([^()]*\)|\[[^\[\]]*\]|[)\]}*†‡])\s*$")
+_GALLERY = re.compile(
+    r"gallery|galeria|images|imagens|items|itens|sample|amostra|fold|captions|legendas", re.IGNORECASE
+)
+_STATE = re.compile(
+    r"[(\[{]\s*(?:updated|atualizad[oa]|new|nov[oa]|corrected|corrigid[oa]|revised|revisad[oa])\s*[)\]}]$",
+    re.IGNORECASE,
+)
+_STRAY = re.compile(r"^([^(\[{]*)[)\]}]$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +50,61 @@ class Claim:
     """One row's numbers for one data set.
 
     Attributes:
+        table: which of the file's tables it stands in, from 0.
+        title: caption or headings of that table.
+        said: all that tells that table from the one above.
         row: its place among the data rows of the file, from 0.
         keys: every cell that is neither a metric nor a count, by column: what two copies of a row must share.
         model: who was measured.
         data: what it was measured on, in words that equal rows share; empty when the table does not say.
-        numbers: metric such as "recall@5" -> what is printed.
+        named: whether columns say both: one is of models, and one of data sets, or its metrics are of one.
+        block: what its columns have in their names beside the metric: "COCO T2I".
+        ways: metric such as "recall@5" -> what is printed, in every reading of its units that the signs and sizes of
+            the numbers allow; the one that is taken comes first.
+        percent_said: whether anything in the table is in percent.
         columns: metric -> name of its column.
         n_queries: the stated number of queries, if any.
+        count_sure: whether it is this claim's own: not one for several groups of columns.
+        mean: whether the numbers are a mean of several, or an expectation: these are no whole numbers of hits.
         place: which of several copies of a table it stands in, if the table says.
     """
 
+    table: int
+    title: str
+    said: str
     row: int
     keys: dict[str, str]
     model: str
     data: str
+    named: bool
     place: str
-    numbers: dict[str, Printed]
+    block: str
+    ways: tuple[dict[str, Printed], ...]
+    percent_said: bool
     columns: dict[str, str]
     n_queries: int | None = None
+    count_sure: bool = True
+    mean: bool = False
+
+    @property
+    def where(self) -> str:
+        """On what, in words that tell it from the rest of the file."""
+        return ", ".join(part for part in (self.title, self.data) if part)
 
     @property
     def label(self) -> str:
-        return ", ".join(part for part in (self.model, self.data) if part) or f"row {self.row}"
+        """Who and on what; empty when the table says neither."""
+        return ", ".join(part for part in (self.model, self.where) if part)
+
+    @property
+    def group(self) -> tuple[int, str]:
+        """What rows of one data set share: what stands in another table may be about other data of the same name."""
+        return self.table, without_remark(self.data)
+
+    @property
+    def numbers(self) -> dict[str, Printed]:
+        """What is printed, in the reading that is taken."""
+        return self.ways[0]
 
     @property
     def recalls(self) -> dict[int, Printed]:
@@ -64,7 +114,7 @@ class Claim:
 
     @property
     def identity(self) -> tuple[tuple[str, str], ...]:
-        """What two copies of a row share; a remark such as "(updated)" or a stray bracket at the end aside."""
+        """What two copies of a row share; "(updated)" or a stray bracket at the end aside."""
         return tuple((name, without_remark(text)) for name, text in sorted(self.keys.items()))
 
 
@@ -75,12 +125,10 @@ class Reading:
     Attributes:
         claims: rows that hold at least one metric.
         remarks: cells that were unclear.
-        has_data: whether the table says what each row was measured on.
     """
 
     claims: list[Claim]
     remarks: list[Finding] = field(default_factory=list)
-    has_data: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,90 +140,143 @@ class _Column:
 
 
 def without_remark(text: str) -> str:
-    """A name without what was added behind it, and without case.
+    """A name without its case, what says that it was worked on, and a bracket that was left behind.
 
-    >>> without_remark("Artificio/WikiArt (ATUALIZADO)")
-    'artificio/wikiart'
+    >>> without_remark("Artificio/WikiArt (ATUALIZADO)"), without_remark("COCO (1K)")
+    ('artificio/wikiart', 'coco (1k)')
     """
     before = ""
     while before != text:
-        before, text = text, _REMARK.sub("", text)
+        before, text = text, _STRAY.sub(r"\1", _STATE.sub("", text.strip()))
     return " ".join(text.split()).casefold()
 
 
-def metric_of(header: str) -> tuple[str, str] | None:
-    """(metric, what stands around it) of a column's name; None for any other column.
-
-    >>> metric_of("COCO T2I R@5 (%)")
-    ('recall@5', 'COCO T2I')
-    >>> metric_of("recall@1|1000") is None  # normalised to another gallery: no share of these queries
-    True
-    """
-    name = re.sub(r"\(?[%↑↓]\)?|\(%\)", " ", header).strip()
-    if "|" in name and re.search(r"@\d+\s*\|\s*\d+", name):
-        return None
-    for metric, pattern in _METRICS:
-        found = re.search(rf"(?:^|(?<=[\s/|:_.,(\-]))(?:{pattern})(?![\w@.|])", name, re.IGNORECASE)
-        if found:
-            block = (name[: found.start()] + " " + name[found.end() :]).strip(" \t/|:_.,()-")
-            return (f"{metric}@{found['k']}" if found["k"] else metric), " ".join(block.split())
-    return None
-
-
-def read(table: Table, first_row: int, queries: int | None, queries_column: str | None, place: str) -> Reading:
+def read(table: Table, number: int, title: str, first_row: int, queries: int | None, count: int | None) -> Reading:
     """Tell metrics, counts and names apart and take the rows for what they claim.
 
-    Raises:
-        ConfigError: no metric column, a column that does not exist, or a cell of a metric that is no number.
-    """
-    columns = [
-        _Column(i, name, *metric) for i, name in enumerate(table.header) if (metric := metric_of(name)) is not None
-    ]
-    if not columns:
-        raise ConfigError(
-            "no column of a retrieval metric (recall@1, R@5, MRR, nDCG@10, ...) among: "
-            + ", ".join(name or "(no name)" for name in table.header)
-        )
-    count = _count_column(table, queries_column)
-    others = [i for i in range(len(table.header)) if i != count and all(c.index != i for c in columns)]
-    names = {i: table.header[i] or f"column {i}" for i in others}
-    places = [i for i in others if _PLACE.match(names[i])]
-    others = [i for i in others if i not in places]
-    texts = [i for i in others if not _is_number_column(table, i) or _GALLERY.search(names[i])]
-    models = [i for i in texts if _MODEL.search(names[i])] or texts[:1]
-    data = [i for i in texts if i not in models and _DATA.search(names[i])]
-    protocol = [i for i in texts if i not in models]
+    Args:
+        table: one that `holds_metrics`.
+        number: its place among the tables of the file.
+        title: what it is called there.
+        first_row: the number of its first row in the file.
+        queries: number of queries of rows that do not say.
+        count: column that holds it.
 
+    Raises:
+        ConfigError: a cell of a number of queries that is none, or no number under any metric.
+    """
+    columns, unclear = _metric_columns(table.header)
+    roles = _roles(table, [*(c.index for c in columns), *([] if count is None else [count])])
     parsed, remarks = _numbers(table, columns, first_row)
-    reading = Reading([], remarks, has_data=bool(data) or any(column.block for column in columns))
-    for r, cells in enumerate(table.rows):
+    percent_said = says_percent(
+        (c.metric, parsed[r, c.index]) for r in range(len(table.rows)) for c in columns if (r, c.index) in parsed
+    )
+    blocks = list(dict.fromkeys(column.block for column in columns))
+    of_texts = count is not None and "text" in table.header[count].lower()  # they query for images only
+    reading = Reading([], unclear + remarks)
+    for r, (cells, section) in enumerate(zip(table.rows, table.sections, strict=True)):
         n_queries = _count(cells[count], table.header[count], first_row + r) if count is not None else None
-        for block in dict.fromkeys(column.block for column in columns):
+        n_queries = n_queries or queries
+        for block in blocks:
             here = [c for c in columns if c.block == block and (r, c.index) in parsed]
             if not here:
                 continue
-            about = " ".join(part for part in (*(cells[i] for i in protocol), block) if part)
+            says_data = any(cells[i] for i in roles.data) or names_data(block)
+            about = [*(cells[i] for i in roles.protocol), section, block]
+            if not says_data:  # another table may be of other data
+                about = [*(f"{table.header[i]} {cells[i]}" for i in roles.places), *about]
             reading.claims.append(
                 Claim(
+                    table=number,
+                    title=title,
+                    said=table.said,
                     row=first_row + r,
-                    keys={names[i]: cells[i] for i in others} | ({"": block} if block else {}),
-                    model=" ".join(cells[i] for i in models if cells[i]),
-                    data=about,
-                    place=" ".join([place, *(cells[i] for i in places)]).strip(),
-                    numbers={c.metric: parsed[r, c.index] for c in here},
+                    keys={name: cells[i] for i, name in roles.keys.items()} | {"": f"{section} {block}".strip()},
+                    model=" ".join(cells[i] for i in roles.models if cells[i]),
+                    data=" ".join(part for part in about if part),
+                    named=roles.models_named and says_data,
+                    place=" ".join(cells[i] for i in roles.places),
+                    block=block,
+                    ways=ways({c.metric: parsed[r, c.index] for c in here}, percent_said),
+                    percent_said=percent_said,
                     columns={c.metric: c.name for c in here},
-                    n_queries=n_queries or queries,
+                    n_queries=None if of_texts and direction_of(" ".join(about)) == "image_to_text" else n_queries,
+                    count_sure=of_texts or len(blocks) == 1,
+                    mean=is_mean(f"{table.title} {table.said}")
+                    or any(map(is_mean, [*cells, section, block]))
+                    or any(has_spread(cells[c.index]) for c in here),
                 )
             )
     return reading
 
 
-def _count_column(table: Table, wanted: str | None) -> int | None:
+def holds_metrics(table: Table) -> bool:
+    return any(metric_of(name) for name in table.header)
+
+
+def count_column(table: Table, wanted: str | None) -> int | None:
+    """The column of numbers of queries."""
     if wanted is not None:
-        if wanted not in table.header:
-            raise ConfigError(f"no column {wanted!r}. {did_you_mean(wanted, table.header)}")
-        return table.header.index(wanted)
+        return table.header.index(wanted) if wanted in table.header else None
     return next((i for i, name in enumerate(table.header) if _COUNT.match(name)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Roles:
+    """What the columns are that hold no metric.
+
+    Attributes:
+        keys: all of them, but for places -> their names, each once.
+        models: who was measured.
+        models_named: whether a name says so.
+        data: on what.
+        protocol: all words that are not of the model.
+        places: which of several copies of a table a row stands in.
+    """
+
+    keys: dict[int, str]
+    models: list[int]
+    models_named: bool
+    data: list[int]
+    protocol: list[int]
+    places: list[int]
+
+
+def _roles(table: Table, taken: Sequence[int]) -> _Roles:
+    header = table.header
+    others = [i for i in range(len(header)) if i not in taken]
+    places = [
+        i for i in others
+        if _PLACE.match(header[i]) and all(_BARE_PLACE.fullmatch(row[i].strip()) for row in table.rows if row[i])
+    ]  # fmt: skip
+    others = [i for i in others if i not in places]
+    texts = [i for i in others if not _is_number_column(table, i) or _GALLERY.search(header[i])]
+    models = [i for i in texts if _MODEL.search(header[i])]
+    data = [i for i in texts if i not in models and _DATA.search(header[i]) and not _TRAINING.search(header[i])]
+    guessed = models or [i for i in texts if i not in data][:1]
+    keys = {i: header[i] if header[i] and header.count(header[i]) == 1 else f"{header[i]} {i + 1}" for i in others}
+    return _Roles(keys, guessed, bool(models), data, [i for i in texts if i not in guessed], places)
+
+
+def _metric_columns(header: Sequence[str]) -> tuple[list[_Column], list[Finding]]:
+    """The columns of metrics; those that stand several times with equal names are kept apart by their places."""
+    found = {i: metric for i, name in enumerate(header) if (metric := metric_of(name)) is not None}
+    plain = {metric for i, metric in found.items() if not is_top_percent(header[i])}
+    found = {i: metric for i, metric in found.items() if not (is_top_percent(header[i]) and metric in plain)}
+    blocks = {i: block for i, (_, block) in found.items()}
+    remarks = []
+    for block in dict.fromkeys(blocks.values()):
+        own = {i: metric for i, (metric, around) in found.items() if around == block}
+        groups, alone = by_occurrence(own)
+        if len(groups) == 1:
+            continue
+        apart = [*groups, *([i] for i in alone)]
+        names = ["#" + ",".join(str(i + 1) for i in group) for group in apart]
+        blocks |= {i: f"{block} {name}".strip() for name, group in zip(names, apart, strict=True) for i in group}
+        twice = ", ".join(dict.fromkeys(header[i] for group in groups for i in group))
+        why = phrase("columns_apart", columns=twice, n=len(groups), groups="; ".join(names))
+        remarks.append(Finding(None, header[groups[0][0]], "columns", "suspicious", why))
+    return [_Column(i, header[i], metric, blocks[i]) for i, (metric, _) in found.items()], remarks
 
 
 def _count(cell: str, column: str, row: int) -> int | None:
@@ -194,54 +295,31 @@ def _decimal_mark(table: Table, columns: Sequence[_Column]) -> str | None:
 
 def _is_number_column(table: Table, column: int) -> bool:
     cells = [row[column] for row in table.rows if row[column].strip()]
-    return bool(cells) and all(re.fullmatch(r"[-−+]?[\d.,\s]+%?", cell) for cell in cells)
+    return bool(cells) and all(re.fullmatch(r"[\d.,;:%\s()\[\]+−–±-]+", cell) for cell in cells)
 
 
 def _numbers(
     table: Table, columns: Sequence[_Column], first_row: int
-) -> tuple[dict[tuple[int, int], Printed], list[Finding]]:
-    """What every metric cell says, as shares of 1; percent are found by column, and row by row where they are mixed."""
-    raw: dict[tuple[int, int], tuple[Decimal, int, bool]] = {}
+) -> tuple[dict[tuple[int, int], Cell], list[Finding]]:
+    """(row, column) -> what a metric's cell says; and the cells that say nothing clear."""
+    found: dict[tuple[int, int], Cell] = {}
     remarks: list[Finding] = []
-    unreadable = []
     mark = _decimal_mark(table, columns)
     for r, cells in enumerate(table.rows):
         for column in columns:
-            cell = cells[column.index]
+            text = cells[column.index]
             try:
-                found = parse_rank(cell, mark) if column.metric == "median_rank" else parse(cell)
-            except ValueError as error:
-                unreadable.append((r, column, "is no number" if str(error) == cell else str(error)))
+                number = parse_rank(text, mark) if column.metric == "median_rank" else parse(text)
+            except TwoReadings as error:
+                why = phrase("two_readings", cell=text, one=error.one, other=error.other)
+            except ValueError:
+                why = phrase("no_number", cell=text)
+            else:
+                if number is not None:
+                    value, decimals, percent = number
+                    found[r, column.index] = Cell(text, value, decimals, percent or "%" in column.name)
                 continue
-            if found is not None:
-                raw[r, column.index] = found
-    if not raw:
+            remarks.append(Finding(first_row + r, column.name, "unreadable", "suspicious", why))
+    if not found:
         raise ConfigError(f"the columns {', '.join(c.name for c in columns)} hold no number")
-    for r, column, reason in unreadable:
-        why = f"{table.rows[r][column.index]!r} {reason} and was left out"
-        remarks.append(Finding(first_row + r, column.name, "unreadable", "suspicious", why))
-    printed: dict[tuple[int, int], Printed] = {}
-    for column in columns:
-        # Recalls of one block share a scale; MRR may have one of its own.
-        kin = [c for c in columns if c.metric.split("@")[0] == column.metric.split("@")[0] and c.block == column.block]
-        of_rows = {
-            r: any(raw[r, c.index][2] or raw[r, c.index][0] > 1 for c in kin if (r, c.index) in raw)
-            for r in range(len(table.rows))
-            if any((r, c.index) in raw for c in kin)
-        }
-        mostly_percent = 2 * sum(of_rows.values()) > len(of_rows)
-        for r, percent in of_rows.items():
-            if (r, column.index) not in raw:
-                continue
-            value, decimals, _ = raw[r, column.index]
-            if column.metric == "median_rank":
-                percent = False
-            elif percent != mostly_percent and column is kin[0]:
-                kinds = ("percent", "fractions") if percent else ("fractions", "percent")
-                why = f"read as {kinds[0]}, where most rows are {kinds[1]}: mixed units"
-                remarks.append(Finding(first_row + r, column.name, "units", "suspicious", why))
-            scale = 100 if percent else 1
-            printed[r, column.index] = Printed(
-                table.rows[r][column.index], Fraction(value) / scale, Fraction(1, 10**decimals * scale)
-            )
-    return printed, remarks
+    return found, remarks

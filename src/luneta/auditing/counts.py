@@ -74,21 +74,33 @@ def common_count(claims: Sequence[Claim]) -> Verdict:
     for place, claim in enumerate(claims):
         distinct.setdefault(tuple(claim.recalls.values()), []).append(place)
     rows = [claims[places[0]] for places in distinct.values()]
-    counts = np.arange(1, limit + 1)
-    prior = -np.log(counts) - math.log(math.log(limit) + 1)
-    fit = np.stack([fitting(row, limit) for row in rows])
-    informative = np.array([[sum(0 < number.value < 1 for number in row.recalls.values())] for row in rows])
-    accident = np.array([[sum(-math.log(n.unit) for n in row.recalls.values() if 0 < n.value < 1)] for row in rows])
-    natural = informative * np.log(counts)
-    together = np.where(fit.all(axis=0), prior - natural.sum(axis=0), -np.inf)
-    apart = prior - np.where(fit, np.minimum(natural, accident), accident).sum(axis=0) - len(rows) * math.log(2)
+    logs = np.log(np.arange(1, limit + 1))
+    prior = -logs - math.log(math.log(limit) + 1)
+    together, apart = prior.copy(), prior - len(rows) * math.log(2)
+    for row in rows:
+        fit, informative, accident = fitting(row, limit), _informative(row), _accident(row)
+        together[~fit] = -np.inf
+        together -= informative * logs
+        apart -= np.where(fit, np.minimum(informative * logs, accident), accident)
     best = int(apart.argmax())
-    odd = [place for places, ok in zip(distinct.values(), fit[:, best], strict=True) if not ok for place in places]
-    evidence = float(np.where(fit[:, best], accident[:, 0] - natural[:, best], 0.0).sum()) - math.log(limit)
+    fine = [fits(row, best + 1) for row in rows]
+    odd = [place for places, ok in zip(distinct.values(), fine, strict=True) if not ok for place in places]
+    gains = [_accident(row) - _informative(row) * logs[best] for row, ok in zip(rows, fine, strict=True) if ok]
+    evidence = float(sum(gains)) - math.log(limit)
     if evidence < math.log(1000):
         return Verdict(None, [], 0.0)
     same = float(np.logaddexp.reduce(together))
     return Verdict(best + 1, odd, (float(apart[best]) - same) / math.log(10) if odd else 0.0)
+
+
+def _informative(claim: Claim) -> int:
+    """How many recalls say something of the number of queries."""
+    return sum(0 < number.value < 1 for number in claim.recalls.values())
+
+
+def _accident(claim: Claim) -> float:
+    """How surprising its recalls are if any share is as likely, in nats."""
+    return sum(-math.log(number.unit) for number in claim.recalls.values() if 0 < number.value < 1)
 
 
 def chance_of_coarse(claim: Claim, coarse: int, fine: int) -> float:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
+from luneta.auditing.phrases import Phrase
 
-Kind = Literal["order", "range", "bounds", "count", "copies", "noise", "units", "unreadable"]
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+Kind = Literal["order", "range", "bounds", "count", "copies", "noise", "units", "columns", "unreadable"]
 Grade = Literal["proved", "suspicious"]
 
 
@@ -23,20 +25,26 @@ class Finding:
         kind: "order" (recall falls with k), "range" (no share), "bounds" (MRR, nDCG or median rank against the
             recalls), "count" (not a whole number of hits; rows on different counts), "copies" (copies of a row
             disagree), "noise" (differences too small to mean anything), "units" (percent among fractions),
-            "unreadable" (a cell that is no number).
+            "columns" (several columns of one name), "unreadable" (a cell that is no number).
         verdict: "proved" follows from the printed digits, rounded or cut off; for rows on different counts whose number
             of queries is not stated, at odds of a million to one. "suspicious" has another reading.
-        explanation: the arithmetic.
+        said: the arithmetic.
     """
 
     row: int | None
     column: str | None
     kind: Kind
     verdict: Grade
-    explanation: str
+    said: Phrase
+
+    @property
+    def explanation(self) -> str:
+        """The arithmetic, in English."""
+        return self.said.text()
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        named = ("row", "column", "kind", "verdict", "explanation")
+        return {name: getattr(self, name) for name in named}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +67,7 @@ class Audit:
     def proved(self) -> bool:
         return any(finding.verdict == "proved" for finding in self.findings)
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        from rich.padding import Padding
-        from rich.text import Text
+    def __rich__(self) -> RenderableType:
+        from luneta.auditing.terminal import audit_view
 
-        yield Text.assemble((self.source, "bold"), f": {self.n_rows:,} rows")
-        for data, n in self.counts.items():
-            yield Text(f"  {data or 'all rows'}: {n:,} queries", style="dim")
-        for verdict, style in (("proved", "bold red"), ("suspicious", "bold yellow")):
-            chosen = [finding for finding in self.findings if finding.verdict == verdict]
-            if chosen:
-                yield Text.assemble("\n", (verdict.capitalize(), style), f" ({len(chosen)})")
-            for finding in chosen:
-                where = [f"row {finding.row}"] if finding.row is not None else []
-                where += [finding.column] if finding.column else []
-                yield Padding(
-                    Text.assemble((", ".join([*where, finding.kind]), "bold"), "\n", finding.explanation), (0, 0, 0, 2)
-                )
-        if not self.findings:
-            yield Text("Nothing that cannot be was found. That is no proof that the numbers are right.", style="green")
-        else:
-            yield Text(
-                "\nProofs take recall@k for the share of queries with a hit in the first k, rounded or cut off; "
-                "rows are numbered from 0.",
-                style="dim",
-            )
+        return audit_view(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -26,11 +27,13 @@ class Printed:
         text: the cell.
         value: what it says, exactly; percent are converted, so that 12.3 % is 123/1000.
         unit: one step of its last decimal, as a fraction of 1.
+        percent: whether it was read as percent.
     """
 
     text: str
     value: Fraction
     unit: Fraction
+    percent: bool = False
 
     @property
     def low(self) -> Fraction:
@@ -50,7 +53,7 @@ class Printed:
     @property
     def truncated(self) -> Printed:
         """The same digits, understood as cut off instead of rounded."""
-        return Printed(self.text, self.value + self.unit / 2, self.unit)
+        return Printed(self.text, self.value + self.unit / 2, self.unit, self.percent)
 
     def hits(self, n_queries: int) -> int | None:
         """The whole number of queries out of `n_queries` whose share is printed like this; None if there is none."""
@@ -62,11 +65,19 @@ class Printed:
 
     def fits(self, n_queries: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(n,) whether some whole number of hits out of each count is printed like this."""
-        scale = int(2 / self.unit)  # low and high are whole numbers of half units
+        scale = math.lcm(self.low.denominator, self.high.denominator)
         low, high = int(self.low * scale), int(self.high * scale)
         least, most = -((-low * n_queries) // scale), (high * n_queries) // scale
         fit: NDArray[np.bool_] = least <= most
         return fit
+
+
+class TwoReadings(ValueError):
+    """A cell that could say two things: `one`, or `other`."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"could be {one} or {other}")
+        self.one, self.other = one, other
 
 
 def parse(cell: str) -> tuple[Decimal, int, bool] | None:
@@ -99,7 +110,8 @@ def parse_rank(cell: str, decimal_mark: str | None) -> tuple[Decimal, int, bool]
         decimal_mark: what stands before the decimals elsewhere in the table, "." or ","; None where nobody can say.
 
     Raises:
-        ValueError: the cell says something else, or could say two things.
+        TwoReadings: the cell could say two things.
+        ValueError: the cell says something else.
 
     >>> parse_rank("1.234", ","), parse_rank("1.234", "."), parse_rank("1.100,5", None)
     ((Decimal('1234'), 0, False), (Decimal('1.234'), 3, False), (Decimal('1100.5'), 1, False))
@@ -110,7 +122,7 @@ def parse_rank(cell: str, decimal_mark: str | None) -> tuple[Decimal, int, bool]
     whole, mark, rest = found["whole"], found["mark"], found["rest"] or ""
     if not rest and whole.count(mark) == 1 and mark in ".,":
         if decimal_mark is None:
-            raise ValueError(f"could be {whole.replace(mark, '')} or {whole.replace(mark, '.')}")
+            raise TwoReadings(whole.replace(mark, ""), whole.replace(mark, "."))
         if mark == decimal_mark:
             return parse(cell)
     return parse(re.sub(r"\D", "", whole) + rest)

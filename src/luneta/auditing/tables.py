@@ -1,20 +1,17 @@
-"""Tables as people publish them: CSV, Markdown, HTML and LaTeX, read as strings."""
+"""Tables as people publish them: names of columns, rows, and what divides and surrounds them, as strings."""
 
 from __future__ import annotations
 
 import csv
-import html
-import io
+import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 
+from luneta.auditing.formats import Grid, Sheet, reader_for
+from luneta.auditing.headers import joined, metric_of
 from luneta.errors import ConfigError
-
-_DELIMITERS = ",;\t|"
-Grid = list[list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +21,23 @@ class Table:
     Attributes:
         header: name of every column; where a header spans several lines or columns, its parts joined by a space.
         rows: cells of the data rows, each as long as the header.
+        sections: for every row, the line that stands over it alone ("Fine-tuned models"); empty where there is none.
+        title: its caption, or the headings it stands under.
+        said: all that tells it from the table above; that one's where there is nothing.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    sections: tuple[str, ...]
+    title: str = ""
+    said: str = ""
 
 
 def read_tables(path: Path) -> list[Table]:
     """All tables of a file; its name's ending decides the format, its text where that is unknown.
 
     Raises:
-        ConfigError: no such file, not text, or no table in it.
+        ConfigError: no such file, not text, broken as its format goes, or no table in it.
     """
     try:
         raw = path.read_bytes()
@@ -46,8 +49,15 @@ def read_tables(path: Path) -> list[Table]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("cp1252", errors="replace")  # what spreadsheets in Portuguese write
-    reader = _READERS.get(path.suffix.lower()) or _reader_for(text)
-    tables = [table for grid in reader(text) if (table := _table(grid)) is not None]
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    reader = reader_for(path.suffix.lower(), text)
+    try:
+        sheets = reader(text)
+    except (csv.Error, AssertionError) as error:  # HTMLParser's word for a broken declaration
+        raise ConfigError(
+            f"{path} cannot be read as {reader.__name__.removeprefix('read_').upper()}: {error}"
+        ) from error
+    tables = [table for sheet in sheets for table in _tables(sheet)]
     if not tables:
         raise ConfigError(
             f"{path}: no table was found. It should have a line of column names (model, dataset, recall@1, ...) and "
@@ -56,156 +66,59 @@ def read_tables(path: Path) -> list[Table]:
     return tables
 
 
-def _reader_for(text: str) -> Callable[[str], list[Grid]]:
-    if re.search(r"<t(able|r|d)\b", text, re.IGNORECASE):
-        return _html
-    if "\\begin{tabular" in text or "\\\\" in text:
-        return _latex
-    if re.search(r"^\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)+\|?\s*$", text, re.MULTILINE):
-        return _markdown
-    return _csv
+def _tables(sheet: Sheet) -> list[Table]:
+    """The tables of one sheet: a line with names of metrics below the numbers begins another."""
+    width = max((len(row) for row in sheet.grid), default=0)
+    rows = [[*row, *[""] * (width - len(row))] for row in sheet.grid if any(cell.strip() for cell in row)]
+    begins, behind = [0], 0  # behind the last line with numbers
+    for i, row in enumerate(rows):
+        if i and _has_numbers(row):
+            behind = i + 1
+        elif behind > begins[-1] and _names_metrics(row):
+            begins.append(behind)
+    parts = itertools.pairwise([*begins, len(rows)])
+    return [table for begin, end in parts if (table := _table(rows[begin:end], sheet)) is not None]
 
 
-def _table(grid: Grid) -> Table | None:
-    """Lines above the first one with numbers in most of its cells are the header."""
-    width = max((len(row) for row in grid), default=0)
-    rows = [[*row, *[""] * (width - len(row))] for row in grid if any(cell.strip() for cell in row)]
-    n_header = 1
-    while n_header < len(rows) and not _has_numbers(rows[n_header]):
-        n_header += 1
-    if n_header >= len(rows):
+def _table(rows: Grid, sheet: Sheet) -> Table | None:
+    """Lines above the first one with numbers are the header, but for titles, and for sections below the metrics."""
+    n_above = next((i for i, row in enumerate(rows) if i and _has_numbers(row)), 0)
+    if not n_above:
         return None
-    header = [" ".join(dict.fromkeys(part for part in parts if part)) for parts in zip(*rows[:n_header], strict=True)]
-    body = [row for row in rows[n_header:] if _has_numbers(row)]  # a line such as "Fine-tuned models" is no row
-    return Table(tuple(header), tuple(tuple(row) for row in body))
+    above, body = rows[:n_above], rows[n_above:]
+    named = max((i for i, row in enumerate(above) if _names_metrics(row)), default=n_above - 1)
+    titles = list(itertools.takewhile(lambda row: _is_title(row, above[named]), above[:named]))
+    lower = [row for row in above[named + 1 :] if not _divides(row)]
+    header = joined([*above[len(titles) : named + 1], *lower], sheet.flat)
+    section, cells, sections = "", [], []
+    for row in [*above[named + 1 :], *body]:
+        if _has_numbers(row):
+            cells.append(tuple(row))
+            sections.append(section)
+        elif _divides(row):  # a line such as "Fine-tuned models" is no row
+            section = max(row)
+    own = [max(row) for row in titles]
+    return Table(
+        header, tuple(cells), tuple(sections),
+        title=", ".join(part for part in (sheet.title, *own) if part), said=" ".join([sheet.said, *own]).strip(),
+    )  # fmt: skip
+
+
+def _is_title(row: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether a line says one thing about the whole table, and does not name its first column."""
+    return len(row) > 1 and len({cell for cell in row if cell}) == 1 and bool(row[0]) and (all(row) or bool(names[0]))
+
+
+def _divides(row: Sequence[str]) -> bool:
+    """Whether a line says one thing about the rows below it, in words."""
+    return len(row) > 1 and len({cell for cell in row if cell}) == 1 and re.search(r"[^\W\d_]", max(row)) is not None
+
+
+def _names_metrics(row: Sequence[str]) -> bool:
+    return any(metric_of(cell) for cell in row)
 
 
 def _has_numbers(row: Sequence[str]) -> bool:
-    return any(re.search(r"^\W*\d+([.,]\d+)?\s*(%|±|\+|\(|$)", cell) for cell in row)
-
-
-def _csv(text: str) -> list[Grid]:
-    sample = text[:20_000]
-    first = next((line for line in sample.splitlines() if line.strip()), "")
-    delimiter = max(_DELIMITERS, key=first.count)
-    return [[[_plain(cell) for cell in row] for row in csv.reader(io.StringIO(text), delimiter=delimiter)]]
-
-
-def _markdown(text: str) -> list[Grid]:
-    """Pipe tables; a line of dashes follows the header of each."""
-    grids: list[Grid] = []
-    grid: Grid = []
-    for line in [*text.splitlines(), ""]:
-        if "|" not in line:
-            if len(grid) > 1:
-                grids.append(grid)
-            grid = []
-            continue
-        cells = [cell.replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
-        if not all(re.fullmatch(r"\s*:?-+:?\s*", cell) for cell in cells):
-            grid.append([_plain(cell) for cell in cells])
-    return grids
-
-
-class _Tables(HTMLParser):
-    """Collects the cells of every <table>, spans repeated."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.grids: list[Grid] = []
-        self._cell: list[str] | None = None
-        self._columns, self._lines = 1, 1
-        self._below: dict[int, tuple[int, str]] = {}  # column -> (lines still to fill, text) of a cell that spans lines
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        if tag in ("td", "th", "tr", "table"):
-            self._end_cell()  # </td> may be left out
-        if tag == "table":
-            self.grids.append([])
-            self._below = {}
-        elif tag == "tr" and self.grids:
-            self.grids[-1].append([])
-        elif tag in ("td", "th") and self.grids and self.grids[-1]:
-            given = dict(attributes)
-            self._cell = []
-            self._columns, self._lines = (_span(given.get(name)) for name in ("colspan", "rowspan"))
-
-    def handle_data(self, data: str) -> None:
-        if self._cell is not None:
-            self._cell.append(data)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("td", "th", "tr", "table"):
-            self._end_cell()
-        if tag == "tr" and self.grids and self.grids[-1]:
-            self._fill(self.grids[-1][-1])
-
-    def _end_cell(self) -> None:
-        if self._cell is None:
-            return
-        row, text = self.grids[-1][-1], _plain("".join(self._cell))
-        self._cell = None
-        self._fill(row)
-        for _ in range(self._columns):
-            if self._lines > 1:
-                self._below[len(row)] = (self._lines - 1, text)
-            row.append(text)
-
-    def _fill(self, row: list[str]) -> None:
-        while len(row) in self._below:
-            left, text = self._below.pop(len(row))
-            if left > 1:
-                self._below[len(row)] = (left - 1, text)
-            row.append(text)
-
-
-def _span(value: str | None) -> int:
-    return min(int(value), 100) if value and value.isdigit() and int(value) > 0 else 1
-
-
-def _html(text: str) -> list[Grid]:
-    parser = _Tables()
-    parser.feed(text)
-    return parser.grids
-
-
-def _latex(text: str) -> list[Grid]:
-    text = re.sub(r"(?<!\\)%.*", "", text)
-    bodies = re.findall(r"\\begin\{(tabular[*x]?|longtable|tblr)\}(.*?)\\end\{\1\}", text, re.DOTALL)
-    return [_latex_grid(body) for _, body in bodies] or [_latex_grid(text)]
-
-
-def _latex_grid(body: str) -> Grid:
-    body = re.sub(r"^\s*(\[[^\]]*\])?(\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})+", "", body)  # the columns' alignment
-    grid: Grid = []
-    for line in re.split(r"\\\\(?:\[[^\]]*\])?|\\tabularnewline", body):
-        row: list[str] = []
-        for cell in re.split(r"(?<!\\)&", line):
-            spanning = re.search(r"\\multicolumn\s*\{(\d+)\}\s*\{[^{}]*\}\s*\{(.*)\}", cell, re.DOTALL)
-            n, inner = (min(int(spanning[1]), 100), spanning[2]) if spanning else (1, cell)
-            row += [_plain(_without_commands(inner))] * n
-        grid.append(row)
-    return grid
-
-
-def _without_commands(text: str) -> str:
-    text = re.sub(r"\\(?:c|x)?(?:mid|top|bottom|h|c)(?:rule|line)(?:\([^)]*\))?(?:\{[^{}]*\})?", " ", text)
-    text = re.sub(r"\\multirow\s*\{[^{}]*\}\s*\{[^{}]*\}", "", text)
-    text = text.replace("\\pm", "±").replace("\\%", "%").replace("\\&", "&").replace("\\_", "_").replace("\\#", "#")
-    text = re.sub(r"\\(?:cite|ref|footnote|label)\w*\s*(\[[^\]]*\])*\{[^{}]*\}", "", text)
-    text = re.sub(r"\\(rightarrow|to)\b", "→", text)
-    text = re.sub(r"\\[a-zA-Z]+\*?", " ", text)  # \textbf{12.3} keeps what it wraps
-    return re.sub(r"[{}$~]", " ", text)
-
-
-def _plain(cell: str) -> str:
-    """A cell without emphasis, links, tags and doubled blanks."""
-    cell = html.unescape(re.sub(r"<[^<>]*>", " ", cell))
-    cell = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", cell)
-    cell = re.sub(r"(\*\*|__|~~|`)", "", cell)
-    return " ".join(cell.split()).strip("*")
-
-
-_READERS = {
-    ".csv": _csv, ".tsv": _csv, ".md": _markdown, ".markdown": _markdown, ".html": _html, ".htm": _html, ".tex": _latex,
-}  # fmt: skip
+    """Whether some cells are numbers; in a header there may be one among names of metrics."""
+    numbers = [cell for cell in row if re.search(r"^\W*\d+([.,]\d+)?\s*(%\s*(?!\s|\w)|±|\+|\(|$)", cell)]
+    return 0 < len(numbers) >= sum(metric_of(cell) is not None for cell in row)

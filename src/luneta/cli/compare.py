@@ -45,15 +45,23 @@ def command(
 ) -> None:
     from rich.console import Console
 
-    from luneta.comparison import check_metric, compare
+    from luneta.comparison import check_metric, check_protocols, compare
+    from luneta.errors import ConfigError
     from luneta.report.comparison import write_comparison
     from luneta.results import load_evaluation
     from luneta.terminal import comparison_table, slices_table
 
+    if len(results) == 1:
+        raise ConfigError(
+            f"{results[0]} is one result, and comparing takes two or more: name another, which luneta evaluate --json "
+            f"writes; luneta leaderboard {results[0].parent} shows all of a folder"
+        )
     check_metric(metric)
     checks.check_outputs([], report)
     spoken = speech.speak(locale)
-    found = compare([load_evaluation(path) for path in results], seed=seed)
+    evaluations = [load_evaluation(path) for path in results]
+    check_protocols(evaluations, results)
+    found = compare(evaluations, seed=seed)
     if report:
         pictures = None
         if data:

@@ -28,7 +28,7 @@ def command(
 ) -> None:
     from rich.console import Console
 
-    from luneta.cost import read_ledger
+    from luneta.ledger import read_ledger
     from luneta.report.costs import costs_grid, write_costs
     from luneta.terminal import grid_table
 

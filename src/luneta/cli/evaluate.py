@@ -17,9 +17,9 @@ from luneta.cli import checks, options, speech
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from luneta.cost import Run
     from luneta.data.dataset import ImageTextDataset
     from luneta.data.relevance import Things
+    from luneta.ledger import Run
     from luneta.positives import Duplicates
     from luneta.report.messages import Locale
     from luneta.results import Evaluation
@@ -61,7 +61,10 @@ def command(
     cache: Annotated[bool, typer.Option(help="Reuse vectors of an earlier run of the same encoder.")] = True,
     json: Annotated[
         Path | None,
-        typer.Option(help="Write the result here and all queries beside it; several encoders: one file each."),
+        typer.Option(
+            help="Write the result here and all queries beside it; several encoders: one file each; several languages: "
+            "their gaps here, and one result each beside them."
+        ),
     ] = None,
     trec: Annotated[
         Path | None,
@@ -79,25 +82,27 @@ def command(
 
     from luneta.errors import ConfigError
 
-    languages = [part.strip() for part in language.split(",") if part.strip()] if language else []
-    names = [f"{name}.{spoken}" for name in encoder for spoken in languages] if len(languages) > 1 else encoder
+    languages = list(dict.fromkeys(part.strip() for part in (language or "").split(",") if part.strip()))
     for name in encoder:
         checks.check_encoder(name)
     if trec and len(languages) > 1:
         raise ConfigError("--trec writes the run of one language; give --language one at a time")
+    results = checks.result_paths(json, encoder, languages) if json else []
+    gaps = checks.result_paths(json, encoder) if json and len(languages) > 1 else []
     task = _Task(
         open_encoder=lambda name: options.open_encoder(name, dtype, device),
         duplicates=_duplicates(duplicates, same_item),
         same_item=same_item,
         settings={"cache": cache, "batch_size": batch_size, "max_bad_share": max_bad_share},
-        paths=iter(checks.result_paths(json, names)) if json else None,
-        trec=iter(checks.result_folders(trec, encoder)) if trec else None,
-        mteb=iter(checks.result_folders(mteb, names)) if mteb else None,
+        paths=iter(results),
+        gaps=iter(gaps),
+        trec=iter(checks.result_folders(trec, encoder) if trec else []),
+        mteb=iter(checks.result_folders(mteb, encoder, languages) if mteb else []),
         report=report,
         locale=speech.speak(locale),
         console=Console(),
     )  # fmt: skip
-    checks.check_outputs(checks.result_paths(json, names) if json else [], report)
+    checks.check_outputs(results, report, gaps)
     wanted: list[str | None] = [*languages] or [None]
     datasets = {
         spoken: options.open_data(data, max_bad_share, image=image, text=text, split=split, language=spoken,
@@ -117,26 +122,28 @@ class _Task:
     Attributes:
         duplicates, same_item: what counts as equal.
         settings: the other arguments of `evaluate`.
-        paths: one path for each result, in order; None writes none.
-        trec, mteb: one folder for each result, in order; None writes none.
+        paths: one path for each result, in order; nothing is written where there is none.
+        gaps: the same for the gaps between languages of each encoder.
+        trec, mteb: one folder for each result, in order.
     """
 
     open_encoder: Callable[[str], Encoder]
     duplicates: Duplicates
     same_item: str | None
     settings: dict[str, Any]
-    paths: Iterator[Path] | None
-    trec: Iterator[Path] | None
-    mteb: Iterator[Path] | None
+    paths: Iterator[Path]
+    gaps: Iterator[Path]
+    trec: Iterator[Path]
+    mteb: Iterator[Path]
     report: Path | None
     locale: Locale
     console: Console
 
     def evaluate(self, encoders: Sequence[str], dataset: ImageTextDataset) -> None:
         from luneta.advice import advice_list, advise
-        from luneta.cost import cached_images, quality
         from luneta.evaluation import measure
         from luneta.exports import export_trec
+        from luneta.ledger import cached_images, quality
         from luneta.report.evaluation import write_report
         from luneta.terminal import evaluation_table
 
@@ -148,14 +155,15 @@ class _Task:
                 run.facts.update(quality(result), n_images_reused=cached_images(embeddings))
             results.append(result)
             self._save(result)  # at once: what comes next may fail
-            if self.trec is not None:
-                self._wrote(*export_trec(embeddings, next(self.trec), duplicates=rule))
+            if folder := next(self.trec, None):
+                self._wrote(*export_trec(embeddings, folder, duplicates=rule))
         self.console.print(evaluation_table(results, self.locale))
         suggestions = advise(results)
         self.console.print(advice_list(suggestions, self.locale))
         self._write_report(write_report, results, advice=suggestions)
 
     def compare_languages(self, encoders: Sequence[str], datasets: Mapping[str, ImageTextDataset]) -> None:
+        from luneta.artifacts import write_json
         from luneta.languages import language_gap
         from luneta.report.languages import write_languages
         from luneta.terminal import languages_table
@@ -168,12 +176,16 @@ class _Task:
                 gaps.append(language_gap(opened, datasets, duplicates=rules, **self.settings))
             for result in gaps[-1].evaluations.values():
                 self._save(result)
+            if path := next(self.gaps, None):
+                write_json(path, gaps[-1].to_dict())
+                self._wrote(path)
             self.console.print(languages_table(gaps[-1], locale=self.locale))
         self._write_report(write_languages, gaps)
 
     def _entered(self, encoder: Encoder, data: str) -> AbstractContextManager[Run]:
         """The run in the ledger, where somebody keeps one."""
-        from luneta.cost import Prices, entered, ledger_is_wanted
+        from luneta.cost import Prices
+        from luneta.ledger import entered, ledger_is_wanted
 
         about = {"encoder": encoder.spec.name, "data": data}
         return entered("evaluate", about, device=encoder.spec.device, prices=Prices(), written=ledger_is_wanted())
@@ -189,11 +201,10 @@ class _Task:
     def _save(self, result: Evaluation) -> None:
         from luneta.exports import export_mteb
 
-        if self.paths is not None:
-            path = next(self.paths)
+        if path := next(self.paths, None):
             speech.say(self.console, self.locale, "wrote_both", result=path, queries=result.save(path))
-        if self.mteb is not None:
-            self._wrote(*export_mteb(result, next(self.mteb)))
+        if folder := next(self.mteb, None):
+            self._wrote(*export_mteb(result, folder))
 
     def _wrote(self, *files: Path) -> None:
         for file in files:

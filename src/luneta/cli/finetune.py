@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from luneta.cli import checks, options
+from luneta.cli import checks, options, speech
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from luneta.data.dataset import ImageTextDataset
 
 HOW = "How"
@@ -20,7 +22,8 @@ COST = "Cost"
 HELP = options.examples(
     "luneta finetune my_photos/ --encoder clip-b32 --out tuned",
     "luneta finetune my_photos/ --encoder siglip2-b16 --method lora --language pt-BR --keep-language en --out tuned",
-    "luneta finetune cenas --language pt-BR --method lit --learning-rate 1e-3 --steps 300 --out tuned",
+    "luneta finetune cenas --split train --test-split test --language en,pt-BR --method lit --steps 300 --out tuned",
+    "luneta finetune my_photos/ --encoder clip-b32 --hard-negatives --keep coco.json --report tuned.html --out tuned",
     "luneta evaluate my_photos/ --encoder tuned/model",
 )(
     "Fine-tune an encoder on pairs of images and texts, and prove on a test part that shares nothing with them what "
@@ -40,7 +43,14 @@ def command(
     image: options.Image = None,
     text: options.Text = None,
     split: options.Split = None,
-    language: options.Language = None,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            help="Language of the captions, as en or pt-BR; several, comma-separated, are learnt together and proved "
+            "one by one.",
+            rich_help_panel=options.DATA_PANEL,
+        ),
+    ] = None,
     limit: options.Limit = None,
     revision: options.Revision = None,
     max_bad_share: options.MaxBadShare = 0.01,
@@ -66,6 +76,8 @@ def command(
     learning_rate: Annotated[
         float | None, typer.Option(help="At its peak.", rich_help_panel=HOW, show_default="by method")
     ] = None,
+    warmup: Annotated[float, typer.Option(help="Share of the steps in which it rises.", rich_help_panel=HOW)] = 0.05,
+    weight_decay: Annotated[float, typer.Option(help="Of matrices.", rich_help_panel=HOW)] = 0.0,
     layer_decay: Annotated[
         float, typer.Option(help="Factor of the learning rate from block to block downwards.", rich_help_panel=HOW)
     ] = 1.0,
@@ -79,11 +91,34 @@ def command(
     text_negatives: Annotated[
         bool, typer.Option(help="Captions with words swapped are negatives too.", rich_help_panel=HOW)
     ] = False,
+    dims: Annotated[
+        str | None,
+        typer.Option(help="Lengths at which shortened vectors should work too, as 64,128.", rich_help_panel=HOW),
+    ] = None,
+    relevance: Annotated[
+        str | None,
+        typer.Option(help="Column that says how much a picture's captions count.", rich_help_panel=HOW),
+    ] = None,
+    hard_negatives: Annotated[
+        bool, typer.Option(help="Batches of pictures that are mistaken for one another.", rich_help_panel=HOW)
+    ] = False,
+    refresh: Annotated[
+        int | None, typer.Option(help="Epochs after which these are looked for anew.", rich_help_panel=HOW)
+    ] = None,
     augment: Annotated[
         bool, typer.Option(help="Crop, recolour and (where no caption names a side) mirror.", rich_help_panel=HOW)
     ] = False,
     patience: Annotated[
         int | None, typer.Option(help="End after so many validations without a better recall.", rich_help_panel=HOW)
+    ] = None,
+    validations: Annotated[
+        int, typer.Option(help="How often recall is measured on the way.", rich_help_panel=HOW)
+    ] = 10,
+    log_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Send losses and recalls to tensorboard, wandb, ... too; several times.", rich_help_panel=HOW
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=HOW)] = 0,
     micro_batch: Annotated[
@@ -107,9 +142,13 @@ def command(
     test: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share taken out for the proof, by groups.", rich_help_panel=PROOF)
     ] = 0.2,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="Another data set whose recall should not fall; several times.", rich_help_panel=PROOF),
+    ] = None,
     keep_language: Annotated[
         list[str] | None,
-        typer.Option(help="Language of DATA whose recall should not fall.", rich_help_panel=PROOF),
+        typer.Option(help="Language of DATA whose recall should not fall; several times.", rich_help_panel=PROOF),
     ] = None,
     allowed_loss: Annotated[float, typer.Option(help="How much it may fall.", rich_help_panel=PROOF)] = 0.03,
     near: Annotated[
@@ -117,6 +156,8 @@ def command(
     ] = True,
     usd_per_hour: Annotated[float | None, typer.Option(help="Price of the machine.", rich_help_panel=COST)] = None,
     brl_per_usd: Annotated[float | None, typer.Option(help="Exchange rate.", rich_help_panel=COST)] = None,
+    report: options.Report = None,
+    locale: options.Locale = "en",
 ) -> None:
     from rich.console import Console
 
@@ -124,50 +165,88 @@ def command(
     from luneta.errors import ConfigError
     from luneta.finetuning import Recipe, finetune, predict_cost
     from luneta.finetuning.processes import is_main
+    from luneta.finetuning.tables import finetuning_view
+    from luneta.report.finetuning import write_finetuning
 
+    spoken, console = speech.speak(locale), Console()
     if out is None and not dry_run:
         raise ConfigError("name a folder for the result with --out, or ask what it would take with --dry-run")
     checks.check_encoder(encoder)
+    checks.check_outputs([], report)
     choices: dict[str, Any] = {  # words are checked by the recipe
         "method": method, "loss": loss, "locked": lock, "epochs": epochs, "steps": steps, "batch_size": batch_size,
         "micro_batch": micro_batch, "learning_rate": learning_rate, "layer_decay": layer_decay, "ema": ema,
-        "rank": rank, "margin": margin, "text_negatives": text_negatives, "augment": augment, "seed": seed,
-        "drop_patches": drop_patches, "checkpointing": checkpointing, "patience": patience, "precision": precision,
+        "rank": rank, "margin": margin, "text_negatives": text_negatives, "hard_negatives": hard_negatives,
+        "refresh": refresh, "relevance": relevance, "warmup": warmup, "weight_decay": weight_decay,
+        "validations": validations, "dims": _numbers(dims),
+        "log_to": tuple(log_to or ()),
+        "augment": augment, "seed": seed, "drop_patches": drop_patches,
+        "checkpointing": checkpointing, "patience": patience, "precision": precision,
     }  # fmt: skip
     recipe = Recipe(**choices)
-    shared = {"image": image, "text": text, "limit": limit, "revision": revision}
-    whole = options.open_data(data, max_bad_share, split=split, language=language, **shared)
-    kept = [options.open_data(data, max_bad_share, split=test_split or split, language=spoken, **shared)
-            for spoken in keep_language or []]  # fmt: skip
-    if test_split:
-        train: ImageTextDataset = whole
-        proof: ImageTextDataset | None = options.open_data(
-            data, max_bad_share, split=test_split, language=language, **shared
-        )
-    else:
-        train, proof = _divided(whole, test, seed, near)
-    opened, prices = options.open_encoder(encoder, "float32", device), Prices(usd_per_hour, brl_per_usd)
+
+    def opened(source: str, part: str | None, written_in: str | None) -> ImageTextDataset:
+        named = {"image": image, "text": text, "limit": limit, "revision": revision} if source == data else {}
+        return options.open_data(source, max_bad_share, split=part, language=written_in, **named)
+
+    languages: list[str | None] = [*filter(None, map(str.strip, (language or "").split(",")))] or [None]
+    learnt = [opened(data, split, one) for one in languages]
+    tested = [opened(data, test_split, one) for one in languages] if test_split else []
+    kept = [opened(data, test_split or split, one) for one in keep_language or []]
+    kept += [opened(other, None, None) for other in keep or []]
+    train, proof = (_joined(learnt), tested) if test_split else _divided(learnt, test, seed, near)
+    arguments: dict[str, Any] = {
+        "recipe": recipe, "test": proof, "keep": kept, "near": near, "max_bad_share": max_bad_share,
+        "prices": Prices(usd_per_hour, brl_per_usd),
+    }  # fmt: skip
+    learner = options.open_encoder(encoder, "float32", device)
     if out is None or dry_run:
-        predicted = predict_cost(
-            opened, train, recipe=recipe, test=proof, keep=kept, near=near, max_bad_share=max_bad_share, prices=prices
-        )
-        Console().print(f"{encoder}: {predicted}", soft_wrap=True)
+        predicted = predict_cost(learner, train, **arguments)
+        console.print(f"{encoder}: {predicted.said(spoken)}", soft_wrap=True)
         return
-    found = finetune(
-        opened, train, out=out, recipe=recipe, test=proof, keep=kept, allowed_loss=allowed_loss, near=near,
-        max_bad_share=max_bad_share, prices=prices,
-    )  # fmt: skip
+    found = finetune(learner, train, out=out, allowed_loss=allowed_loss, **arguments)
     if is_main():
-        Console().print(found)
+        console.print(finetuning_view(found, spoken))
+        if report:
+            write_finetuning(report, found, locale=spoken)
+            speech.say(console, spoken, "wrote", what=report)
+
+
+def _numbers(listed: str | None) -> tuple[int, ...]:
+    """
+    >>> _numbers("64, 128"), _numbers(None)
+    ((64, 128), ())
+    """
+    from luneta.errors import ConfigError
+
+    try:
+        return tuple(int(part) for part in (listed or "").split(",") if part.strip())
+    except ValueError as error:
+        raise ConfigError(f"--dims is {listed!r}, expected whole numbers separated by commas, as 64,128") from error
+
+
+def _joined(datasets: Sequence[ImageTextDataset]) -> ImageTextDataset:
+    from luneta.data.joining import join_datasets
+
+    return join_datasets(datasets)
 
 
 def _divided(
-    data: ImageTextDataset, share: float, seed: int, near: bool
-) -> tuple[ImageTextDataset, ImageTextDataset | None]:
-    """Training and test parts that share nothing."""
+    datasets: Sequence[ImageTextDataset], share: float, seed: int, near: bool
+) -> tuple[ImageTextDataset, list[ImageTextDataset]]:
+    """A training part of all, and a test part of each, of the same pictures; nothing is shared."""
+    import numpy as np
+
     from luneta.data.groups import find_groups
 
+    whole = _joined(datasets)
     if not share:
-        return data, None
-    splits = data.divide(val=0, test=share, seed=seed, groups=find_groups(data, near=near, seed=seed))
-    return splits.train, splits.test
+        return whole, []
+    splits = whole.divide(val=0, test=share, seed=seed, groups=find_groups(whole, near=near, seed=seed))
+    if len(datasets) == 1:
+        return splits.train, [splits.test]
+    tested = set(splits.test.image_keys)
+    return splits.train, [
+        data.without_images(np.flatnonzero([key not in tested for key in data.image_keys]).tolist())
+        for data in datasets
+    ]

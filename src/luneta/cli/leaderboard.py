@@ -27,9 +27,8 @@ def command(
 ) -> None:
     from rich.console import Console
 
-    from luneta.leaderboard import leaderboard
+    from luneta.leaderboards import leaderboard, leaderboard_view
     from luneta.report.leaderboard import write_leaderboard
-    from luneta.terminal import grid_table
 
     spoken = speech.speak(locale)
     checks.check_outputs([], report)
@@ -42,7 +41,6 @@ def command(
     console = Console()
     if report:
         speech.say(console, spoken, "wrote", what=report)
-    for grid in found.grids(spoken):
-        console.print(grid_table(grid))
+    console.print(leaderboard_view(found, spoken))
     for name, reason in found.refused.items():
         speech.say(console, spoken, "board_refused", file=name, reason=reason)

@@ -23,6 +23,7 @@ HELP = options.examples(
     "luneta leakage my_photos/ my_photos/ --train-split train --test-split test --encoder siglip2-b16",
     "luneta leakage translated/train.csv original/test.csv --text legenda --test-text caption --report leak.html",
     "luneta leakage train/ test/ --encoder siglip2-b16 --vectors --least-cosine 0.95",
+    "luneta leakage owner/train owner/test --train-revision v1 --test-revision v2 --limit 1000 --result result.json",
 )(
     "Find what of a test set the training set has seen: the same or nearly the same pictures, equal captions; with an "
     "encoder or its result also how much its recall owes to that. Exit status 0, whatever is found."
@@ -43,6 +44,29 @@ def command(
     ] = None,
     test_split: Annotated[
         str | None, typer.Option(help="Split of the test set.", rich_help_panel=options.DATA_PANEL)
+    ] = None,
+    language: options.Language = None,
+    test_language: Annotated[
+        str | None,
+        typer.Option(
+            help="Language of the test set.", rich_help_panel=options.DATA_PANEL, show_default="as --language"
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Random sample of this many images of the test set; all of the training set is searched.",
+            rich_help_panel=options.DATA_PANEL,
+        ),
+    ] = None,
+    seed: options.Seed = 0,
+    train_revision: Annotated[
+        str | None,
+        typer.Option(help="Revision of a training set on the hub.", rich_help_panel=options.DATA_PANEL),
+    ] = None,
+    test_revision: Annotated[
+        str | None, typer.Option(help="Revision of a test set on the hub.", rich_help_panel=options.DATA_PANEL)
     ] = None,
     same_item: Annotated[
         str | None,
@@ -87,8 +111,13 @@ def command(
         json=json, report=report, locale=speech.speak(locale),
     )  # fmt: skip
     task.check()
-    trained = options.open_data(train, max_bad_share, image=image, text=text, split=train_split)
-    tested = options.open_data(test, max_bad_share, image=image, text=test_text or text, split=test_split)
+    trained = options.open_data(
+        train, max_bad_share, image=image, text=text, split=train_split, language=language, revision=train_revision
+    )
+    tested = options.open_data(
+        test, max_bad_share, image=image, text=test_text or text, split=test_split, language=test_language or language,
+        limit=limit, seed=seed, revision=test_revision,
+    )  # fmt: skip
     task.show(task.find(trained, tested))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from luneta.cli import options
+from luneta.cli import options, speech
 
 HELP = options.examples(
     "luneta push tuned/model --to owner/name",
@@ -27,7 +27,9 @@ def command(
             "--private/--public", help="Who sees a new repository; one that is public already needs --public."
         ),
     ] = True,
+    locale: options.Locale = "en",
 ) -> None:
     from luneta.pushing import push_checkpoint
 
+    speech.speak(locale)
     typer.echo(push_checkpoint(folder, to, private=private))

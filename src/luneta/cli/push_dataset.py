@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from luneta.cli import options
+from luneta.cli import options, speech
 
 HELP = options.examples(
     "luneta push-dataset my_photos/ --to owner/name",
@@ -33,9 +33,11 @@ def command(
             "--private/--public", help="Who sees a new repository; one that is public already needs --public."
         ),
     ] = True,
+    locale: options.Locale = "en",
 ) -> None:
     from luneta.pushing import push_dataset
 
+    speech.speak(locale)
     found = options.open_data(
         data, max_bad_share, image=image, text=text, split=split, language=language, limit=limit, seed=seed
     )

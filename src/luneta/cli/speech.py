@@ -11,7 +11,7 @@ import copy
 import logging
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from luneta.data.reasons import reason_in
 from luneta.progress import worded
@@ -30,9 +30,7 @@ NOTICES: Mapping[str, str] = {
     "%s: %s is read with %s, as the papers that use this split train": (
         "%s: %s é lida com %s, como treinam os artigos que usam esta divisão"
     ),
-    "%s: %d images streamed, shuffled in a buffer of %d rows": (
-        "%s: %d imagens recebidas em fluxo, embaralhadas num buffer de %d linhas"
-    ),
+    "%s: a random sample of its %d rows": "%s: uma amostra aleatória das suas %d linhas",
     "%s: the hub cannot be reached; using the copy fetched before, at commit %s": (
         "%s: o hub não pode ser alcançado; usa-se a cópia buscada antes, no commit %s"
     ),
@@ -51,6 +49,75 @@ NOTICES: Mapping[str, str] = {
         "ou cache=False dispensa)"
     ),
     "%s Without its end it counts as one that was killed.": "%s Sem o seu fim, ela conta como interrompida.",
+    "%s: fine-tuning takes %s": "%s: o ajuste fino leva %s",
+    "%s has %d images to learn from; of fewer than about %d, method=%r learns more by heart than it understands: "
+    "collect more": (
+        "%s tem %d imagens de treino; com menos de umas %d, method=%r decora mais do que entende: junte mais"
+    ),
+    "%s has %d images to learn from; of fewer than about %d, method=%r learns more by heart than it understands: "
+    "take method='head', which changes least; or collect more": (
+        "%s tem %d imagens de treino; com menos de umas %d, method=%r decora mais do que entende: use method='head', "
+        "que muda menos; ou junte mais"
+    ),
+    "%d of %d training images are left out: the validation or test part has the same picture or caption": (
+        "%d de %d imagens de treino ficam de fora: a parte de validação ou de teste tem a mesma imagem ou legenda"
+    ),
+    "%d of %d validation images are left out: the test part has the same picture or caption": (
+        "%d de %d imagens de validação ficam de fora: a parte de teste tem a mesma imagem ou legenda"
+    ),
+    "%d of %d training images cannot be read and are left out": (
+        "%d de %d imagens de treino não podem ser lidas e ficam de fora"
+    ),
+    "%d of %d training captions (%.1f %%) are longer than %s reads, and their end is not learnt: shorten them, or "
+    "divide them into several captions": (
+        "%d de %d legendas de treino (%.1f %%) são mais longas do que %s lê, e o seu fim não é aprendido: encurte-as, "
+        "ou divida-as em várias legendas"
+    ),
+    "%s: recall is measured on %d of %d images; the others are learnt from": (
+        "%s: o recall é medido em %d de %d imagens; as outras são de treino"
+    ),
+    "a learning rate of %g is outside what works for method=%r (%g to %g; the default is %g): expect nothing to be "
+    "learnt": (
+        "uma taxa de aprendizado de %g está fora do que funciona para method=%r (%g a %g; a padrão é %g): espere que "
+        "nada seja aprendido"
+    ),
+    "a learning rate of %g is outside what works for method=%r (%g to %g; the default is %g): expect the encoder to "
+    "forget what it knew": (
+        "uma taxa de aprendizado de %g está fora do que funciona para method=%r (%g a %g; a padrão é %g): espere que "
+        "o codificador esqueça o que sabia"
+    ),
+    "the scale of the scores has stood at its limit of %g for %d steps while the loss rises: the learning rate is too "
+    "high": (
+        "a escala das pontuações está no seu limite de %g há %d passos enquanto a perda sobe: a taxa de aprendizado é "
+        "alta demais"
+    ),
+    "the scale of the scores has fallen to %.2g: they no longer tell anything apart. Lower the learning rate, and look "
+    "whether captions and pictures belong together": (
+        "a escala das pontuações caiu a %.2g: já não distinguem nada. Baixe a taxa de aprendizado, e veja se legendas "
+        "e imagens combinam"
+    ),
+    "a batch of %d pairs shows %d different things only (the others have equal captions or near-equal pictures), so "
+    "that little is told apart. Class labels are not captions: use texts that describe single pictures, or make "
+    "batches smaller": (
+        "um lote de %d pares mostra só %d coisas diferentes (as outras têm legendas iguais ou imagens quase iguais), e "
+        "pouco se distingue. Rótulos de classe não são legendas: use textos que descrevam imagens uma a uma, ou lotes "
+        "menores"
+    ),
+    "for %d steps the loss has been %.3f, which is that of %s (%.3f): nothing is learnt. Raise the learning rate, look "
+    "whether captions and pictures belong together, and whether the part that should learn is locked": (
+        "há %d passos a perda é de %.3f, que é a de %s (%.3f): nada é aprendido. Aumente a taxa de aprendizado, veja "
+        "se legendas e imagens combinam, e se a parte que deveria aprender está travada"
+    ),
+    "the scale of 16-bit gradients has been halved in %d of the last %d steps, which did nothing: numbers overflow. "
+    "Take precision='bfloat16' or 'float32', or lower the learning rate": (
+        "a escala dos gradientes de 16 bits foi reduzida em %d dos últimos %d passos, que nada fizeram: os números "
+        "transbordam. Use precision='bfloat16' ou 'float32', ou baixe a taxa de aprendizado"
+    ),
+    "training %d of %d parameters": "treinando %d de %d parâmetros",
+    "going on from %s": "continuando de %s",
+    "out of memory: going on with micro_batch=%d (the gradients stay those of the whole batch)": (
+        "memória esgotada: continuando com micro_batch=%d (os gradientes seguem sendo os do lote inteiro)"
+    ),
     "%s could not be examined: %s": "%s não pôde ser examinado: %s",
     "doctor: %s: %s (%s). %s %s luneta doctor says more": "doctor: %s: %s (%s). %s %s luneta doctor diz mais",
 }
@@ -63,23 +130,45 @@ STAGES: Mapping[str, str] = {
     "comparing mirrored images": "comparando imagens espelhadas",
     "comparing vectors": "comparando vetores",
     "examining": "examinando",
+    "features of images": "traços das imagens",
+    "features of texts": "traços dos textos",
     "fetching pictures": "buscando imagens",
+    "hard negatives": "negativos difíceis",
     "hashing images": "resumindo imagens",
     "images": "imagens",
     "lengths of texts": "comprimento dos textos",
     "looking at images": "examinando imagens",
+    "looking at pictures": "examinando as imagens",
     "mirrored candidates": "candidatas espelhadas",
+    "mixtures of before and after": "misturas de antes e depois",
     "neighbours": "vizinhos",
     "reading": "lendo",
     "reading shards": "lendo shards",
     "report": "relatório",
     "search": "busca",
     "similarities": "similaridades",
+    "steps": "passos",
     "streaming": "recebendo",
     "texts": "textos",
     "unpacking": "desempacotando",
 }
 """Stages of progress, English -> Portuguese; behind some stands the name of a file."""
+
+
+_PARTS: Mapping[str, str] = {
+    "guessing among the batch": "adivinhar dentro do lote",
+    "answering 'perhaps' to every pair, as when it is divided by all pairs": (
+        "responder 'talvez' a todo par, como quando é dividida por todos os pares"
+    ),
+}
+"""Parts of notices that are words, English -> Portuguese."""
+
+
+@runtime_checkable
+class Sayable(Protocol):
+    """Something that can be said in several languages."""
+
+    def said(self, locale: str, /) -> str: ...
 
 
 _language: ContextVar[Locale] = ContextVar("luneta_cli_language", default="en")
@@ -127,8 +216,15 @@ class _Notice(logging.Formatter):
             record = copy.copy(record)
             record.msg = NOTICES[str(record.msg)]
             if isinstance(record.args, tuple):
-                record.args = tuple(reason_in(x, "pt-BR") if isinstance(x, str) else x for x in record.args)
+                record.args = tuple(_in_portuguese(x) for x in record.args)
         return super().format(record)
+
+
+def _in_portuguese(part: object) -> object:
+    """A part of a notice: reasons and whatever can say itself in a language; names and numbers as they are."""
+    if isinstance(part, str):
+        return _PARTS.get(part) or reason_in(part, "pt-BR")
+    return part.said("pt-BR") if isinstance(part, Sayable) else part
 
 
 def _stage(stage: str) -> str:

@@ -315,7 +315,20 @@ def _texts_asked_for(
     spoken = {c.language for c in columns if c.language}
     if language is not None and spoken and not find_language(language, [code for code in spoken if code]):
         raise ConfigError(f"text={text!r} is in {', '.join(sorted(map(str, spoken)))}, but language={language!r}.")
+    if language is not None and not spoken:
+        _refuse_other_captions(names, language, list(by_path.values()))
     column = _language_column(table, language, []) if language is not None and not spoken else None
     named = next(iter(spoken)) if len(spoken) == 1 else None
     optional = len(names) > 1 or named is not None
     return Columns(image, image_reason, tuple(names), "asked for", named or language, column, optional)
+
+
+def _refuse_other_captions(names: Sequence[str], language: str, columns: Sequence[TextColumn]) -> None:
+    """Raises ConfigError where the language asked for has captions of its own, which are not those asked for."""
+    codes = find_language(language, {c.language for c in columns if c.language})
+    others = [c.path for c in columns if c.language in codes and c.path not in names]
+    if others:
+        raise ConfigError(
+            f"text={','.join(names)!r} and language={language!r} ask for different captions: those in {language} are "
+            f"in {', '.join(map(repr, others))}. Leave out text= to read these, or language= for {', '.join(names)}."
+        )

@@ -6,7 +6,7 @@ import contextlib
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,19 +15,17 @@ import pyarrow as pa
 
 from luneta.data import splits
 from luneta.data.columns import LANGUAGE_COLUMNS
+from luneta.data.hub_samples import from_parquet, from_stream, parquet_files
 from luneta.data.raw import RawTable, Request, concatenate
-from luneta.data.records import table_of
-from luneta.data.references import digest
 from luneta.errors import ConfigError, DatasetError, LunetaError, UnreachableError
 from luneta.progress import track
 
 if TYPE_CHECKING:
-    from datasets import Dataset, IterableDataset
+    from datasets import Dataset, DatasetBuilder, IterableDataset
 
 STREAM_UP_TO = 2000
-"""Samples of at most so many images are drawn from the stream; for larger ones the split is downloaded whole."""
+"""Samples of at most so many images are drawn without keeping the rest; for larger ones the split is downloaded."""
 
-_BUFFER = 2000  # rows held in memory while a stream is shuffled
 _CONNECTIONS = 8
 _ARCHIVES = "(zip|tar|gzip|bz2|xz|zstd|lz4)"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -93,9 +91,8 @@ def read_hub(source: str, request: Request) -> RawTable:
     Args:
         source: "owner/name", or "owner/name:configuration".
         request: `revision` may be a branch, tag or commit; the commit it stands for is recorded. With a `limit` of at
-            most STREAM_UP_TO, rows are streamed: order of the files and a buffer of rows are shuffled by `seed`, which
-            is repeatable but less random than the exact sample that larger limits and downloaded data get; rows that
-            name the same picture far apart in the stream do not meet. `sample` records the buffer.
+            most STREAM_UP_TO, only the sample is kept: see `luneta.data.hub_samples`. `sample` then records of how many
+            rows it was drawn.
 
     Raises:
         DatasetError: no such data set, no network, no permission.
@@ -112,9 +109,12 @@ def read_hub(source: str, request: Request) -> RawTable:
     kept = None if left_over or len(chosen) > 1 else chosen[0]
     if request.limit is not None and request.limit <= STREAM_UP_TO and len(chosen) == 1:
         with _foreign_errors(source):
-            stream = datasets.load_dataset(repository, config, split=chosen[0], streaming=True, revision=commit)
+            builder = datasets.load_dataset_builder(repository, config, revision=commit)
+            stream = builder.as_streaming_dataset(split=chosen[0])
         if not _needs_every_row(stream.features or {}, request):
-            return _from_stream(stream, source, request, kept, commit)
+            table, sample = _sample(builder, stream, chosen[0], source, request)
+            label = f"{source}, {kept}"
+            return RawTable(source, table, label, split=kept, revision=commit, sample=sample, within=_caches())
     parts = []
     for split in chosen:
         with _foreign_errors(source):
@@ -131,36 +131,32 @@ def _needs_every_row(features: Mapping[str, Any], request: Request) -> bool:
     return by_split or (request.language is not None and bool(columns & set(LANGUAGE_COLUMNS)))
 
 
-def _from_stream(
-    stream: IterableDataset, source: str, request: Request, split: str | None, commit: str | None
-) -> RawTable:
+def _sample(
+    builder: DatasetBuilder, stream: IterableDataset, split: str, source: str, request: Request
+) -> tuple[pa.Table, dict[str, int] | None]:
+    """Rows of as many pictures as were asked for, and what to record of them; None where these are all rows."""
     import datasets
 
-    limit = request.limit or STREAM_UP_TO
+    limit, seed = request.limit or STREAM_UP_TO, request.seed
     features = stream.features or datasets.Features()
     image = request.image if request.image in features else _image_feature(features)
-    seen: set[str] = set()
-    records: list[dict[str, Any]] = []
-    with _foreign_errors(source), track(f"streaming {source}", limit) as advance:
-        shuffled = stream.decode(False).shuffle(seed=request.seed, buffer_size=_BUFFER)
-        for record in shuffled:
-            identity = _identity(record.get(image)) if image else str(len(seen))
-            if identity not in seen:
-                if len(seen) == limit:
-                    break
-                seen.add(identity)
-                advance(1)
-            records.append(dict(record))
-    if image:
-        _fetch(records, image, source)
-    table = pa.Table.from_pylist(records, features.arrow_schema.remove_metadata()) if features else table_of(records)
-    logger.info("%s: %d images streamed, shuffled in a buffer of %d rows", source, len(seen), _BUFFER)
-    sample = {"limit": limit, "seed": request.seed, "shuffle_buffer": _BUFFER}
-    return RawTable(source, table, f"{source}, {split}", split=split, revision=commit, sample=sample, within=_caches())
+    with _foreign_errors(source):
+        files = parquet_files(builder, split)
+        if files and features:
+            drawn = from_parquet(files, features, image, limit=limit, seed=seed, stage=f"streaming {source}")
+        else:
+            info = (builder.info.splits or {}).get(split)
+            total = info.num_examples if info else None
+            drawn = from_stream(stream, image, limit=limit, seed=seed, total=total, stage=f"streaming {source}")
+    table = _fetched(drawn.table, image, source) if image else drawn.table
+    if table.num_rows == drawn.n_rows:
+        return table, None
+    logger.info("%s: a random sample of its %d rows", source, drawn.n_rows)
+    return table, {"limit": limit, "seed": seed, "rows": drawn.n_rows}
 
 
-def _fetch(records: Sequence[dict[str, Any]], image: str, source: str) -> None:
-    """Put the bytes into cells that only say where on the hub a picture lies, as in folders of picture files.
+def _fetched(table: pa.Table, image: str, source: str) -> pa.Table:
+    """With the bytes in cells that only say where on the hub a picture lies, as in folders of picture files.
 
     Only files of the data set itself are fetched: a cell can name anything.
     """
@@ -169,23 +165,30 @@ def _fetch(records: Sequence[dict[str, Any]], image: str, source: str) -> None:
 
     own = re.compile(rf"({_ARCHIVES}://[^:]*::)?hf://datasets/{re.escape(source.partition(':')[0])}@[^:]+")
 
+    def is_own(cell: Any) -> bool:
+        return isinstance(cell, Mapping) and cell.get("bytes") is None and bool(own.fullmatch(cell.get("path") or ""))
+
     def read(cell: Any) -> Any:
-        if not isinstance(cell, Mapping) or cell.get("bytes") is not None or not own.fullmatch(cell.get("path") or ""):
-            return cell
         try:
             with xopen(cell["path"], "rb", download_config=DownloadConfig()) as stream:
                 return {"bytes": stream.read(), "path": cell["path"]}
         except FileNotFoundError:
             return cell
 
+    cells = table[image].to_pylist()
+    places = [at for at, cell in enumerate(cells) if is_own(cell)]
+    if not places:
+        return table
     with (
         _foreign_errors(source),
         ThreadPoolExecutor(_CONNECTIONS) as pool,
-        track("fetching pictures", len(records)) as advance,
+        track("fetching pictures", len(places)) as advance,
     ):
-        for record, cell in zip(records, pool.map(read, [record.get(image) for record in records]), strict=True):
-            record[image] = cell
+        for at, cell in zip(places, pool.map(read, [cells[at] for at in places]), strict=True):
+            cells[at] = cell
             advance(1)
+    column = table.column_names.index(image)
+    return table.set_column(column, image, pa.array(cells, table.schema.field(image).type))
 
 
 def _caches() -> tuple[Path, ...]:
@@ -202,13 +205,6 @@ def _image_feature(features: Mapping[str, Any]) -> str | None:
 
     found = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
     return found[0] if found else None
-
-
-def _identity(cell: Any) -> str:
-    """Equal for equal pictures."""
-    if isinstance(cell, Mapping):
-        cell = cell.get("bytes") or cell.get("path")
-    return digest(cell) if isinstance(cell, bytes) else str(cell)
 
 
 def _commit(repository: str, revision: str | None) -> str | None:

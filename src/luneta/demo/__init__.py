@@ -1,7 +1,8 @@
 """luneta demo: the whole job on built-in data, with pictures.
 
 Two small encoders that learned English captions of flat drawings meet Cenas: as they learned it, in Portuguese, and
-in other drawing styles. What comes out is the story of the real world in miniature, measured anew at every run.
+in other drawing styles; then one of them learns Portuguese. What comes out is the story of the real world in miniature,
+measured anew at every run.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ from typing import TYPE_CHECKING
 from luneta.advice import advice_list, advise
 from luneta.artifacts import write_json
 from luneta.data.sources import open_dataset
+from luneta.demo.learning import learn
 from luneta.demo.page import report_of, trust_lines
 from luneta.demo.records import Demo, records
-from luneta.demo.rounds import ENCODERS, ROUNDS, measured_rounds
+from luneta.demo.rounds import ENCODERS, ROUNDS, RULES, measured_rounds
 from luneta.demo.searching import find_examples
 from luneta.demo.trust import find_trust
 from luneta.encoders.registry import load_encoder
+from luneta.finetuning.tables import finetuning_view
 from luneta.profiling import profile
 from luneta.profiling.terminal import profile_view
 from luneta.report.comparison import write_comparison
 from luneta.report.doctor import write_doctor
+from luneta.report.finetuning import write_finetuning
 from luneta.report.leakage import write_leakage
 from luneta.report.messages import Locale, translator
 from luneta.terminal import evaluation_table
@@ -35,13 +39,14 @@ __all__ = ["run_demo"]
 
 
 def run_demo(out: str | os.PathLike[str], *, console: Console, locale: Locale = "en", limit: int | None = None) -> Path:
-    """Profile, measure, doubt, advise, search, and write it all down.
+    """Profile, measure, doubt, advise, teach, search, and write it all down.
 
     Args:
-        out: folder for report.html and the pages it leads to, summary.json and results/*.json.
+        out: folder for report.html and the pages it leads to, summary.json, results/*.json, and tuned/ with the
+            checkpoint that has learnt Portuguese.
         console: where the tables go as they are made.
         locale: language of the pages, the tables and the advice.
-        limit: pictures per data set, for a quick look; None takes all 2000.
+        limit: pictures per data set, for a quick look in which little is learnt; None takes all 2000.
 
     Returns:
         Path of the report.
@@ -75,8 +80,13 @@ def run_demo(out: str | os.PathLike[str], *, console: Console, locale: Locale = 
         console.print(f"{title} {text}", markup=False, highlight=False)
     for result in measured[:2]:
         console.print(f"\n[bold]{t(result.round.name)}[/bold]")
-        console.print(advice_list(advise(result.evaluations), locale))
+        console.print(advice_list(advise(result.evaluations, rules=RULES), locale))
 
-    demo = Demo(measured, found, profile_s, trust, find_examples(measured[0], measured[1]))
+    console.print(f"\n[bold]{t('demo_learning')}[/bold]")
+    learnt = learn(out, limit)
+    write_finetuning(out / "finetuning.html", learnt, locale=locale)
+    console.print(finetuning_view(learnt, locale))
+
+    demo = Demo(measured, found, profile_s, trust, learnt, find_examples(measured[0], measured[1]))
     write_json(out / "summary.json", list(records(demo)))
     return report_of(demo, locale).write(out / "report.html")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from luneta.advice import advise
 from luneta.demo.records import Demo, total_cost
-from luneta.demo.rounds import BRL_PER_USD, USD_PER_HOUR
+from luneta.demo.rounds import BRL_PER_USD, RULES, USD_PER_HOUR
 from luneta.demo.searching import Found
 from luneta.demo.trust import Trust
+from luneta.finetuning import FineTuning
 from luneta.report.comparison import comparison_lead
 from luneta.report.doctor import doctor_lead
 from luneta.report.document import Report, Section
 from luneta.report.evaluation import EvaluationSection
+from luneta.report.finetuning import before_and_after, finetuning_lead, page_in
 from luneta.report.messages import Locale, translator
 from luneta.report.numbers import format_number
 from luneta.report.profile import ProfileSection
@@ -39,13 +41,18 @@ def report_of(demo: Demo, locale: Locale) -> Report:
     """The page."""
     t = translator(locale)
     groups = [Group(t(result.round.name), result.evaluations) for result in demo.measured]
-    advice = [Advice(advise(group.evaluations), title=t("demo_advice", label=group.label)) for group in groups[:2]]
+    advice = [
+        Advice(advise(group.evaluations, rules=RULES), title=t("demo_advice", label=group.label))
+        for group in groups[:2]
+    ]
     steps = [Step(t("demo_profile_step"), demo.profile_s)]
     steps += [Step(t(f"demo_{name}"), seconds) for name, seconds in demo.trust.seconds.items()]
+    steps.append(Step(t("demo_learning"), float(demo.learnt.cost["wall_s"])))
     sections: list[Section] = [
         Overview(groups),
         Links(trust_lines(demo.trust, locale), title=t("demo_trust"), note=t("demo_trust_note")),
         *advice,
+        *_learnt(demo.learnt, locale),
         _searches(demo, locale),
         ProfileSection(demo.profile),
         *(
@@ -57,6 +64,16 @@ def report_of(demo: Demo, locale: Locale) -> Report:
         Encoders(demo.measured[0].evaluations),
     ]
     return Report(t("demo_title"), sections, t("demo_lead"), locale)
+
+
+def _learnt(found: FineTuning, locale: Locale) -> list[Section]:
+    """What fine-tuning changed, at a glance, and where the rest of it is."""
+    t, page = translator(locale), page_in(locale)
+    link = (t("demo_learning_page"), "finetuning.html", finetuning_lead(found, locale))
+    return [
+        Overview(before_and_after(found, page), title=t("demo_learning")),
+        Links([link], title=t("demo_learning_more"), note=t("demo_learning_note")),
+    ]
 
 
 def trust_lines(trust: Trust, locale: Locale) -> list[Line]:

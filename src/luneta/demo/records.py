@@ -8,9 +8,11 @@ from typing import Any
 
 from luneta.advice import advise
 from luneta.comparison import Comparison
-from luneta.demo.rounds import BRL_PER_USD, ROUNDS, USD_PER_HOUR, Measured
+from luneta.demo.rounds import BRL_PER_USD, ROUNDS, RULES, USD_PER_HOUR, Measured
 from luneta.demo.searching import Found
 from luneta.demo.trust import Trust
+from luneta.finetuning import FineTuning
+from luneta.finetuning.tables import METRICS
 from luneta.metrics import chance
 from luneta.profiling import Profile
 from luneta.report.examples import KINDS
@@ -29,6 +31,7 @@ class Demo:
         measured: every round.
         profile: of the first round's data set; `profile_s` seconds were spent on it.
         trust: what speaks for the numbers, and against them.
+        learnt: the fine-tuning.
         searches: examples.
     """
 
@@ -36,12 +39,13 @@ class Demo:
     profile: Profile
     profile_s: float
     trust: Trust
+    learnt: FineTuning
     searches: Sequence[Found]
 
 
 def total_cost(demo: Demo) -> tuple[float, float, float]:
     """Seconds, USD and BRL of everything that was measured."""
-    seconds = demo.profile_s + sum(demo.trust.seconds.values())
+    seconds = demo.profile_s + sum(demo.trust.seconds.values()) + float(demo.learnt.cost["wall_s"])
     seconds += sum(float(e.cost["wall_s"] or 0) for result in demo.measured for e in result.evaluations)
     usd = seconds / 3600 * USD_PER_HOUR
     return seconds, usd, usd * BRL_PER_USD
@@ -62,9 +66,10 @@ def records(demo: Demo) -> Iterator[Record]:
             yield from _of_evaluation(evaluation, result)
     yield from _of_trust(demo.trust, first)
     for result in demo.measured[:2]:
-        for suggestion in advise(result.evaluations):
+        for suggestion in advise(result.evaluations, rules=RULES):
             for name, value in _numbers(dict(suggestion.evidence), suggestion.rule):
                 yield _record("advice", name, value, **_about(result.evaluations[0], result) | {"encoder": None})
+    yield from _of_learning(demo.learnt)
     for search in demo.searches:
         about = _about(search.result.evaluations[0], search.result) | {"direction": "text_to_image"}
         yield _record("search", f"picture {search.image}: rank", search.rank, **about)
@@ -142,6 +147,35 @@ def _shown(evaluation: Evaluation, direction: Direction) -> Iterator[tuple[str, 
             yield f"{kind} {n}: rank", example.rank
             for place, score in enumerate(example.scores, start=1):
                 yield f"{kind} {n}: score of result {place}", score
+
+
+def _of_learning(found: FineTuning) -> Iterator[Record]:
+    """Every metric after, with what it was before as its baseline; the paired differences of the tables; the course."""
+    seconds = float(found.cost["wall_s"])
+    for proof in found.proofs:
+        data = proof.after.dataset
+        about = {
+            "encoder": f"{found.base} tuned", "data": f"{data['name']}:{data['split']}", "language": data["language"],
+            "style": ROUNDS[0].style, "seconds": seconds,
+        }  # fmt: skip
+        for direction in DIRECTIONS:
+            for name, metric in proof.after.metrics[direction].items():
+                before = proof.before.metrics[direction][name].value
+                yield _record("finetune", name, **asdict(metric), direction=direction, baseline=before, **about)
+            for name in METRICS:
+                change = proof.comparison.difference(direction, name, 1, 0)
+                yield _record("finetune", f"difference of {name}", change.value, low=change.low, high=change.high,
+                              direction=direction, **about)  # fmt: skip
+    about = {"encoder": f"{found.base} tuned", "seconds": seconds}
+    for point in found.curve:
+        for name, recall in point.recalls.items():
+            yield _record("finetune", f"recall@1 on {name} at alpha {point.alpha:g}", recall, **about)
+    for moment in found.history:
+        if "recall" in moment:
+            yield _record("finetune", f"recall@1 in training at step {moment['step']:g}", moment["recall"], **about)
+    facts = {name: getattr(found, name) for name in ("n_steps", "n_train", "n_val", "n_leaked", "n_truncated")}
+    for name, value in _numbers({**facts, "alpha": found.chosen.alpha, **found.cost}):
+        yield _record("finetune", name, value, **about)
 
 
 def _of_trust(trust: Trust, first: dict[str, Any]) -> Iterator[Record]:

@@ -15,6 +15,9 @@ from luneta.types import Encoder
 
 ENCODERS = ("luneta-mini", "luneta-mini-siglip")
 
+RULES = "thesis"
+"""The study's own rules of advice, beside the study's own prices."""
+
 USD_PER_HOUR = 0.50
 BRL_PER_USD = 5.40
 

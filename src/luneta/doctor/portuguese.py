@@ -1,4 +1,4 @@
-"""What the doctor says, in Brazilian Portuguese; what was measured stays in English."""
+"""What the doctor says of its checks, in Brazilian Portuguese; `measured.py` has what was measured."""
 
 from __future__ import annotations
 

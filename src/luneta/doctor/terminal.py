@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from luneta.doctor.measured import measured_in
 from luneta.doctor.portuguese import in_words
 from luneta.wording import Messages, translator_of
 
@@ -30,7 +31,7 @@ _STYLES: Mapping[Verdict, str] = {"pass": "green", "warn": "yellow", "fail": "bo
 
 
 def diagnosis_view(found: Diagnosis, locale: str = "en") -> RenderableType:
-    """Every check with its verdict, and what to do about those that do not pass; what was measured is in English."""
+    """Every check with its verdict, and what to do about those that do not pass."""
     from rich import box
     from rich.console import Group
     from rich.padding import Padding
@@ -45,7 +46,7 @@ def diagnosis_view(found: Diagnosis, locale: str = "en") -> RenderableType:
         table.add_column(t(f"exam_{column}"), no_wrap=column != "measured")
     for check in found.checks:
         verdict = Text(t(f"exam_{check.verdict}"), _STYLES[check.verdict])
-        table.add_row(in_words(check.name, locale).name, verdict, Text(check.measured))
+        table.add_row(in_words(check.name, locale).name, verdict, Text(measured_in(check.measured, locale)))
     parts: list[RenderableType] = [table]
     for check in [*found.failed, *found.warned]:
         said = in_words(check.name, locale)

@@ -6,6 +6,7 @@ family's name: "SigLIP" is English in one checkpoint and multilingual in the nex
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,16 @@ _MANY = ("multilingual",)
 _NINE = ("en", "zh", "es", "fr", "ru", "ja", "ko", "ar", "it")
 _OPENAI = "MIT (OpenAI's repository)"
 _UNSTATED = "not stated"
+_PICKLED = "its main branch holds pickled weights only; this commit is the hub's conversion of them"
+_ASPECT = "keeps the picture's aspect ratio"
+_DRAWN = "learnt drawn scenes with English captions only, for trying things out"
+
+_IN_PORTUGUESE: Mapping[str, str] = {
+    _PICKLED: "seu ramo principal só tem pesos em pickle; este commit é a conversão que o hub fez deles",
+    _ASPECT: "mantém a proporção da imagem",
+    _DRAWN: "aprendeu só cenas desenhadas com legendas em inglês, para experimentar",
+}
+"""Notes, English -> Portuguese."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,10 @@ class EncoderPreset:
     revision: str | None = None
     note: str = ""
 
+    def note_in(self, locale: str) -> str:
+        """The note in English ("en") or Portuguese ("pt-BR")."""
+        return _IN_PORTUGUESE[self.note] if self.note and locale == "pt-BR" else self.note
+
 
 _HUB = (
     EncoderPreset(
@@ -56,7 +71,7 @@ _HUB = (
         _OPENAI,
         _ENGLISH,
         revision="c237dc49a33fc61debc9276459120b7eac67e7ef",
-        note="its main branch holds pickled weights only; this commit is the hub's conversion of them",
+        note=_PICKLED,
     ),
     EncoderPreset("clip-b16", "openai/clip-vit-base-patch16", 149_620_737, 512, 224, _OPENAI, _ENGLISH),
     EncoderPreset("clip-l14", "openai/clip-vit-large-patch14", 427_616_513, 768, 224, _OPENAI, _ENGLISH),
@@ -86,7 +101,7 @@ _HUB = (
         None,
         "Apache-2.0",
         _MANY,
-        note="keeps the picture's aspect ratio",
+        note=_ASPECT,
     ),
     EncoderPreset("siglip2-l16", "google/siglip2-large-patch16-256", 881_526_786, 1024, 256, "Apache-2.0", _MANY),
     EncoderPreset("siglip2-so400m", "google/siglip2-so400m-patch14-384", 1_136_008_498, 1152, 384, "Apache-2.0", _MANY),
@@ -98,7 +113,7 @@ _HUB = (
         None,
         "Apache-2.0",
         _MANY,
-        note="keeps the picture's aspect ratio",
+        note=_ASPECT,
     ),
     EncoderPreset("align", "kakaobrain/align-base", 172_117_841, 640, 289, _UNSTATED, _ENGLISH),
     EncoderPreset("altclip", "BAAI/AltCLIP", 864_186_113, 768, 224, "CreativeML-OpenRAIL-M", ("en", "zh")),
@@ -145,5 +160,4 @@ def _bundled(name: str) -> EncoderPreset:
         n_parameters += product
     dim = config.get("projection_dim") or config["text_config"].get("projection_size")
     size = config["vision_config"]["image_size"]
-    note = "learnt drawn scenes only, for trying things out"
-    return EncoderPreset(name, str(folder), n_parameters, dim, size, "Apache-2.0", _ENGLISH, note=note)
+    return EncoderPreset(name, str(folder), n_parameters, dim, size, "Apache-2.0", _ENGLISH, note=_DRAWN)

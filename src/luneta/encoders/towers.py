@@ -14,11 +14,15 @@ from luneta.encoders.families import Family
 from luneta.errors import ConfigError
 from luneta.types import Part, Side
 
-_BLOCK = re.compile(r"\.layers?\.(\d+)\.")
+_BLOCK = re.compile(r"\.(?:layers?|blocks)\.(\d+)\.")
 _BEFORE_BLOCKS = (".embeddings.", ".pre_layrnorm.")  # spelt so in all families that have it
 _ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj", "query", "key", "value")
 _TOWERS: Mapping[Side, str] = {"image": "vision_model.", "text": "text_model."}
 _TEMPERATURE = ("logit_scale", "logit_bias", "temperature")
+
+
+MOST_PARTS, SMALLEST_PART = 8, 16
+"""Parts of a batch of texts by length: each saves padding, and costs the start of every layer's work."""
 
 
 class Towers:
@@ -46,7 +50,25 @@ class Towers:
         return pooled
 
     def text_features(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """(n, width) of the trunk, before the head."""
+        """(n, width) of the trunk, before the head.
+
+        Args:
+            inputs: what the text tower reads; with "lengths" (n,) of the texts they go through it in parts of about
+                equal length, each padded to its own longest.
+        """
+        if "lengths" not in inputs:
+            return self._text_features(inputs)
+        read = {name: tensor for name, tensor in inputs.items() if name != "lengths"}
+        order = inputs["lengths"].argsort(stable=True)
+        parts = [
+            self._text_features(
+                {name: tensor[rows, : int(inputs["lengths"][rows[-1]])] for name, tensor in read.items()}
+            )
+            for rows in order.tensor_split(max(1, min(MOST_PARTS, len(order) // SMALLEST_PART)))
+        ]
+        return torch.cat(parts)[order.argsort()]
+
+    def _text_features(self, inputs: Mapping[str, Tensor]) -> Tensor:
         output = self.model.text_model(**inputs)
         if self.family.pooling == "end-of-text token":
             pooled: Tensor = output.pooler_output

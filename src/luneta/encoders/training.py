@@ -62,8 +62,11 @@ class HFTrainable:
         return self._encoder.n_truncated(texts)
 
     def text_inputs(self, token_ids: Sequence[Sequence[int]]) -> dict[str, Tensor]:
-        """Ids of a batch -> what the text tower reads."""
-        return self._texts.collate(token_ids)
+        """Ids of a batch -> what the text tower reads; on a CPU with their lengths, where padding means nothing."""
+        inputs = self._texts.collate(token_ids)
+        if self._texts.any_order and next(self.model.parameters()).device.type == "cpu":
+            inputs["lengths"] = torch.tensor([len(ids) for ids in token_ids])
+        return inputs
 
     def prepare_image(self, image: Image) -> Any:
         """One RGB picture -> what `image_inputs` takes."""

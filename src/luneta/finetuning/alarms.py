@@ -27,6 +27,9 @@ LEAST_FALL = 0.0005
 COLLAPSED = 0.98
 """Mean cosine of different things above which, for a window of steps, their vectors are all the same."""
 
+OVERFLOWS = 20
+"""Of the steps of a window; a scale that begins at 65 536 needs up to sixteen to come down to 1."""
+
 logger = logging.getLogger("luneta")
 
 
@@ -55,6 +58,8 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
         self._dataset, self._sigmoid, self._limit = dataset, sigmoid, limit
         self._losses: deque[float] = deque(maxlen=WINDOW)
         self._said: set[str] = set()
+        self._overflown: deque[bool] = deque(maxlen=WINDOW)
+        self._gradient_scale: float | None = None
         self._at_limit = 0
         self._collapsed = 0
         self._still = 0
@@ -73,12 +78,30 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
                 + (", or take precision='bfloat16' or 'float32' instead of float16" if args.fp16 else "")
                 + ", and look at these pairs."
             )
+        self._look_for_overflow()
         self._losses.append(facts.loss)
         self._look_for_collapse(facts.mean_cosine, state.global_step)
         self._look_at_scale(facts.scale)
         self._look_at_batch(facts.n_things, facts.n_pairs)
         if len(self._losses) == WINDOW:
             self._look_for_standstill(facts.n_pairs)
+
+    def _look_for_overflow(self) -> None:
+        """In 16 bits a step whose gradients overflow is left out and their scale is halved: now and then that is as it
+        should be, often it is not."""
+        scaler = getattr(getattr(self.trainer, "accelerator", None), "scaler", None)
+        if scaler is None:
+            return
+        scale = float(scaler.get_scale())
+        self._overflown.append(self._gradient_scale is not None and scale < self._gradient_scale)
+        self._gradient_scale = scale
+        n = sum(self._overflown)
+        if n > OVERFLOWS and self._first("overflow"):
+            logger.warning(
+                "the scale of 16-bit gradients has been halved in %d of the last %d steps, which did nothing: numbers "
+                "overflow. Take precision='bfloat16' or 'float32', or lower the learning rate", n,
+                len(self._overflown),
+            )  # fmt: skip
 
     def _look_for_collapse(self, mean_cosine: float | None, step: int) -> None:
         if mean_cosine is None:
@@ -94,27 +117,24 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
     def _look_at_scale(self, scale: float) -> None:
         at_limit = self._limit is not None and scale > 0.999 * self._limit
         self._at_limit = self._at_limit + 1 if at_limit else 0
-        if self._at_limit >= WINDOW and self._rising():
-            self._warn(
-                "scale",
-                f"the scale of the scores has stood at its limit of {self._limit:g} for {WINDOW} steps while the "
-                "loss rises: the learning rate is too high",
-            )
-        if scale < 1:
-            self._warn(
-                "small scale",
-                f"the scale of the scores has fallen to {scale:.2g}: they no longer tell anything apart. Lower the "
-                "learning rate, and look whether captions and pictures belong together",
-            )
+        if self._at_limit >= WINDOW and self._rising() and self._first("scale"):
+            logger.warning(
+                "the scale of the scores has stood at its limit of %g for %d steps while the loss rises: the learning "
+                "rate is too high", self._limit, WINDOW,
+            )  # fmt: skip
+        if scale < 1 and self._first("small scale"):
+            logger.warning(
+                "the scale of the scores has fallen to %.2g: they no longer tell anything apart. Lower the learning "
+                "rate, and look whether captions and pictures belong together", scale,
+            )  # fmt: skip
 
     def _look_at_batch(self, n_things: int, n_pairs: int) -> None:
-        if 2 * n_things < n_pairs:
-            self._warn(
-                "batch",
-                f"a batch of {n_pairs} pairs shows {n_things} different things only (the others have equal captions or "
-                "near-equal pictures), so that little is told apart. Class labels are not captions: use texts that "
-                "describe single pictures, or make batches smaller",
-            )
+        if 2 * n_things < n_pairs and self._first("batch"):
+            logger.warning(
+                "a batch of %d pairs shows %d different things only (the others have equal captions or near-equal "
+                "pictures), so that little is told apart. Class labels are not captions: use texts that describe "
+                "single pictures, or make batches smaller", n_pairs, n_things,
+            )  # fmt: skip
 
     def _halves(self) -> tuple[float, float]:
         """The mean loss of the older and of the newer half of the window."""
@@ -140,14 +160,15 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
         self._still = self._still + 1 if near and not falling else 0
         if self._still >= WINDOW:
             for name, guess in near.items():
-                self._warn(
-                    "standstill",
-                    f"for {2 * WINDOW} steps the loss has been {mean:.3f}, which is that of {name} ({guess:.3f}): "
-                    "nothing is learnt. Raise the learning rate, look whether captions and pictures belong together, "
-                    "and whether the part that should learn is locked",
-                )
+                if self._first("standstill"):
+                    logger.warning(
+                        "for %d steps the loss has been %.3f, which is that of %s (%.3f): nothing is learnt. Raise the "
+                        "learning rate, look whether captions and pictures belong together, and whether the part that "
+                        "should learn is locked", 2 * WINDOW, mean, name, guess,
+                    )  # fmt: skip
 
-    def _warn(self, key: str, sentence: str) -> None:
-        if key not in self._said:
-            self._said.add(key)
-            logger.warning("%s", sentence)
+    def _first(self, alarm: str) -> bool:
+        """Whether an alarm has not been given yet; it counts as given from now on."""
+        new = alarm not in self._said
+        self._said.add(alarm)
+        return new

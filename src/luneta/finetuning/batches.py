@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -104,7 +104,7 @@ class BatchPlan:
         groups: (n_images,) images that are the same thing have one number.
         at_most: pairs of a batch.
         seed: equal seeds give equal batches.
-        neighbours: for batches of related images, see `deal_related`.
+        neighbours: of an epoch, for batches of related images, see `deal_related`; None deals at random.
         process: which of several processes this is; each has an equal share of every batch.
         n_processes: how many there are.
         epoch: which epoch comes next; whoever iterates sets it.
@@ -114,7 +114,7 @@ class BatchPlan:
     groups: Indexes
     at_most: int
     seed: int = 0
-    neighbours: Indexes | None = None
+    neighbours: Callable[[int], Indexes] | None = None
     process: int = 0
     n_processes: int = 1
     epoch: int = 0
@@ -150,7 +150,7 @@ class BatchPlan:
         if self.neighbours is None:
             batches = deal(self.groups, self.at_most, rng)
         else:
-            batches = deal_related(self.groups, self.neighbours, self.at_most, rng)
+            batches = deal_related(self.groups, self.neighbours(self.epoch), self.at_most, rng)
         own = slice(self.process * self.batch_size, (self.process + 1) * self.batch_size)
         for batch in batches:
             yield [Pair(image, self._caption(image, rng), self.epoch) for image in batch.tolist()][own]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from luneta.artifacts import json_text
+from luneta.finetuning.proof import public_name
 from luneta.finetuning.tables import cost_line, curve_grid, proof_grid
 from luneta.types import EncoderSpec
 
@@ -32,7 +32,7 @@ def _front_matter(base: EncoderSpec) -> Iterator[str]:
 
 def _body(found: FineTuning, base: EncoderSpec, data: ImageTextDataset) -> Iterator[str]:
     where = "".join(f", {key} {value}" for key, value in (("split", data.split), ("language", data.language)) if value)
-    model, learnt = _public(base.name, base.revision), _public(data.name, data.revision)
+    model, learnt = public_name(base.name, base.revision), public_name(data.name, data.revision)
     yield f"# {model}, fine-tuned on {learnt}"
     yield ""
     revision = f" at revision {base.revision}" if base.revision else ""
@@ -48,10 +48,15 @@ def _body(found: FineTuning, base: EncoderSpec, data: ImageTextDataset) -> Itera
     yield ""
     yield "## Results"
     yield ""
-    proof = proof_grid(found)
-    yield "No test part was given, so nothing is proved." if proof is None else proof.write("markdown")
-    curve = curve_grid(found)
-    yield replace(curve, header=tuple(_public(name, None) for name in curve.header)).write("markdown")
+    if not any(proof.learnt for proof in found.proofs):
+        yield "No test part was given, so nothing is proved."
+        yield ""
+    if found.chosen.alpha == 0:
+        yield "Nothing was gained: these are the weights of the base."
+        yield ""
+    for proof in found.proofs:
+        yield proof_grid(proof).write("markdown")
+    yield curve_grid(found).write("markdown")
     yield f"Cost: {cost_line(found)}"
     yield ""
     yield "## Recipe"
@@ -64,8 +69,3 @@ def _body(found: FineTuning, base: EncoderSpec, data: ImageTextDataset) -> Itera
     yield ""
     yield "It was measured on the data named above and nothing else; on other pictures and other words measure it anew."
     yield "The licence is that of the base checkpoint, and of the data it learnt from where that asks for it."
-
-
-def _public(name: str, revision: str | None) -> str:
-    """A name without the folders of this machine; only what comes from the hub has a revision, and keeps its owner."""
-    return name if revision else name.rstrip("/").rpartition("/")[2]

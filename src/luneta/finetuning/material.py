@@ -20,7 +20,7 @@ from luneta.finetuning.batches import Pair
 from luneta.finetuning.swaps import swapped
 from luneta.progress import track
 from luneta.threads import available
-from luneta.types import Side, Trainable
+from luneta.types import Side, Trainable, Vectors
 
 KEPT_BYTES = 2 * 2**30
 """Of prepared pictures; so many are kept in memory from one epoch to the next where nothing random is done to them."""
@@ -138,13 +138,22 @@ def features(trainable: Trainable, dataset: ImageTextDataset, side: Side) -> NDA
     n = dataset.n_images if side == "image" else dataset.n_texts
     found: list[NDArray[np.float32]] = []
     trainable.model.eval()
-    with track(f"features of {'images' if side == 'image' else 'texts'}", n) as advance:
+    with track("features of images" if side == "image" else "features of texts", n) as advance:
         for inputs in _inputs(trainable, dataset, side):
             inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
             read = trainable.towers.image_features if side == "image" else trainable.towers.text_features
             found.append(read(inputs).float().cpu().numpy())
             advance(len(found[-1]))
     return np.concatenate(found)
+
+
+@torch.no_grad()
+def vectors(trainable: Trainable, side: Side, features: NDArray[np.float32]) -> Vectors:
+    """(n, width) features of a trunk -> (n, d) float32 unit vectors, by the head as it is now."""
+    towers = trainable.towers
+    found = torch.from_numpy(np.asarray(features)).to(next(trainable.model.parameters()).device)
+    made = towers.image_vectors(found) if side == "image" else towers.text_vectors(found)
+    return made.float().cpu().numpy()
 
 
 def _inputs(trainable: Trainable, dataset: ImageTextDataset, side: Side) -> Any:

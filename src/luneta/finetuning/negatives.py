@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from luneta.artifacts import atomic_path
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.data.relevance import loose_caption_key
+from luneta.finetuning import processes
+from luneta.finetuning.material import features, vectors
 from luneta.progress import track
 from luneta.ranking import top_k
-from luneta.types import Vectors
+from luneta.types import Side, Trainable, Vectors
 
 MOST_OF_A_GROUP = 64
 """So many of a query's own things at most are looked past."""
@@ -141,3 +146,41 @@ class Miner:
 
 def _words(dataset: ImageTextDataset) -> list[frozenset[str]]:
     return [frozenset(loose_caption_key(text).split()) for text in dataset.texts]
+
+
+@dataclass
+class HardNegatives:
+    """What an encoder in training mistakes for what, epoch by epoch.
+
+    What was mined is kept on the disk, so that a training that goes on in the middle of an epoch has the same batches.
+
+    Attributes:
+        trainable: the encoder; its weights change between epochs.
+        dataset: what is learnt from.
+        groups: (n_images,) images that are the same thing have one number.
+        features: of the sides that are locked, as `Material` has them.
+        folder: where what was mined is kept.
+        refresh: epochs from one mining to the next; None mines once.
+    """
+
+    trainable: Trainable
+    dataset: ImageTextDataset
+    groups: Indexes
+    features: Mapping[Side, NDArray[np.float32]]
+    folder: Path
+    refresh: int | None = None
+
+    def __call__(self, epoch: int) -> Indexes:
+        """(n_images, k) image indexes for the batches of an epoch, see `Miner.mine`."""
+        path = self.folder / f"negatives-{0 if self.refresh is None else epoch // self.refresh}.npy"
+        if processes.is_main() and not path.is_file():
+            found = Miner().mine(self.dataset, self._vectors("image"), self._vectors("text"), self.groups)
+            with atomic_path(path) as new:
+                np.save(new, found)
+        processes.wait()
+        mined: Indexes = np.load(path)
+        return mined
+
+    def _vectors(self, side: Side) -> Vectors:
+        known = self.features.get(side)
+        return vectors(self.trainable, side, features(self.trainable, self.dataset, side) if known is None else known)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from luneta.artifacts import hash_json
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.data.groups import Groups, find_groups
 from luneta.decoding import in_order
-from luneta.errors import DatasetError, ImageError
+from luneta.errors import ConfigError, DatasetError, ImageError, did_you_mean
 from luneta.finetuning.recipe import Method
 from luneta.progress import track
 from luneta.threads import available
@@ -24,6 +27,8 @@ logger = logging.getLogger("luneta")
 VAL_SHARE = 0.1
 MOST_VALIDATED = 1000
 """Images of the validation part that recall is measured on in training; more would cost time and change little."""
+
+Mask = NDArray[np.bool_]
 
 FEW: Mapping[Method, int] = {"full": 300, "lora": 100, "lit": 300, "head": 20}
 """Of fewer images a method learns more by heart than it understands."""
@@ -50,10 +55,23 @@ class Parts:
         return hash_json([self.train.fingerprint, self.validation.fingerprint, self.groups.tolist()])
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A data set on which nothing should be forgotten, in two parts that share nothing with each other.
+
+    Attributes:
+        deciding: which mixture of the weights is kept is decided on it, among others.
+        proving: what was forgotten is measured on it; None where there is too little for both.
+    """
+
+    deciding: ImageTextDataset
+    proving: ImageTextDataset | None
+
+
 def apart(
     train: ImageTextDataset,
     validation: ImageTextDataset | None,
-    test: ImageTextDataset | None,
+    tests: Sequence[ImageTextDataset],
     near: bool,
     seed: int,
     max_bad_share: float = 0.01,
@@ -61,7 +79,7 @@ def apart(
     """Training and validation parts that share nothing with each other nor with the test part.
 
     Args:
-        train, validation, test: as `finetune` takes them.
+        train, validation, tests: as `finetune` takes them.
         near: near-identical pictures are the same thing.
         seed: of what is taken out for validation.
         max_bad_share: more training pictures than this share (and more than one) that cannot be read are too many.
@@ -69,7 +87,7 @@ def apart(
     Raises:
         DatasetError: nothing is left to learn from or to validate on, or too many pictures cannot be read.
     """
-    others = [data for data in (validation, test) if data is not None]
+    others = [data for data in (validation, *tests) if data is not None]
     groups = find_groups([train, *others], near=near, seed=seed)
     if near:  # which has decoded all
         unreadable = {item.index: reason for item, reason in groups.unreadable.items() if item.dataset == 0}
@@ -105,7 +123,7 @@ def apart(
 
 
 def _without_tested(validation: ImageTextDataset, groups: Groups) -> ImageTextDataset:
-    """The validation part, second of what was grouped, less what the test part holds, the third if there is one.
+    """The validation part, second of what was grouped, less what the test parts behind it hold.
 
     Checkpoint and mixture are chosen on it: chosen on the pictures of the proof, they would flatter it.
     """
@@ -125,15 +143,17 @@ def _without_tested(validation: ImageTextDataset, groups: Groups) -> ImageTextDa
 
 
 def not_learnt(
-    keep: Sequence[ImageTextDataset], train: ImageTextDataset, near: bool, seed: int
-) -> list[ImageTextDataset]:
+    keep: Sequence[ImageTextDataset], train: ImageTextDataset, tests: Sequence[ImageTextDataset], near: bool, seed: int
+) -> list[Kept]:
     """Of other data sets, the pictures that are not learnt from: on those alone can be seen what is forgotten.
 
+    Pictures of the test parts prove and decide nothing; of the others so many prove that it is half, if they can.
     Captions join nothing here: of other languages or styles they are other captions of the same pictures.
 
     Args:
         keep: the data sets.
         train: the training part.
+        tests: what the proof of the training is measured on.
         near: near-identical pictures are the same thing.
         seed: of the search for them, and of the pictures that are measured where there are many.
 
@@ -142,9 +162,10 @@ def not_learnt(
     """
     if not keep:
         return []
-    learnt, *others = find_groups([train, *keep], near=near, captions=False, seed=seed).image_groups
+    found = find_groups([train, *keep, *tests], near=near, captions=False, seed=seed).image_groups
+    learnt, tested = found[0], np.concatenate([np.empty(0, dtype=np.int64), *found[1 + len(keep) :]])
     left = []
-    for data, own in zip(keep, others, strict=True):
+    for data, own in zip(keep, found[1:], strict=False):
         shared = np.isin(own, learnt)
         if shared.all():
             raise DatasetError(
@@ -156,8 +177,25 @@ def not_learnt(
                 "%s: recall is measured on %d of %d images; the others are learnt from",
                 data.name, int((~shared).sum()), len(shared),
             )  # fmt: skip
-        left.append(sample(readable(data.without_images(np.flatnonzero(shared).tolist())), seed))
+        left.append(_kept(data, own, ~shared, np.isin(own, tested), seed))
     return left
+
+
+def _kept(data: ImageTextDataset, groups: Indexes, unlearnt: Mask, tested: Mask, seed: int) -> Kept:
+    """What decides and what proves, of the pictures that were not learnt from, by whole groups."""
+    proving = unlearnt & tested
+    if not (unlearnt & ~proving).any():  # all are of the test part: what decides must come from somewhere
+        proving = np.zeros_like(unlearnt)
+    others, sizes = np.unique(groups[unlearnt & ~proving], return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(others))
+    missing = unlearnt.sum() // 2 - proving.sum()
+    n = int(np.searchsorted(np.cumsum(sizes[order]), missing)) + 1 if missing > 0 else 0
+    proving |= unlearnt & np.isin(groups, others[order[: min(n, len(others) - 1)]])
+
+    def part(chosen: Mask) -> ImageTextDataset:
+        return readable(data.without_images(np.flatnonzero(~chosen).tolist()))
+
+    return Kept(sample(part(unlearnt & ~proving), seed), part(proving) if proving.any() else None)
 
 
 def _held_out(groups: Indexes, seed: int) -> Any:
@@ -213,15 +251,40 @@ def _check_readable(broken: Mapping[int, str], train: ImageTextDataset, max_bad_
         )
 
 
+def relevance_of(data: ImageTextDataset, column: str) -> NDArray[np.float32]:
+    """(n_images,) how much the pairs of each image count, from a metadata column; 1 on average.
+
+    Raises:
+        ConfigError: there is no such column.
+        DatasetError: a value is no number of at least 0, or none is above 0.
+    """
+    if column not in data.rows.column_names:
+        raise ConfigError(
+            f"{data.name} has no column {column!r} for the relevance. {did_you_mean(column, data.rows.column_names)}"
+        )
+    values = np.full(data.n_images, np.nan)
+    for image, value in enumerate(data.rows.column(column).take(pa.array(data.image_rows)).to_pylist()):
+        with contextlib.suppress(TypeError, ValueError):
+            values[image] = float(value)
+    bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    if len(bad) or not values.any():
+        where = f"that of {data.images[int(bad[0])].label} is not" if len(bad) else "and some above it: all are 0"
+        raise DatasetError(f"{data.name}: the relevance in {column!r} must be numbers of at least 0, {where}")
+    counted: NDArray[np.float32] = (values / values.mean()).astype(np.float32)
+    return counted
+
+
 def warn_of_little(train: ImageTextDataset, method: Method) -> None:
     """Say so when there is less to learn from than the method needs."""
     if train.n_images >= FEW[method]:
         return
-    way_out = "" if method == "head" else "take method='head', which changes least; or "
-    logger.warning(
-        "%s has %d images to learn from; of fewer than about %d, method=%r learns more by heart than it understands: "
-        "%scollect more", train.name, train.n_images, FEW[method], method, way_out,
-    )  # fmt: skip
+    facts = (train.name, train.n_images, FEW[method], method)
+    if method == "head":
+        logger.warning("%s has %d images to learn from; of fewer than about %d, method=%r learns more by heart than it "
+                       "understands: collect more", *facts)  # fmt: skip
+    else:
+        logger.warning("%s has %d images to learn from; of fewer than about %d, method=%r learns more by heart than it "
+                       "understands: take method='head', which changes least; or collect more", *facts)  # fmt: skip
 
 
 def warn_of_cut_captions(encoder: Encoder, train: ImageTextDataset) -> None:

@@ -8,7 +8,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
@@ -16,21 +16,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from luneta.cost import Meter, Prices, read_ledger
+from luneta.cost import Meter, Prices
 from luneta.data.dataset import ImageTextDataset
 from luneta.errors import ArtifactError
 from luneta.finetuning.interpolation import ALPHAS
 from luneta.finetuning.material import KEPT_BYTES, Material, size_of
+from luneta.finetuning.messages import FINETUNING
 from luneta.finetuning.recipe import Recipe
 from luneta.finetuning.trainer import RandomState
 from luneta.finetuning.training import Training
+from luneta.ledger import read_ledger
 from luneta.types import Side, Trainable
+from luneta.wording import translator_of, written
 
 PROBE_STEPS = 20
 LONGEST_SHARE = 0.1
 """A probe is no more than this share of the training's steps."""
 
 _SAMPLE = 32
+_SIDES: tuple[Side, Side] = ("image", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Prediction:
 
     Attributes:
         seconds: altogether.
-        seconds_by_part: "features", "steps", "validations", "mixtures" and "proof".
+        seconds_by_part: "features", "steps", "mining", "validations", "mixtures" and "proof".
         n_steps: of the training.
         peak_mib: the most memory of the device.
         usd, brl: None where no price or rate is known.
@@ -62,13 +66,24 @@ class Prediction:
         >>> print(Prediction(720, {}, 300, 1126, 0.02, None, "cpu", 0.12))
         about 12 minutes, 1.1 GiB, 0.020 USD (the last prediction on this device: took 12 % longer)
         """
-        memory = f"{self.peak_mib / 1024:.1f} GiB" if self.peak_mib >= 1000 else f"{self.peak_mib:.0f} MiB"
-        parts = [f"about {duration(self.seconds)}", memory]
-        parts += [f"{value:.3f} {name}" for value, name in ((self.usd, "USD"), (self.brl, "BRL")) if value is not None]
+        return self.said("en")
+
+    def said(self, locale: str) -> str:
+        """In a language, in one line."""
+        t = translator_of(locale, FINETUNING)
+        gib = self.peak_mib >= 1000
+        size = f"{self.peak_mib / 1024:.1f} GiB" if gib else f"{self.peak_mib:.0f} MiB"
+        money = "".join(
+            f", {value:.3f} {name}" for value, name in ((self.usd, "USD"), (self.brl, "BRL")) if value is not None
+        )
         if self.last_off is None:
-            return ", ".join(parts) + " (the first prediction on this device)"
-        off = f"took {abs(self.last_off):.0%} {'longer' if self.last_off >= 0 else 'less'}".replace("%", " %")
-        return ", ".join(parts) + f" (the last prediction on this device: {off})"
+            last = t("finetuning_first")
+        else:
+            longer = "finetuning_longer" if self.last_off >= 0 else "finetuning_shorter"
+            last = t(longer, share=f"{100 * abs(self.last_off):.0f}")
+        amount, unit = duration(self.seconds)
+        return t("finetuning_predicted", n=written(amount, locale), unit=t(f"finetuning_{unit}"),
+                 memory=written(size, locale), money=written(money, locale) if money else "", last=last)  # fmt: skip
 
     def facts(self) -> dict[str, Any]:
         """For the ledger, beside what will have been true."""
@@ -76,14 +91,18 @@ class Prediction:
 
 
 def predict(
-    training: Training, kept: Sequence[ImageTextDataset], test: ImageTextDataset | None, meter: Meter, prices: Prices
+    training: Training,
+    kept: Sequence[ImageTextDataset],
+    proved: Sequence[ImageTextDataset],
+    meter: Meter,
+    prices: Prices,
 ) -> Prediction:
     """Rehearse some steps of a training and reckon the rest.
 
     Args:
         training: one of its own, that is thrown away after this: its model changes. Random states are put back.
         kept: other data sets that mixtures are measured on.
-        test: what the proof is measured on.
+        proved: what before and after are measured on.
         meter: that has run since before.
         prices: of the device's hours.
     """
@@ -95,12 +114,14 @@ def predict(
     by_part = {
         "features": sum(_features_s(side, training.dataset, pace) for side in recipe.cached),
         "steps": steps + prepared,
+        "mining": recipe.n_minings(training.n_steps, len(training.plan))
+        * sum(_features_s(side, training.dataset, pace) for side in _SIDES if side not in recipe.cached),
         "validations": n_validations * _vectors_s(validation, pace, recipe) + pace["preparing"] * validation.n_images,
         "mixtures": sum(
             len(ALPHAS) * _vectors_s(data, pace, recipe) + pace["preparing"] * data.n_images
             for data in (validation, *kept)
         ),
-        "proof": 0.0 if test is None else 2 * sum(_features_s(side, test, pace) for side in ("image", "text")),
+        "proof": 2 * sum(_features_s(side, data, pace) for data in proved for side in _SIDES),
     }  # fmt: skip
     seconds = sum(by_part.values())
     price = prices.of(seconds, meter.device)
@@ -154,7 +175,8 @@ def _rehearse(training: Training, pace: Mapping[str, float]) -> tuple[float, flo
         optimizer = trainer.create_optimizer()
         n = max(3, min(PROBE_STEPS, round(LONGEST_SHARE * training.n_steps)))
         seconds = []
-        for pairs in islice(chain.from_iterable(repeat(training.plan)), n):
+        dealt = replace(training.plan, neighbours=None)  # at random, which takes as long and needs no mining
+        for pairs in islice(chain.from_iterable(repeat(dealt)), n):
             batch = material.__getitems__(pairs)
             start = time.perf_counter()
             trainer.training_step(trainer.model, batch).item()
@@ -205,13 +227,13 @@ def scratch() -> Iterator[Path]:
         yield Path(folder) / "training"
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float) -> tuple[str, str]:
     """
     >>> [duration(s) for s in (0.4, 42, 100, 720, 9000)]
-    ['1 second', '42 seconds', '1.7 minutes', '12 minutes', '2.5 hours']
+    [('1', 'second'), ('42', 'seconds'), ('1.7', 'minutes'), ('12', 'minutes'), ('2.5', 'hours')]
     """
     if seconds < 60:
         n = max(1, round(seconds))
-        return f"{n} second{'s' if n > 1 else ''}"
+        return str(n), "seconds" if n > 1 else "second"
     value, unit = (seconds / 60, "minutes") if seconds < 3600 else (seconds / 3600, "hours")
-    return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
+    return (f"{value:.0f}" if value >= 10 else f"{value:.1f}"), unit

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import torch.distributed
 
+from luneta.errors import ConfigError
+
 T = TypeVar("T")
 
 _LAUNCHED = "LOCAL_RANK"
@@ -30,6 +32,19 @@ def is_main() -> bool:
 def are_joined() -> bool:
     """Whether there are several that can speak with one another by now."""
     return torch.distributed.is_available() and torch.distributed.is_initialized() and count() > 1
+
+
+def check_whole_models() -> None:
+    """
+    Raises:
+        ConfigError: the launcher wants to share one model's weights among the processes.
+    """
+    for name, meant in (("ACCELERATE_USE_FSDP", "FSDP"), ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed")):
+        if os.environ.get(name, "false").lower() in ("1", "true", "yes"):
+            raise ConfigError(
+                f"{meant} shares the weights of one model among processes; here each process holds the whole model: "
+                f"launch without {meant} (several GPUs train by DDP). For memory take --micro-batch or --checkpointing"
+            )
 
 
 def wait() -> None:

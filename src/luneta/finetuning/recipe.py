@@ -24,7 +24,7 @@ _RATES: dict[str, tuple[float, float, float]] = {  # default, and the range outs
     "lit": (1e-4, 1e-7, 1e-2),
     "head": (1e-3, 1e-6, 1e-1),
 }
-_WHOLE = ("steps", "batch_size", "micro_batch", "rank", "patience", "validations")
+_WHOLE = ("steps", "batch_size", "micro_batch", "refresh", "rank", "patience", "validations")
 _EPOCHS = {"full": 10.0, "lora": 10.0, "lit": 20.0, "head": 50.0}
 _BATCHES = {"full": 64, "lora": 64, "lit": 256, "head": 1024}
 
@@ -55,6 +55,10 @@ class Recipe:
         margin: if given, the hardest negative of each pair is pushed so far below it (VSE++), beside the loss.
         dims: lengths that shortened vectors should work at, beside the whole (Matryoshka).
         text_negatives: captions with words swapped are further negatives (NegCLIP); English and Portuguese.
+        hard_negatives: batches are of images that the encoder mistakes for one another, mined before the training.
+        refresh: epochs after which they are mined anew, from the encoder as it then is; None mines once.
+        relevance: column of the data set that says how relevant a picture's captions are to it (0 or more; graded
+            relevance): the loss counts its pairs so much.
         augment: crop and recolour the images a little, and mirror those whose captions name no side.
         drop_patches: share of the patches that the image tower does not read in training (FLIP).
         checkpointing: compute activations again in the backward pass: less memory, more time.
@@ -62,6 +66,8 @@ class Recipe:
         validations: how often the recall is measured on the way.
         precision: of matrix products; weights and losses stay in float32. "auto" is bfloat16 where the device computes
             it, else float32.
+        log_to: what else losses and recalls are sent to: "tensorboard", "wandb", "mlflow" and whatever else the Trainer
+            of transformers knows.
         seed: of batches, captions, augmentation and dropout.
     """
 
@@ -82,12 +88,16 @@ class Recipe:
     margin: float | None = None
     dims: tuple[int, ...] = ()
     text_negatives: bool = False
+    hard_negatives: bool = False
+    refresh: int | None = None
+    relevance: str | None = None
     augment: bool = False
     drop_patches: float = 0.0
     checkpointing: bool = False
     patience: int | None = None
     validations: int = 10
     precision: Precision = "auto"
+    log_to: tuple[str, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -99,7 +109,7 @@ class Recipe:
             ("epochs", 0, 1e6, True), ("steps", 1, 1e9, False), ("batch_size", 2, 1e7, False),
             ("micro_batch", 1, 1e7, False), ("learning_rate", 0, 10, True), ("warmup", 0, 1, False),
             ("weight_decay", 0, 10, False), ("layer_decay", 0, 1, True), ("max_grad_norm", 0, 1e9, True),
-            ("ema", 0, 0.999999, True), ("rank", 1, 4096, False), ("margin", 0, 2, True),
+            ("ema", 0, 0.999999, True), ("refresh", 1, 1e6, False), ("rank", 1, 4096, False), ("margin", 0, 2, True),
             ("drop_patches", 0, 0.9, False), ("patience", 1, 1e6, False), ("validations", 1, 1e6, False),
         )  # fmt: skip
         for name, low, high, above in ranges:
@@ -122,13 +132,18 @@ class Recipe:
         if self.method == "head" and (self.augment or self.drop_patches or self.text_negatives):
             raise ConfigError("augment, drop_patches and text_negatives need towers that run, and with method='head' "
                               "their features are computed once; leave them out or use another method")  # fmt: skip
+        if self.refresh is not None and not self.hard_negatives:
+            raise ConfigError("refresh says how often hard negatives are mined anew: ask for them with "
+                              "hard_negatives=True, or leave it out")  # fmt: skip
         default, low, high = _RATES[self.method]
         if not low <= self.peak_rate <= high:
-            logger.warning(
-                "a learning rate of %g is outside what works for method=%r (%g to %g; the default is %g): expect "
-                "%s", self.peak_rate, self.method, low, high, default,
-                "nothing to be learnt" if self.peak_rate < low else "the encoder to forget what it knew",
-            )  # fmt: skip
+            facts = (self.peak_rate, self.method, low, high, default)
+            if self.peak_rate < low:
+                logger.warning("a learning rate of %g is outside what works for method=%r (%g to %g; the default is "
+                               "%g): expect nothing to be learnt", *facts)  # fmt: skip
+            else:
+                logger.warning("a learning rate of %g is outside what works for method=%r (%g to %g; the default is "
+                               "%g): expect the encoder to forget what it knew", *facts)  # fmt: skip
 
     @property
     def peak_rate(self) -> float:
@@ -149,6 +164,12 @@ class Recipe:
             return self.steps
         return max(1, round((_EPOCHS[self.method] if self.epochs is None else self.epochs) * steps_per_epoch))
 
+    def n_minings(self, n_steps: int, steps_per_epoch: int) -> int:
+        """How often hard negatives are mined."""
+        if not self.hard_negatives:
+            return 0
+        return 1 if self.refresh is None else -(-n_steps // (self.refresh * steps_per_epoch))
+
     def steps_between(self, n_steps: int) -> int:
         """From one validation to the next."""
         return max(1, n_steps // self.validations)
@@ -162,6 +183,7 @@ class Recipe:
         return {
             **asdict(self),
             "dims": list(self.dims),
+            "log_to": list(self.log_to),
             "learning_rate": self.peak_rate,
             "batch_size": self.pairs_per_step,
         }

@@ -1,91 +1,129 @@
-"""What a fine-tuning changed, as tables for the terminal and the model card."""
+"""What a fine-tuning changed, as tables for the terminal, the page and the model card."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from luneta.cost import OF_TABLE
+from luneta.finetuning.interpolation import TARGET
+from luneta.finetuning.messages import FINETUNING
 from luneta.grids import Grid
-from luneta.results import Evaluation
-from luneta.types import DIRECTIONS, Direction
+from luneta.results import Metric
+from luneta.terminal import WORDS
+from luneta.types import DIRECTIONS
+from luneta.wording import Translate, translator_of, written
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from luneta.finetuning.proof import Proof
     from luneta.finetuning.run import FineTuning
 
 METRICS = ("recall@1", "recall@5", "recall@10", "mrr")
 
 
-def proof_grid(found: FineTuning) -> Grid | None:
-    """Before and after on the test part, with paired differences; None where there was no test part."""
-    comparison = found.comparison
-    if comparison is None or found.before is None or found.after is None:
-        return None
-    rows = []
+def proof_grid(proof: Proof, locale: str = "en") -> Grid:
+    """Before and after on one data set, with paired differences."""
+    t, rows = _translator(locale), []
     for direction in DIRECTIONS:
         for name in METRICS:
-            before, after = (_metric(result, direction, name) for result in (found.before, found.after))
-            change = comparison.difference(direction, name, 0, 1)
-            limits = "" if change.low is None else f" ({change.low:+.3f} to {change.high:+.3f})"
-            rows.append((f"{direction.replace('_', ' ')} {name}", before, after, f"{change.value:+.3f}{limits}"))
-    rules = found.after.protocol
+            results = (proof.before.metrics[direction][name], proof.after.metrics[direction][name])
+            change = proof.comparison.difference(direction, name, 1, 0)
+            cells = [_metric(metric, t, locale) for metric in results]
+            cells.append(_with_limits(change.value, change.low, change.high, t, locale, sign="+"))
+            rows.append((f"{t(direction)} {name}", *cells))
+    rules = proof.after.protocol
+    counts = {name: written(f"{rules[f'n_{name}']:,}", locale) for name in ("images", "texts")}
     return Grid(
-        title="Before and after",
-        header=("", "before", "after", "difference"),
+        title=t("finetuning_proof" if proof.learnt else "finetuning_kept_proof", data=proof.name),
+        header=("", t("finetuning_before"), t("finetuning_after"), t("finetuning_difference")),
         rows=tuple(rows),
-        notes=(
-            f"Test part: {rules['n_images']:,} images, {rules['n_texts']:,} texts, nothing of which was learnt from; "
-            f"protocol {rules['hash'][:12]}. 95 % intervals; differences are paired by query.",
-        ),
+        notes=(t("finetuning_proof_note", hash=rules["hash"][:12], **counts),),
     )
 
 
-def curve_grid(found: FineTuning) -> Grid:
+def curve_grid(found: FineTuning, locale: str = "en") -> Grid:
     """What was learnt against what was forgotten, for mixtures of the weights."""
-    names = list(found.curve[0].recalls)
+    t, names = _translator(locale), list(found.curve[0].recalls)
     rows = tuple(
-        (f"{point.alpha:g}{' *' if point is found.chosen else ''}", *(f"{point.recalls[n]:.3f}" for n in names))
+        (
+            f"{written(f'{point.alpha:g}', locale)}{' *' if point is found.chosen else ''}",
+            *(written(f"{point.recalls[name]:.3f}", locale) for name in names),
+        )
         for point in found.curve
     )
     return Grid(
-        title="What was kept",
-        header=("alpha", *names),
+        title=t("finetuning_curve"),
+        header=(t("finetuning_alpha"), *(curve_name(name, t) for name in names)),
         rows=rows,
-        notes=("Weights between those before (0) and after the training (1); mean recall@1 of both directions; * was "
-               "kept.",),
-    )  # fmt: skip
+        notes=(t("finetuning_curve_note"),),
+    )
 
 
-def cost_line(found: FineTuning) -> str:
+def curve_name(name: str, t: Translate) -> str:
+    """Of what the mixtures were measured on."""
+    return t("finetuning_validation") if name == TARGET else name
+
+
+def cost_line(found: FineTuning, locale: str = "en") -> str:
     """Time, memory, energy and money in a sentence."""
-    cost = found.cost
+    t, cost = _translator(locale), found.cost
+
+    def number(key: str, digits: int, factor: float = 1) -> str:
+        return written(f"{float(cost[key]) * factor:,.{digits}f}", locale)
+
+    memory = "finetuning_memory_of_process" if cost["device"] == "cpu" else "finetuning_memory"
     parts = [
-        f"{float(cost['wall_s']) / 60:.1f} minutes on {cost['device']}",
-        f"{float(cost['peak_mib']):,.0f} MiB at most" + (" of the process so far" if cost["device"] == "cpu" else ""),
+        t("finetuning_lasted", n=number("wall_s", 1, 1 / 60), device=cost["device"]),
+        t(memory, n=number("peak_mib", 0)),
     ]
     if cost.get("energy_kwh") is not None:
-        parts.append(f"{float(cost['energy_kwh']):.4f} kWh")
+        parts.append(f"{number('energy_kwh', 4)} kWh")
     if cost.get("usd") is not None:
-        parts.append(f"{float(cost['usd']):.3f} USD ({cost['usd_per_hour']:g} an hour, {cost['price_from']})")
+        rate = written(f"{float(cost['usd_per_hour']):g}", locale)
+        parts.append(t("finetuning_usd", usd=number("usd", 3), rate=rate, source=_source(str(cost["price_from"]), t)))
     if cost.get("brl") is not None:
-        parts.append(f"{float(cost['brl']):.3f} BRL")
-    return "; ".join(parts) + "; validation and proof included."
+        parts.append(f"{number('brl', 3)} BRL")
+    return "; ".join([*parts, t("finetuning_included")]) + "."
 
 
-def finetuning_view(found: FineTuning) -> RenderableType:
+def _source(price_from: str, t: Translate) -> str:
+    if price_from.startswith(OF_TABLE):
+        return t("finetuning_price_table", month=price_from.removeprefix(OF_TABLE))
+    return t(f"finetuning_price_{price_from}")
+
+
+def finetuning_view(found: FineTuning, locale: str = "en") -> RenderableType:
     """The tables, the cost and the place of the checkpoint."""
     from rich.console import Group
     from rich.text import Text
 
     from luneta.terminal import grid_table
 
-    grids = [grid for grid in (proof_grid(found), curve_grid(found)) if grid is not None]
-    last = Text(f"Checkpoint: {found.folder}")
-    return Group(*(grid_table(grid) for grid in grids), Text(f"Cost: {cost_line(found)}"), last)
+    t = _translator(locale)
+    grids = [*(proof_grid(proof, locale) for proof in found.proofs), curve_grid(found, locale)]
+    lines = [t("finetuning_cost", cost=cost_line(found, locale)), t("finetuning_checkpoint", path=found.folder)]
+    if found.chosen.alpha == 0:
+        lines.insert(0, t("finetuning_lead_unchanged"))
+    if not any(proof.learnt for proof in found.proofs):
+        lines.insert(0, t("finetuning_unproved"))
+    return Group(*(grid_table(grid) for grid in grids), *(Text(line) for line in lines))
 
 
-def _metric(result: Evaluation, direction: Direction, name: str) -> str:
-    metric = result.metrics[direction][name]
-    if metric.low is None or metric.high is None:
-        return f"{metric.value:.3f}"
-    return f"{metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})"
+def _translator(locale: str) -> Translate:
+    return translator_of(locale, FINETUNING, WORDS)
+
+
+def _metric(metric: Metric, t: Translate, locale: str) -> str:
+    return _with_limits(metric.value, metric.low, metric.high, t, locale)
+
+
+def _with_limits(
+    value: float, low: float | None, high: float | None, t: Translate, locale: str, *, sign: str = ""
+) -> str:
+    def number(x: float) -> str:
+        return written(f"{x or 0.0:{sign}.3f}", locale)  # no minus before 0
+
+    if low is None or high is None:
+        return number(value)
+    return f"{number(value)} ({t('finetuning_interval', low=number(low), high=number(high))})"

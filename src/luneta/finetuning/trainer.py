@@ -144,6 +144,7 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
                 [{"params": own, "lr": rate, "weight_decay": decay} for (rate, decay), own in groups.items()],
                 betas=(0.9, 0.98),
                 eps=1e-6,
+                fused=self.args.device.type in ("cpu", "cuda"),  # one pass over the memory instead of ten
             )
         return self.optimizer
 
@@ -359,7 +360,7 @@ def training_arguments(recipe: Recipe, folder: str | os.PathLike[str], n_steps: 
         save_total_limit=2,
         logging_steps=max(1, min(10, n_steps)),
         logging_nan_inf_filter=False,
-        report_to="none",
+        report_to=list(recipe.log_to) or "none",
         remove_unused_columns=False,
         disable_tqdm=True,
         use_cpu=device == "cpu",

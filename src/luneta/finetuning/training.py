@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
 from luneta.artifacts import atomic_path
 from luneta.data.dataset import ImageTextDataset, Indexes
-from luneta.errors import ConfigError, DatasetError
+from luneta.errors import ConfigError, DatasetError, did_you_mean
 from luneta.finetuning import processes
 from luneta.finetuning.alarms import Alarms
 from luneta.finetuning.augmentation import Augmentation
@@ -34,6 +34,7 @@ from luneta.finetuning.keeping import (
     set_weights,
 )
 from luneta.finetuning.material import Material, features
+from luneta.finetuning.negatives import HardNegatives
 from luneta.finetuning.objective import Objective
 from luneta.finetuning.recipe import LARGEST_SCALE, Recipe
 from luneta.finetuning.trainer import ContrastiveTrainer, Student, TemperatureLimit, training_arguments
@@ -58,7 +59,6 @@ class Training:
         validation: what recall is measured on as it goes.
         recipe: how.
         folder: of checkpoints; what is killed goes on from there.
-        neighbours: (n_images, k) images that are hard to tell apart, for batches of related ones.
         weights: (n_images,) how relevant the pairs of an image are.
     """
 
@@ -68,12 +68,13 @@ class Training:
     validation: Validation
     recipe: Recipe
     folder: Path
-    neighbours: Indexes | None = None
     weights: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.dataset.n_images < FEWEST:
             raise DatasetError(f"{self.dataset.name} has {self.dataset.n_images} image: there is nothing to tell apart")
+        check_loggers(self.recipe.log_to)
+        processes.check_whole_models()
         self.objective = Objective.of(self.recipe, self.trainable.sigmoid)
         if self.objective.sigmoid and not self.trainable.sigmoid:
             raise ConfigError("the sigmoid loss needs a bias beside the scale, and this checkpoint has none; take "
@@ -82,7 +83,7 @@ class Training:
         if any(dim > width for dim in self.recipe.dims):
             raise ConfigError(f"dims are {list(self.recipe.dims)}, and the vectors have {width} numbers")
         self.plan = BatchPlan(
-            self.dataset, self.groups, self.recipe.pairs_per_step, self.recipe.seed, neighbours=self.neighbours,
+            self.dataset, self.groups, self.recipe.pairs_per_step, self.recipe.seed,
             process=processes.number(), n_processes=processes.count(),
         )  # fmt: skip
         self.n_steps = self.recipe.n_steps(len(self.plan))
@@ -108,7 +109,7 @@ class Training:
             state = ended(checkpoint, self.n_steps, self.recipe.patience)
             if state is None:
                 state = self._train(trainer, checkpoint)
-            self.history, self.n_done = state["log_history"], state["global_step"]
+            self.history, self.n_done = _moments(state["log_history"]), state["global_step"]
         processes.wait()
         set_weights(self.trainable.model, load_file(self.folder / BEST))
         if adapters is not None:
@@ -147,6 +148,10 @@ class Training:
         arguments = training_arguments(self.recipe, self.folder, self.n_steps, device)
         torch.device(arguments.device)  # from here on, processes that were started together know of one another
         material = self._material(features)
+        if self.recipe.hard_negatives:
+            self.plan.neighbours = HardNegatives(
+                self.trainable, self.dataset, self.groups, material.features, self.folder, self.recipe.refresh
+            )
         adapters = self._open()
         patches = self.trainable.dropped_patches(self.recipe.drop_patches)
         with patches if self.recipe.drop_patches else contextlib.nullcontext(), _quiet():
@@ -226,6 +231,28 @@ class Training:
         alarms.trainer = trainer
         trainer.remove_callback(PrinterCallback)
         return trainer
+
+
+def _moments(log: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+    """Losses and recalls of the Trainer's log, with their steps."""
+    names = {"loss": "loss", "eval_recall": "recall"}
+    return [{"step": entry["step"], name: entry[key]} for entry in log for key, name in names.items() if key in entry]
+
+
+def check_loggers(names: Sequence[str]) -> None:
+    """
+    Raises:
+        ConfigError: a logger that the Trainer does not know, or whose package is not installed.
+    """
+    from transformers.integrations import integration_utils as integrations
+
+    known = sorted(integrations.INTEGRATION_TO_CALLBACK)
+    available = integrations.get_available_reporting_integrations()
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"unknown logger {name!r}. {did_you_mean(name, known)}")
+        if name not in available:
+            raise ConfigError(f"cannot log to {name}: its package is not installed. pip install {name}")
 
 
 def trained_parts(recipe: Recipe) -> set[Part]:

@@ -6,13 +6,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from luneta.data.dataset import ImageTextDataset
 from luneta.data.relevance import merged_pairs
 from luneta.decoding import in_order
-from luneta.finetuning.material import features
+from luneta.finetuning.material import features, vectors
 from luneta.metrics import recall_at
 from luneta.ranking import rank_both
 from luneta.threads import available
@@ -55,16 +54,11 @@ class Validation:
         prepare = self._trainable.prepare_image
         return list(in_order(lambda ref: prepare(ref.open()), self.dataset.images, available(), 64))
 
-    @torch.no_grad()
     def _vectors(self, side: Side) -> Vectors:
         if side in self._cached:
             if side not in self._features:
                 self._features[side] = features(self._trainable, self.dataset, side)
-            towers = self._trainable.towers
-            device = next(self._trainable.model.parameters()).device
-            found = torch.from_numpy(self._features[side]).to(device)
-            vectors = towers.image_vectors(found) if side == "image" else towers.text_vectors(found)
-            return vectors.float().cpu().numpy()
+            return vectors(self._trainable, side, self._features[side])
         encoder: Encoder = self._trainable.encoder()
         if side == "text":
             return encoder.encode_texts(list(self.dataset.texts))

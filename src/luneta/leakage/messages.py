@@ -34,6 +34,7 @@ LEAKAGE: Messages = {
     "leakage_unreadable": ("Unreadable images", "Imagens ilegíveis"),
     "leakage_unreadable_note": ("compared by their files only", "comparadas só pelos arquivos"),
     "leakage_of": ("{share} of {n}", "{share} de {n}"),
+    "leakage_of_all": ("of {n}", "de {n}"),
     "leakage_train": ("Training set", "Conjunto de treino"),
     "leakage_test": ("Test set", "Conjunto de teste"),
     "leakage_by": ("By what", "Por quê"),

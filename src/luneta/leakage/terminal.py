@@ -39,7 +39,7 @@ def leakage_view(found: Leakage, locale: str = "en") -> RenderableType:
 
     facts = Table(show_header=False, box=None, pad_edge=False)
     facts.add_column(no_wrap=True)
-    facts.add_column()
+    facts.add_column(overflow="fold")
     facts.add_row(t("leakage_train"), sizes(found.train))
     facts.add_row(t("leakage_test"), sizes(found.test))
     facts.add_row(t("leakage_images"), share(len(found.images), found.image_share))
@@ -85,13 +85,14 @@ def _inflations(inflations: Sequence[Inflation], t: Translate, locale: str) -> R
                       padding=(0, 1, 0, 0))  # fmt: skip
         table.add_column("")
         for column in ("queries", "reported", "clean", "alone", "gap"):
-            table.add_column(t(f"leakage_{column}"), justify="right", no_wrap=True)
+            heading = t(f"leakage_{column}").replace(" ", "\n")
+            table.add_column(heading, justify="right", no_wrap=True)
         for one in (one for one in inflations if one.seen == rule):
             leaked, all_queries = (written(f"{n:,}", locale) for n in (one.n_leaked, one.n_queries))
             values = [_value(found, locale) for found in (one.reported, one.clean, one.leaked)]
             gap = _value(one.inflation, locale, "+")
-            name = f"{t(one.direction)} @{one.metric.removeprefix('recall@')}"
-            table.add_row(name, t("leakage_of", share=leaked, n=all_queries), *values, gap)
+            queries = f"{leaked}\n{t('leakage_of_all', n=all_queries)}"
+            table.add_row(f"{t(one.direction)}\n{one.metric}", queries, *values, gap)
         tables.append(table)
     return Group(*tables)
 

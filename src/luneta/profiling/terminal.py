@@ -25,9 +25,9 @@ LOOK: Messages = {
     "look_text_column": ("text column", "coluna dos textos"),
     "look_sample": ("sample", "amostra"),
     "look_sample_of": ("{limit} images at random, seed {seed}", "{limit} imagens sorteadas, semente {seed}"),
-    "look_sample_streamed": (
-        "the first {limit} images, shuffled in a buffer of {shuffle_buffer} rows, seed {seed}",
-        "as primeiras {limit} imagens, embaralhadas num buffer de {shuffle_buffer} linhas, semente {seed}",
+    "look_sample_of_rows": (
+        "{limit} images at random from {rows} rows, seed {seed}",
+        "{limit} imagens sorteadas de {rows} linhas, semente {seed}",
     ),
     "look_images": ("images", "imagens"),
     "look_texts": ("texts", "textos"),
@@ -124,9 +124,7 @@ def _counts(profile: Profile, t: Translate, locale: Locale) -> list[tuple[str, s
     ]
     if profile.sample:
         drawn = {name: _count(n, locale) for name, n in profile.sample.items()}
-        rows.append(
-            (t("look_sample"), t("look_sample_streamed" if "shuffle_buffer" in drawn else "look_sample_of", **drawn))
-        )
+        rows.append((t("look_sample"), t("look_sample_of_rows" if "rows" in drawn else "look_sample_of", **drawn)))
     unique = written(f"{captions.unique_share:.1%}", locale)
     languages = {guess_in(guess, locale): share for guess, share in captions.languages.items()}
     unreadable = _count(len(profile.unreadable), locale)

@@ -1,7 +1,7 @@
 """What the advice says, in English and in Brazilian Portuguese.
 
-Numbers of the evidence stand in braces; `{aside}` is what of `ASIDES` the evidence has, and `:share` writes a
-percentage.
+Numbers of the evidence stand in braces; `{aside}` is what of `ASIDES` the evidence has, `:share` writes a percentage
+and `:p` a p-value with its sign.
 """
 
 from __future__ import annotations
@@ -73,6 +73,68 @@ MESSAGES: Mapping[tuple[str, str], Mapping[str, tuple[str, str]]] = {
         ("Moderate", _SCORE_EN + ": moderate."), ("Moderado", _SCORE_PT + ": moderado.")
     ),
     ("thesis/level", "high"): _both(("High", _SCORE_EN + ": high."), ("Alto", _SCORE_PT + ": alto.")),
+    ("luneta/guessing", "unknown"): _both(
+        (
+            "Cannot be told from guessing",
+            _SCORE_EN + ". So there is no level to name, and nothing to build on yet. Examine the encoder and the "
+            "pairs (luneta doctor --data), try an encoder that knows this language and this kind of picture "
+            "(luneta encoders), and measure on more pairs. If it stays like this, fine-tune.",
+        ),
+        (
+            "Não se distingue do acaso",
+            _SCORE_PT + ". Por isso não há nível a nomear, nem ainda sobre o que construir. Examine o codificador e "
+            "os pares (luneta doctor --data), tente um codificador que conheça este idioma e este tipo de imagem "
+            "(luneta encoders) e meça com mais pares. Se continuar assim, faça o ajuste fino.",
+        ),
+    ),
+    ("luneta/guessing", "alike"): _both(
+        (
+            "Cannot be told from guessing",
+            _SCORE_EN + ", and whoever guesses would do as well: these pairs are too few or too alike to tell an "
+            "encoder that knows something from one that does not. Measure on more, and more different, pairs.",
+        ),
+        (
+            "Não se distingue do acaso",
+            _SCORE_PT + ", e quem chuta faria o mesmo: estes pares são poucos ou parecidos demais para distinguir um "
+            "codificador que sabe algo de um que não sabe. Meça com pares mais numerosos e mais diferentes.",
+        ),
+    ),
+    ("luneta/families", "unsure"): _both(
+        (
+            "CLIP and SigLIP cannot be told apart here",
+            "Mean recall@1 {clip:.3f} (CLIP) and {siglip:.3f} (SigLIP): query by query, a difference of "
+            "{difference:.3f} could be chance (p {p:p}).",
+        ),
+        (
+            "CLIP e SigLIP não se distinguem aqui",
+            "Recall@1 médio de {clip:.3f} (CLIP) e {siglip:.3f} (SigLIP): consulta por consulta, a diferença de "
+            "{difference:.3f} pode ser acaso (p {p:p}).",
+        ),
+    ),
+    ("luneta/families", "clip"): _both(
+        (
+            "CLIP is ahead here",
+            "Mean recall@1 {clip:.3f} (CLIP) against {siglip:.3f} (SigLIP): {difference:.3f} ahead, query by query, "
+            "and surely (p {p:p}).",
+        ),
+        (
+            "CLIP está à frente aqui",
+            "Recall@1 médio de {clip:.3f} (CLIP) contra {siglip:.3f} (SigLIP): {difference:.3f} à frente, consulta por "
+            "consulta, e com certeza (p {p:p}).",
+        ),
+    ),
+    ("luneta/families", "siglip"): _both(
+        (
+            "SigLIP is ahead here",
+            "Mean recall@1 {siglip:.3f} (SigLIP) against {clip:.3f} (CLIP): {difference:.3f} ahead, query by query, "
+            "and surely (p {p:p}).",
+        ),
+        (
+            "SigLIP está à frente aqui",
+            "Recall@1 médio de {siglip:.3f} (SigLIP) contra {clip:.3f} (CLIP): {difference:.3f} à frente, consulta por "
+            "consulta, e com certeza (p {p:p}).",
+        ),
+    ),
     ("thesis/families", "alike"): _both(
         (
             "CLIP and SigLIP are alike here",

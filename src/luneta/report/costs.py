@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from luneta.cost import GIVEN, OF_TABLE, Entry, reais_of, total
+from luneta.cost import GIVEN, OF_TABLE
 from luneta.grids import Grid
+from luneta.ledger import Entry, reais_of, total
 from luneta.report.document import Page, Report, Section
 from luneta.report.messages import check_locale, translator
 from luneta.report.plots import cost_plot

@@ -6,15 +6,17 @@ DEMO: dict[str, tuple[str, str]] = {
     "demo_title": ("Luneta in five minutes", "A Luneta em cinco minutos"),
     "demo_lead": (
         "Two small encoders learned English captions of flat drawings. Here they meet what they know, another language "
-        "and other drawing styles; every number comes with its interval and with what guessing would give.",
+        "and other drawing styles, and one of them learns Portuguese; every number comes with its interval and with "
+        "what guessing would give.",
         "Dois codificadores pequenos aprenderam legendas em inglês de desenhos chapados. Aqui encontram o que sabem, "
-        "outro idioma e outros estilos de desenho; cada número vem com seu intervalo e com o que o acaso daria.",
+        "outro idioma e outros estilos de desenho, e um deles aprende português; cada número vem com seu intervalo e "
+        "com o que o acaso daria.",
     ),
     "demo_round_en_flat": ("English, flat drawings (as trained)", "Inglês, desenhos chapados (como no treino)"),
     "demo_round_pt_flat": ("Portuguese, flat drawings", "Português, desenhos chapados"),
     "demo_round_en_sketch": ("English, sketches", "Inglês, esboços"),
     "demo_round_en_night": ("English, night pictures", "Inglês, imagens noturnas"),
-    "demo_advice": ("Advice: {label}", "Conselhos: {label}"),
+    "demo_advice": ("Advice by the study's rules: {label}", "Conselhos pelas regras do estudo: {label}"),
     "demo_searches": ("Searching", "Buscando"),
     "demo_searches_note": (
         "Captions of pictures drawn at random, in English and in Portuguese, searched by {encoder} among {n} pictures.",
@@ -36,12 +38,21 @@ DEMO: dict[str, tuple[str, str]] = {
         "divisão por grupos, {clean} de {n_test_grouped}.",
     ),
     "demo_comparison": ("Is one encoder better than the other?", "Um codificador é melhor que o outro?"),
+    "demo_learning": ("One encoder learns Portuguese", "Um codificador aprende português"),
+    "demo_learning_more": ("How it learnt", "Como aprendeu"),
+    "demo_learning_page": ("What fine-tuning changed, and what it cost", "O que o ajuste fino mudou, e quanto custou"),
+    "demo_learning_note": (
+        "It kept its eyes and learnt words: captions in both languages of training pictures, none of which is among "
+        "those it is measured on. The checkpoint is in the folder tuned/model.",
+        "Manteve os olhos e aprendeu palavras: legendas nos dois idiomas de imagens de treino, nenhuma das quais está "
+        "entre as da medição. O checkpoint está na pasta tuned/model.",
+    ),
     "demo_profile_step": ("Profile", "Perfil"),
     "demo_price": ("What it cost", "Quanto custou"),
     "demo_price_text": (
-        "The measuring took {seconds} s. On a machine rented at {usd_per_hour} USD an hour, with the dollar at "
-        "{brl_per_usd} BRL (the rates of the study this toolkit grew out of), that is {usd} USD or {brl} BRL.",
-        "A medição levou {seconds} s. Numa máquina alugada a {usd_per_hour} USD por hora, com o dólar a "
+        "Measuring and teaching took {seconds} s. On a machine rented at {usd_per_hour} USD an hour, with the dollar "
+        "at {brl_per_usd} BRL (the rates of the study this toolkit grew out of), that is {usd} USD or {brl} BRL.",
+        "A medição e o ensino levaram {seconds} s. Numa máquina alugada a {usd_per_hour} USD por hora, com o dólar a "
         "{brl_per_usd} BRL (os valores do estudo de que esta ferramenta nasceu), são {usd} USD, ou {brl} BRL.",
     ),
     "demo_rank": ("right picture at rank {rank}", "imagem certa na posição {rank}"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from luneta.doctor import Check, Diagnosis, Verdict
+from luneta.doctor.measured import measured_in
 from luneta.doctor.portuguese import in_words
 from luneta.errors import ConfigError
 from luneta.report.document import Page, Report
@@ -49,7 +50,7 @@ def _check(check: Check, page: Page) -> dict[str, str]:
         "name": said.name,
         "verdict": page.t(f"doctor_{check.verdict}"),
         "tone": _TONES[check.verdict],
-        "measured": check.measured,
+        "measured": measured_in(check.measured, page.locale),
         "why": said.why,
         "mend": said.mend,
     }
@@ -73,7 +74,7 @@ def write_doctor(path: str | os.PathLike[str], diagnoses: Sequence[Diagnosis], *
     Args:
         path: of the file; folders on the way are made.
         diagnoses: what `luneta.examine` returned, one for each encoder.
-        locale: the page's language, "en" or "pt-BR". What was measured stays in English.
+        locale: the page's language, "en" or "pt-BR".
 
     Raises:
         ArtifactError: the file cannot be written; whatever stood there before is left alone.

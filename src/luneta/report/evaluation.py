@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from luneta.advice import Suggestion
+from luneta.comparison import surely_ahead
 from luneta.errors import ConfigError, ProtocolMismatchError
 from luneta.report.document import Page, Report, Section
 from luneta.report.examples import galleries
@@ -27,7 +28,7 @@ from luneta.report.sections import (
     encoder_names,
 )  # fmt: skip
 from luneta.results import Evaluation, Metric
-from luneta.terminal import cut_captions
+from luneta.terminal import cut_captions, for_trying_out
 from luneta.types import DIRECTIONS, Direction
 
 LOWER_IS_BETTER = frozenset({"median_rank", "mean_negative_similarity"})
@@ -213,7 +214,7 @@ def lead(evaluations: Sequence[Evaluation], locale: Locale) -> str:
     best = max(range(len(evaluations)), key=lambda i: forward[i].value)
     sentences = []
     if len(evaluations) > 1:
-        clear = all(best_of("recall@1", recalls[direction]) == best for direction in DIRECTIONS)
+        clear = all(surely_ahead(evaluations, direction) == best for direction in DIRECTIONS)
         sentences.append(
             t("lead_several_best", encoder=names[best])
             if clear
@@ -235,6 +236,8 @@ def lead(evaluations: Sequence[Evaluation], locale: Locale) -> str:
         )
     if forward[best].is_like_guessing and backward[best].is_like_guessing:
         sentences.append(t("lead_chance"))
+    if hint := for_trying_out(evaluations, locale):
+        sentences.append(hint)
     return " ".join(sentences)
 
 

@@ -62,8 +62,9 @@ class LanguageSection:
         return {
             **strip(len(writing) > 0, name, metrics[SHOWN], page),
             "writing": bool(writing),
-            "n": page.number(gap.n_images if gap else evaluation.dataset["n_images"], 0),
+            "n": page.number(evaluation.dataset["n_images"], 0),
             "gap": None if gap is None else _gap(gap, page),
+            "shared": None if gap is None else self._shared(gap, evaluation, page),
             "others": [
                 (
                     page.metric(metric, metrics[metric].value),
@@ -74,6 +75,14 @@ class LanguageSection:
                 for other in [self._gap(direction, metric, language, writing)]
             ],
         }
+
+    def _shared(self, gap: Gap, evaluation: Evaluation, page: Page) -> str | None:
+        """On which pictures a gap stands, where these are not all of both."""
+        if gap.n_images == evaluation.dataset["n_images"] == self.found.evaluations[gap.reference].dataset["n_images"]:
+            return None
+        values = {name: page.metric(gap.metric, score) for name, score in
+                  (("own", gap.score), ("other", gap.reference_score))}  # fmt: skip
+        return page.t("languages_shared", n=page.number(gap.n_images, 0), reference=gap.reference, **values)
 
     def _gap(self, direction: Direction, metric: str, language: str, writing: str) -> Gap | None:
         wanted = (direction, metric, language, writing)
@@ -103,6 +112,8 @@ def _lead(found: LanguageGap, page: Page) -> str:
     reference, evaluation = next(iter(found.evaluations.items()))
     value = page.metric(SHOWN, evaluation.metrics["text_to_image"][SHOWN].value)
     said = page.t("languages_lead", encoder=_encoder(found), value=value, reference=reference)
+    if all(evaluation.metrics[direction][SHOWN].is_like_guessing for direction in DIRECTIONS):
+        return f"{said} {page.t('languages_lead_guesses', reference=reference)}"
     gaps = [g for g in found.gaps if (g.direction, g.metric, g.writing) == ("text_to_image", SHOWN, "")]
     behind = min(gaps, key=lambda gap: gap.value)
     if behind.value < 0 and is_sure(behind):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from luneta.comparison import COMPARED, distinct_names
-from luneta.leaderboard import Leaderboard, Standing
+from luneta.leaderboards import Leaderboard, Standing
 from luneta.report.document import Page, Report, Section
 from luneta.report.evaluation import by_protocol, rule_facts
 from luneta.report.messages import check_locale, translator

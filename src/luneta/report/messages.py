@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from luneta.leaderboard import BOARD
+from luneta.leaderboards import BOARD
 from luneta.leakage.messages import LEAKAGE
 from luneta.profiling.terminal import LOOK
 from luneta.report.comparison_messages import COMPARISON

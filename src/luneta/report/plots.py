@@ -151,6 +151,41 @@ def cost_plot(points: Sequence[tuple[float, float, bool]], *, percent: Format, x
     return _svg(figure, alt)
 
 
+def share_lines(
+    lines: Sequence[tuple[Sequence[float], Sequence[float]]],
+    *,
+    marked: float | None,
+    percent: Format,
+    number: Format,
+    x_label: str,
+    alt: str,
+) -> Markup:
+    """Shares against a number, a line for each (x, y), with a thin upright line at the x that was chosen.
+
+    Args:
+        lines: x and y of each, in the order of the series' colours.
+        marked: the x that stands out; None is none.
+        percent, number: write the vertical and the horizontal axis.
+        x_label: of the horizontal axis.
+        alt: the drawing in words.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    figure, axes = _axes()
+    if marked is not None:
+        axes.axvline(marked, color=_MUTED, linewidth=1.2, linestyle=(0, (2, 1.5)))
+    for index, (x, y) in enumerate(lines):
+        colour, dashes = _SERIES[index % N_SERIES], DASHES[index % N_SERIES]
+        axes.plot(x, y, color=colour, linewidth=2, dashes=dashes)
+        axes.plot(x, y, "o", markersize=4, color=colour)
+    whole = all(value == int(value) for x, _ in lines for value in x)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=whole))
+    axes.xaxis.set_major_formatter(lambda value, _: number(value))
+    _share_axis(axes, max(value for _, y in lines for value in y), percent)
+    axes.set_xlabel(x_label, color=_MUTED, fontsize=FONT_SIZE)
+    return _svg(figure, alt)
+
+
 def _axes() -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 

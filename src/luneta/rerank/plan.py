@@ -43,7 +43,7 @@ class Plan:
         about 12 minutes, 2.4 GiB of disk while it lasts, 0.020 USD
         """
         disk = f"{self.disk_mib / 1024:.1f} GiB" if self.disk_mib >= 1000 else f"{self.disk_mib:.0f} MiB"
-        parts = [f"about {duration(self.seconds)}", f"{disk} of disk while it lasts"]
+        parts = [f"about {' '.join(duration(self.seconds))}", f"{disk} of disk while it lasts"]
         parts += [f"{value:.3f} {name}" for value, name in ((self.usd, "USD"), (self.brl, "BRL")) if value is not None]
         return ", ".join(parts)
 

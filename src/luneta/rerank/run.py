@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -13,17 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from luneta.artifacts import write_json
-from luneta.cost import Prices, entered, ledger_is_wanted
+from luneta.cost import Prices
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.data.relevance import merged_pairs
 from luneta.embedding import Embeddings
 from luneta.errors import EncoderError
 from luneta.evaluation import embed_cached, evaluate_embeddings
-from luneta.finetuning.claims import check_claim, claim
+from luneta.finetuning.claims import check_claim, claimed
 from luneta.finetuning.negatives import Miner
 from luneta.finetuning.parts import Parts, apart
 from luneta.finetuning.prediction import scratch
 from luneta.grids import as_text
+from luneta.ledger import entered, ledger_is_wanted
 from luneta.rerank.elip import Elip, promptable
 from luneta.rerank.evaluation import Reranking, rerank_evaluation
 from luneta.rerank.fusion import KS, Choice, Fusion, choose
@@ -151,33 +153,34 @@ def train_elip(
     check_claim(out, identity, RESULT)
     elip = Elip.untrained(able, recipe)
     about = {"encoder": encoder.spec.name, "data": train.name, "method": "elip", "out": str(out)}
-    with entered("rerank", about, device=encoder.spec.device, prices=prices) as run:
-        parts = apart(train, validation, test, near, recipe.seed, max_bad_share)
-        claim(out, {**identity, "parts": parts.fingerprint}, RESULT)
-        training, found = _training(elip, parts, recipe, out / "training")
-        plan = rehearse(training, found, run.meter.device, prices)
-        logger.info("%s: %s", encoder.spec.name, plan)
-        run.note(predicted_s=plan.seconds, predicted_usd=plan.usd)
-        training.pictures.keep_in(training.folder / "learnt")
-        training.watched.keep_in(training.folder / "watched")
-        training.run()
-        new = elip.rescore(found.queries, training.watched, found.candidates)
-        choice = choose(found, new, seed=recipe.seed)
-        answers = question(elip, training.watched, found, new, choice.fusion, seed=recipe.seed)
-        record = {"recipe": recipe.to_dict(), "data": {"name": train.name, "fingerprint": parts.train.fingerprint}}
-        reranker = believed(Reranker(encoder, elip, choice.fusion, answers, record))
-        reranker.save(out / "reranker")
-        proof = None if test is None else _proof(reranker, test, max_bad_share)
-        run.facts.update(mrr_before=choice.baseline, mrr_after=choice.best.value, alpha=reranker.fusion.alpha)
-    trained = ElipTrained(
-        out / "reranker", reranker, choice, answers, training.history, parts.train.n_images, parts.validation.n_images,
-        parts.n_leaked, proof, run.facts,
-    )  # fmt: skip
-    if proof is not None:
-        proof.before.save(out / "before.json")
-        proof.after.save(out / "after.json")
-    write_json(out / RESULT, trained.to_dict())
-    shutil.rmtree(out / "training", ignore_errors=True)
+    with contextlib.ExitStack() as claims:
+        with entered("rerank", about, device=encoder.spec.device, prices=prices) as run:
+            parts = apart(train, validation, _several(test), near, recipe.seed, max_bad_share)
+            claims.enter_context(claimed(out, {**identity, "parts": parts.fingerprint}, RESULT))
+            training, found = _training(elip, parts, recipe, out / "training")
+            plan = rehearse(training, found, run.meter.device, prices)
+            logger.info("%s: %s", encoder.spec.name, plan)
+            run.note(predicted_s=plan.seconds, predicted_usd=plan.usd)
+            training.pictures.keep_in(training.folder / "learnt")
+            training.watched.keep_in(training.folder / "watched")
+            training.run()
+            new = elip.rescore(found.queries, training.watched, found.candidates)
+            choice = choose(found, new, seed=recipe.seed)
+            answers = question(elip, training.watched, found, new, choice.fusion, seed=recipe.seed)
+            record = {"recipe": recipe.to_dict(), "data": {"name": train.name, "fingerprint": parts.train.fingerprint}}
+            reranker = believed(Reranker(encoder, elip, choice.fusion, answers, record))
+            reranker.save(out / "reranker")
+            proof = None if test is None else _proof(reranker, test, max_bad_share)
+            run.facts.update(mrr_before=choice.baseline, mrr_after=choice.best.value, alpha=reranker.fusion.alpha)
+        trained = ElipTrained(
+            out / "reranker", reranker, choice, answers, training.history, parts.train.n_images,
+            parts.validation.n_images, parts.n_leaked, proof, run.facts,
+        )  # fmt: skip
+        if proof is not None:
+            proof.before.save(out / "before.json")
+            proof.after.save(out / "after.json")
+        write_json(out / RESULT, trained.to_dict())
+        shutil.rmtree(out / "training", ignore_errors=True)
     return trained
 
 
@@ -201,7 +204,7 @@ def predict_elip(
     elip = Elip.untrained(promptable(encoder), recipe)
     about = {"encoder": encoder.spec.name, "data": train.name, "method": "elip"}
     with entered("predict", about, device=encoder.spec.device, prices=prices, written=ledger_is_wanted()) as run:
-        parts = apart(train, validation, test, near, recipe.seed, max_bad_share)
+        parts = apart(train, validation, _several(test), near, recipe.seed, max_bad_share)
         with scratch() as folder:
             return rehearse(*_training(elip, parts, recipe, folder), run.meter.device, prices)
 
@@ -218,6 +221,10 @@ def believed(reranker: Reranker) -> Reranker:
     return Reranker(
         reranker.encoder, reranker.rescorer, Fusion(0.0, reranker.fusion.k), reranker.answers, reranker.record
     )  # fmt: skip
+
+
+def _several(test: ImageTextDataset | None) -> Sequence[ImageTextDataset]:
+    return () if test is None else (test,)
 
 
 def _training(elip: Elip, parts: Parts, recipe: ElipRecipe, folder: Path) -> tuple[ElipTraining, Found]:

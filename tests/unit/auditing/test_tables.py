@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -69,16 +70,114 @@ def test_headers_of_two_lines_are_joined_over_what_they_span(tmp_path: Path) -> 
         assert table.rows == (("A", "1.0", "2.0", "3.0", "4.0"),)
 
 
+GROUPED = ("model", "COCO R@1", "COCO R@5", "Flickr R@1", "Flickr R@5")
+
+
+@pytest.mark.parametrize(
+    ("lines", "header"),
+    [((",COCO,,Flickr,", "model,R@1,R@5,R@1,R@5"), GROUPED),
+     (("model,COCO,,Flickr,", ",R@1,R@5,R@1,R@5"), GROUPED),
+     ((",,COCO,,Flickr", "model,R@1,R@5,R@1,R@5"), GROUPED),
+     ((",,COCO,,", "model,R@1,R@5,R@10,MRR"), ("model", "COCO R@1", "COCO R@5", "COCO R@10", "COCO MRR")),
+     ((",,,COCO,,,,Flickr,", ",T2I,,I2T,,T2I,,I2T,", "model,R@1,R@5,R@1,R@5,R@1,R@5,R@1,R@5"), None),
+     ((",COCO,,,,Flickr,,,", ",T2I,,I2T,,T2I,,I2T,", "model,R@1,R@5,R@1,R@5,R@1,R@5,R@1,R@5"),
+      ("model", "COCO T2I R@1", "COCO T2I R@5", "COCO I2T R@1", "COCO I2T R@5",
+       "Flickr T2I R@1", "Flickr T2I R@5", "Flickr I2T R@1", "Flickr I2T R@5")),
+     ((",R@1,,R@5,", "model,COCO,Flickr,COCO,Flickr"),
+      ("model", "R@1 COCO", "R@1 Flickr", "R@5 COCO", "R@5 Flickr")),
+     ((",COCO,,Flickr,,", "model,R@1,R@5,R@1,R@5,MRR"), (*GROUPED, "MRR")),
+     (("model,data,,", ",,R@1,R@5"), ("model", "data", "R@1", "R@5"))],
+)  # fmt: skip
+@pytest.mark.parametrize("ending", ["csv", "md"])
+def test_names_of_groups_that_cannot_span(
+    tmp_path: Path, lines: tuple[str, ...], header: tuple[str, ...] | None, ending: str
+) -> None:
+    """Over the first column of a group or its middle; where it is unclear, it stays where it stands."""
+    width = lines[0].count(",")
+    rows = [*lines, "a" + ",0.5" * width]
+    if ending == "md":
+        rows = [rows[0], ",".join(["-"] * (width + 1)), *rows[1:]]
+        rows = [f"| {row.replace(',', ' | ')} |" for row in rows]
+    (tmp_path / f"t.{ending}").write_text("\n".join(rows) + "\n")
+    (table,) = read_tables(tmp_path / f"t.{ending}")
+    if header is not None:
+        assert table.header == header
+    else:
+        assert table.header[1:5] == ("T2I R@1", "T2I R@5", "COCO I2T R@1", "I2T R@5")
+
+
 def test_lines_that_only_divide_are_no_rows(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("model,R@1\nzero-shot,\nA,0.1\nfine-tuned,\nB,0.2\n")
     (table,) = read_tables(tmp_path / "t.csv")
+    assert table.header == ("model", "R@1")
     assert [row[0] for row in table.rows] == ["A", "B"]
+    assert table.sections == ("zero-shot", "fine-tuned")
+
+
+STACKED = """COCO,,
+model,R@1,R@5
+A,0.1,0.2
+
+Flickr30k,,
+model,R@5,R@1
+A,0.4,0.3
+"""
+
+
+def test_tables_one_below_the_other(tmp_path: Path) -> None:
+    """Each with its own title and columns."""
+    (tmp_path / "t.csv").write_text(STACKED)
+    first, second = read_tables(tmp_path / "t.csv")
+    assert (first.title, first.header, first.rows) == ("COCO", ("model", "R@1", "R@5"), (("A", "0.1", "0.2"),))
+    assert (second.title, second.header) == ("Flickr30k", ("model", "R@5", "R@1"))
+    assert second.rows == (("A", "0.4", "0.3"),)
+
+
+TITLED = {
+    "md": """# A study
+## COCO
+Words.
+
+| model | R@1 |
+|---|---|
+| A | 0.1 |
+
+## Flickr30k
+### 1K
+
+| model | R@1 |
+|---|---|
+| A | 0.1 |
+
+| model | R@1 |
+|---|---|
+| B | 0.2 |
+""",
+    "html": """<h1>A study</h1><table><caption>COCO</caption><tr><th>model<th>R@1<tr><td>A<td>0.1</table>
+<h2>Flickr30k</h2><h3>1K</h3><table><tr><th>model<th>R@1<tr><td>A<td>0.1</table>
+<table><tr><th>model<th>R@1<tr><td>B<td>0.2</table>""",
+    "tex": r"""\section{A study}
+\begin{table}\begin{tabular}{ll} model & R@1 \\ A & 0.1 \\ \end{tabular}\caption{\textbf{COCO} \cite{x}}\end{table}
+\begin{table}\caption[short]{Flickr30k}
+\begin{subtable}{c}\subcaption{1K}\begin{tabular}{ll} model & R@1 \\ A & 0.1 \\ \end{tabular}\end{subtable}
+\subfloat[1K]{\begin{tabular}{ll} model & R@1 \\ B & 0.2 \\ \end{tabular}}\end{table}""",
+}
+
+
+@pytest.mark.parametrize("ending", TITLED)
+def test_titles_are_captions_and_headings(tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"t.{ending}").write_text(TITLED[ending])
+    coco, flickr, below = read_tables(tmp_path / f"t.{ending}")
+    study = "" if ending == "tex" else "A study, "
+    assert coco.title == ("A study, COCO" if ending == "md" else "COCO")
+    assert flickr.title == below.title == f"{study}Flickr30k, 1K"
+    assert coco.said != flickr.said == below.said
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [(b"", "no table"), (b"only,words\nno,numbers\n", "no table"), (b"PK\x03\x04\0\0", "not text"),
-     (None, "cannot be read")],
+     (None, "cannot be read"), (b'model,R@1\n"A,0.1\n' + b"x" * 140_000, "cannot be read as CSV")],
 )  # fmt: skip
 def test_what_is_no_table_is_refused_with_the_way_out(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "t.csv"
@@ -86,6 +185,30 @@ def test_what_is_no_table_is_refused_with_the_way_out(tmp_path: Path, content: b
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=message):
         read_tables(path)
+
+
+def test_broken_pages_are_read_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.html"
+    path.write_text("<![oops <table><tr><th>model<th>R@1<tr><td>A<td>0.1</table>")
+    with contextlib.suppress(ConfigError):  # what the parser of one Python reads, that of another refuses
+        read_tables(path)
+    path.write_text("<table><tr><th colspan=²>model<th>R@1<tr><td>A<td>0.1</table>")
+    assert read_tables(path)[0].header == ("model", "R@1")
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(("name", "text"), [("t.csv", CSV), ("t.md", MARKDOWN), ("t.tex", LATEX)])
+def test_lines_end_as_any_system_ends_them(tmp_path: Path, name: str, text: str, ending: str) -> None:
+    (tmp_path / name).write_bytes(text.replace("\n", ending).encode())
+    (table,) = read_tables(tmp_path / name)
+    assert (table.header, table.rows) == (HEADER, ROWS)
+
+
+def test_empty_cells_at_both_ends_keep_their_place(tmp_path: Path) -> None:
+    (tmp_path / "t.md").write_text("||R@1|R@5|note|\n|-|-|-|-|\n||0.1|0.2||\nA|0.3|0.4|\n|B|0.5|0.6|a\\|\n")
+    (table,) = read_tables(tmp_path / "t.md")
+    assert table.header == ("", "R@1", "R@5", "note")
+    assert table.rows == (("", "0.1", "0.2", ""), ("A", "0.3", "0.4", ""), ("B", "0.5", "0.6", "a|"))
 
 
 @pytest.mark.parametrize(

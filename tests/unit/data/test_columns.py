@@ -111,6 +111,17 @@ def test_language_problems() -> None:
         choose(columns, text="pt-BR", language="en")
 
 
+def test_a_column_and_the_language_of_another() -> None:
+    """Captions of one language must not be taken for those of another because both were asked for."""
+    columns = {"image": ["a.png"], "caption": ["a boat"], "pt-BR": ["um barco"], "de": ["ein Boot"]}
+    for language in ("pt-BR", "pt"):
+        with pytest.raises(ConfigError, match=r"different captions: those in pt.* are in 'pt-BR'. Leave out text="):
+            choose(columns, text="caption", language=language)
+    assert choose(columns, text="pt-BR", language="pt").texts == ("pt-BR",)
+    assert choose(columns, text="caption").texts == ("caption",)
+    assert choose(columns, text="caption", language="fr").language == "fr"
+
+
 def test_an_id_is_not_indonesian() -> None:
     chosen = choose({"image": FILES, "id": ["1", "2", "3"], "caption_x": PROSE})
     assert (chosen.texts, chosen.language) == (("caption_x",), None)

@@ -11,6 +11,8 @@ from typing import Any
 
 import datasets
 import huggingface_hub
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from numbered import bytes_of, pairs_of, write_pictures
 
@@ -109,12 +111,17 @@ class FakeHub:
     def split_names(self, path: str, config_name: str | None = None, revision: str | None = None) -> list[str]:
         return list(self.splits)
 
-    def load(
-        self, path: str, name: str | None, *, split: str, revision: str, streaming: bool = False
-    ) -> datasets.Dataset | datasets.IterableDataset:
-        self.calls.append({"path": path, "config": name, "split": split, "revision": revision, "streaming": streaming})
-        data = self.splits[split]
-        return data.to_iterable_dataset(num_shards=min(4, len(data))) if streaming else data
+    def load(self, path: str, name: str | None, *, split: str, revision: str) -> datasets.Dataset:
+        self.calls.append({"path": path, "config": name, "split": split, "revision": revision, "streaming": False})
+        return self.splits[split]
+
+    def builder(self, path: str, name: str | None, *, revision: str) -> Any:
+        """Of one shard, however many rows there are."""
+        self.calls.append({"path": path, "config": name, "revision": revision, "streaming": True})
+        return SimpleNamespace(
+            info=datasets.DatasetInfo(),
+            as_streaming_dataset=lambda split: self.splits[split].to_iterable_dataset(),
+        )
 
 
 @pytest.fixture
@@ -124,6 +131,7 @@ def fake_hub(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeHub]:
         monkeypatch.setattr(huggingface_hub, "HfApi", lambda: fake)
         monkeypatch.setattr(datasets, "get_dataset_split_names", fake.split_names)
         monkeypatch.setattr(datasets, "load_dataset", fake.load)
+        monkeypatch.setattr(datasets, "load_dataset_builder", fake.builder)
         return fake
 
     return install
@@ -173,30 +181,143 @@ def test_hub_split_said_by_a_column(fake_hub: Callable[..., FakeHub]) -> None:
         open_dataset("owner/name", split="tset")
 
 
-def test_hub_samples_are_streamed(fake_hub: Callable[..., FakeHub]) -> None:
-    numbers = list(range(400))
+@pytest.fixture
+def undecoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody decodes a picture while a sample is drawn."""
+
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise AssertionError("a picture is decoded")
+
+    monkeypatch.setattr(datasets.Image, "decode_example", refuse)
+
+
+def spread_of(numbers: set[int], n: int) -> list[int]:
+    """How many of the numbers below n lie in each fifth of them."""
+    return [sum(part * n // 5 <= number < (part + 1) * n // 5 for number in numbers) for part in range(5)]
+
+
+@pytest.mark.usefixtures("undecoded")
+def test_hub_samples_are_drawn_from_every_row_of_a_stream(fake_hub: Callable[..., FakeHub]) -> None:
+    numbers = list(range(6000))
     fake = fake_hub(test=local(numbers))
-    data = open_dataset("owner/name", limit=30, seed=4)
+    data = open_dataset("owner/name", limit=1000, seed=4)
     assert fake.calls[-1]["streaming"]
-    assert data.sample == {"limit": 30, "seed": 4, "shuffle_buffer": 2000}
-    assert (data.n_images, data.revision, data.split) == (30, COMMIT, "test")
+    assert data.sample == {"limit": 1000, "seed": 4, "rows": 6000}
+    assert (data.n_images, data.revision, data.split) == (1000, COMMIT, "test")
     drawn = {number for number, _ in pairs_of(data)}
     assert pairs_of(data) <= expected(numbers)
-    assert drawn != set(range(30)), "the first n rows are no sample"
-    assert max(drawn) > 200
-    assert pairs_of(open_dataset("owner/name", limit=30, seed=4)) == pairs_of(data)
-    assert pairs_of(open_dataset("owner/name", limit=30, seed=5)) != pairs_of(data)
+    assert min(spread_of(drawn, 6000)) > 150  # of 200 on average, with a standard deviation of 12
+    assert pairs_of(open_dataset("owner/name", limit=1000, seed=4)) == pairs_of(data)
+    other = {number for number, _ in pairs_of(open_dataset("owner/name", limit=1000, seed=5))}
+    assert len(drawn & other) < 300  # of 167 on average
 
 
-def test_hub_streamed_samples_count_pictures_not_rows(fake_hub: Callable[..., FakeHub]) -> None:
-    numbers = [n for n in range(20) for _ in range(5)]
-    fake_hub(test=local(numbers, [f"caption {i}" for i in range(100)]))
+def test_hub_streamed_samples_are_the_same_in_any_order(fake_hub: Callable[..., FakeHub]) -> None:
+    fake_hub(test=local(list(range(300))))
+    data = open_dataset("owner/name", limit=40)
+    fake_hub(test=local(list(range(299, -1, -1))))
+    assert pairs_of(open_dataset("owner/name", limit=40)) == pairs_of(data)
+    assert open_dataset("owner/name", limit=300).sample is None, "all of them are no sample"
+
+
+def test_hub_streamed_samples_count_pictures_with_all_their_captions(fake_hub: Callable[..., FakeHub]) -> None:
+    """However far apart the rows of a picture stand."""
+    fake_hub(test=local([i % 20 for i in range(100)], [f"caption {i}" for i in range(100)]))
     data = open_dataset("owner/name", limit=8)
-    assert data.n_images == 8
-    assert data.n_texts > 8
+    assert (data.n_images, data.n_texts) == (8, 40)
     lists = [[f"{n} {k}" for k in range(5)] for n in range(20)]
     fake_hub(test=local(list(range(20)), lists))
     assert open_dataset("owner/name", limit=8).n_texts == 40
+
+
+def test_hub_samples_hold_their_share_of_rows_without_a_picture(fake_hub: Callable[..., FakeHub]) -> None:
+    cells = [None if n % 2 else {"bytes": bytes_of(n), "path": None} for n in range(200)]
+    rows = {"image": cells, "caption": [f"number {n}" for n in range(200)]}
+    fake_hub(test=datasets.Dataset.from_dict(rows, features=IMAGES))
+    data = open_dataset("owner/name", limit=50, max_bad_share=1.0)
+    assert data.n_images + len(data.skipped) == 50
+    assert 10 < data.n_images < 40
+
+
+# Samples of Parquet files -------------------------------------------------------------------------------------
+
+
+class Rows:
+    """Parquet files of one split on the hub, and which groups of rows were read of them."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.monkeypatch = folder, monkeypatch
+        self.read: list[tuple[int, int]] = []
+
+    def install(self, *files: datasets.Dataset, group: int) -> None:
+        """Write the files and let the hub have them."""
+        paths = [str(self.folder / f"{number}.parquet") for number in range(len(files))]
+        for path, data in zip(paths, files, strict=True):
+            data.to_parquet(path, batch_size=group)
+        builder = BUILDER("parquet", data_files={"test": paths}, cache_dir=str(self.folder / "cache"))
+        self.monkeypatch.setattr(datasets, "load_dataset_builder", lambda *arguments, **options: builder)
+        read = pq.ParquetFile.read_row_group
+
+        def counted(file: pq.ParquetFile, number: int, **options: Any) -> pa.Table:
+            self.read.append((file.metadata.num_rows, number))
+            return read(file, number, **options)
+
+        self.monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted)
+
+
+BUILDER = datasets.load_dataset_builder
+
+
+@pytest.fixture
+def parquet(fake_hub: Callable[..., FakeHub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rows:
+    fake_hub(test=local([0]))
+    return Rows(tmp_path, monkeypatch)
+
+
+@pytest.mark.usefixtures("undecoded")
+def test_samples_of_parquet_are_drawn_from_every_row(parquet: Rows) -> None:
+    parquet.install(local(list(range(6000))), group=100)
+    data = open_dataset("owner/name", limit=1000, seed=4)
+    assert data.sample == {"limit": 1000, "seed": 4, "rows": 6000}
+    assert (data.n_images, data.revision, data.split) == (1000, COMMIT, "test")
+    drawn = {number for number, _ in pairs_of(data)}
+    assert pairs_of(data) <= expected(range(6000))
+    assert min(spread_of(drawn, 6000)) > 150
+    assert pairs_of(open_dataset("owner/name", limit=1000, seed=4)) == pairs_of(data)
+    other = {number for number, _ in pairs_of(open_dataset("owner/name", limit=1000, seed=5))}
+    assert len(drawn & other) < 300
+
+
+def test_samples_of_parquet_read_only_the_groups_in_which_a_row_was_drawn(parquet: Rows) -> None:
+    parquet.install(local(list(range(1000))), local(list(range(1000, 1500))), group=50)
+    data = open_dataset("owner/name", limit=6)
+    drawn = sorted(number for number, _ in pairs_of(data))
+    assert len(parquet.read) == len({number // 50 for number in drawn}) <= 6
+    assert {(1000 if number < 1000 else 500, number % 1000 // 50) for number in drawn} == set(parquet.read)
+    assert open_dataset("owner/name", limit=1500).sample is None
+
+
+def test_samples_of_parquet_count_pictures_and_keep_captions_that_stand_together(parquet: Rows) -> None:
+    numbers = [n for n in range(100) for _ in range(5)]
+    parquet.install(local(numbers, [f"caption {i}" for i in range(500)]), group=50)
+    data = open_dataset("owner/name", limit=30)
+    assert (data.n_images, data.n_texts) == (30, 150)
+    assert (open_dataset("owner/name", limit=100).n_images, open_dataset("owner/name", limit=400).n_texts) == (100, 500)
+
+
+def test_samples_of_parquet_with_the_features_that_the_data_set_declares(parquet: Rows) -> None:
+    captions = [[f"number {n}", None] for n in range(60)]
+    parquet.install(local(list(range(30)), captions[:30]), local(list(range(30, 60)), captions[30:]), group=10)
+    data = open_dataset("owner/name", limit=20)
+    assert pairs_of(data) <= expected(range(60))
+    assert data.n_texts == 20
+
+
+def test_damaged_parquet_is_an_error_that_names_the_data_set(parquet: Rows, tmp_path: Path) -> None:
+    parquet.install(local(list(range(30))), local(list(range(30))), group=10)
+    (tmp_path / "1.parquet").write_bytes(b"PAR1 nothing")
+    with pytest.raises(DatasetError, match="owner/name cannot be read"):
+        open_dataset("owner/name", limit=20)
 
 
 def test_hub_large_samples_are_exact(fake_hub: Callable[..., FakeHub], monkeypatch: pytest.MonkeyPatch) -> None:

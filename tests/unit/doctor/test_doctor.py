@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import string
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,17 @@ from typer.testing import CliRunner
 import ailments
 import checkpoints
 import worlds
-from ailments import CLIP, SIGLIP, healthy, sample
+from ailments import CLIP, SIGLIP, healthy, left_in_english, sample
 from luneta import load_encoder
 from luneta.cli import app
-from luneta.doctor import Diagnosis, examine, model, on_data
+from luneta.doctor import Check, Diagnosis, examine, model, on_data
 from luneta.doctor.explanations import EXPLANATIONS
 from luneta.doctor.image_recipe import measure
+from luneta.doctor.measured import PORTUGUESE as SENTENCES
+from luneta.doctor.measured import measured_in
 from luneta.errors import ConfigError, EncoderError
 from luneta.types import EncoderSpec
+from pages import read
 
 OPENABLE = {"text padding", "maximum length", "lower-casing", "attention mask", "pooling", "resize", "interpolation",
             "mean and deviation", "weights", "logit scale and bias", "number format"}  # fmt: skip
@@ -282,6 +286,84 @@ def test_the_command(tmp_path: Path) -> None:
     lost = run("-e", str(tmp_path / "nowhere"))
     assert lost.exit_code == 2
     assert "there is no such folder" in lost.output
+
+
+MEASURED = (
+    "a list for 4 texts, expected an array of float32",
+    "an array of float64 for 3 pictures, expected an array of float32",
+    "float64 for texts, float64 for pictures",
+    "0 of 4 text vectors hold NaN or infinity, 1 of 3 picture vectors hold NaN or infinity",
+    "given backwards, 4 text and 0 image vectors change places",
+    "the model is in training mode, so that dropout is on; the same inputs again: 1 - cosine up to 0.12 for texts, "
+    "where 1e-05 is rounding",
+    "all texts and all images get one vector",
+    "a short text is padded to 4 tokens, but SigLIP reads it at position 64 and was trained on nothing shorter; a text "
+    "beside a much longer one: 1 - cosine 0.3, where 1e-05 is rounding: its padding changes with its neighbours and is "
+    "read",
+    "a text may have 80 tokens, but positions beyond 77 were not trained",
+    "texts are cut at 32 tokens, and 64 were trained",
+    "capitals and small letters give the same tokens, but the family tells capitals apart",
+    "the text tower is run with a mask, and SigLIP was trained without a mask",
+    "a text's vector is read at positions [3, 4], expected the last position",
+    "the whole picture is seen, squashed (100% of the width, 98% of the height of a 2:1 picture); in the training of "
+    "CLIP, the centre is cut out, the edges are not seen or the whole picture is seen between bars",
+    "no filter of Pillow's; as the checkpoint records it, bicubic",
+    "mean 0, 0, 0 and deviation 1, 1, 1; CLIP was trained with mean 0.481, 0.458, 0.408 and deviation 0.269, 0.26, "
+    "0.276",
+    "3 of 120 tensors are not what the file holds: a.weight, b.weight, c.bias and 4 more",
+    "scale 14.29: where training starts, as if never trained",
+    "scale 100, bias 3; a bias of a sigmoid loss is far below 0, since most pairs do not match; there is no scale",
+    "integers of 8 bits or fewer against float32: cosine at least 0.98123, 97.1% of the order kept",
+    "bfloat16; only the whole examination compares it with float32",
+    "captions: undecided; what the encoder was trained to read is not on record",
+    "captions: pt (by their words); the encoder reads en, multilingual",
+    "12.1% of the tokens are unknown, 0.0% single bytes; a token stands for 1.4 letters, so words fall apart",
+    "1,234 of 20,000 (6.2%) lose their end: text 3: 'a dog; the cat'; text 17: \"it's\"",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("measured", MEASURED)
+def test_what_was_measured_is_told_in_portuguese(measured: str) -> None:
+    assert left_in_english(Diagnosis("e", "f", "float32", None, [Check("order", "warn", measured)])) == []
+    assert measured_in(measured, "en") == measured
+
+
+def test_numbers_of_what_was_measured_are_written_as_in_portuguese() -> None:
+    assert measured_in(MEASURED[-1], "pt-BR") == (
+        "1.234 de 20.000 (6,2%) perdem o fim: texto 3: 'a dog; the cat'; texto 17: \"it's\""
+    )
+    assert "média 0,481; 0,458; 0,408 e desvio" in measured_in(MEASURED[15], "pt-BR")
+    assert measured_in("something nobody has said yet", "pt-BR") == "something nobody has said yet"
+
+
+def test_both_languages_have_the_same_parameters() -> None:
+    for english, portuguese in SENTENCES.items():
+        fields = [{part[1] for part in string.Formatter().parse(text)} - {None} for text in (english, portuguese)]
+        assert fields[0] == fields[1]
+
+
+def test_examinations_on_data_and_of_what_shows_nothing_are_told_in_portuguese(
+    tiny_checkpoint: Callable[[str], Path],
+) -> None:
+    found = [examine(healthy(name), sample(language)) for name in (CLIP, SIGLIP) for language in ("en", "pt-BR")]
+    found += [examine(encoder, sample()) for encoder in (ailments.Wrapped(), ailments.WrongShape())]
+    found += [examine(load_encoder(tiny_checkpoint(family), dtype="float32")) for family in checkpoints.FAMILIES]
+    found += [
+        examine(load_encoder(CLIP, dtype="bfloat16"), sample(n_images=2)),
+        examine(ailments.Squeezed(), quick=True),
+    ]
+    assert [said for diagnosis in found for said in left_in_english(diagnosis)] == []
+
+
+def test_the_terminal_and_the_page_say_what_was_measured_in_portuguese(tmp_path: Path) -> None:
+    page = tmp_path / "doctor.html"
+    shown = CliRunner(env={"COLUMNS": "200"}).invoke(
+        app, ["doctor", "-e", CLIP, "--quick", "--locale", "pt-BR", "--report", str(page)]
+    )
+    for text in (shown.output, read(page.read_text(encoding="utf-8")).text):
+        assert "todos os números de todos os vetores" in text
+        assert "ao contrário na entrada" in text
+        assert "every number" not in text
 
 
 def test_what_is_no_encoder() -> None:

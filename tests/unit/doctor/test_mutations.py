@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import ailments
-from ailments import AILMENTS, CLIP, recall_at_1, recorded, sample
+from ailments import AILMENTS, CLIP, left_in_english, recall_at_1, recorded, sample
 from luneta import load_encoder
 from luneta.doctor import examine
 
@@ -27,6 +27,7 @@ def test_the_doctor_names_what_is_broken(name: str, tmp_path: Path) -> None:
     found = {check.name: check.verdict for check in diagnosis.checks if check.verdict in ("warn", "fail")}
     assert found.pop(ailment.check, None) == ailment.verdict, diagnosis[ailment.check]
     assert set(found) <= set(ailment.also)
+    assert left_in_english(diagnosis) == []
     if ailment.falls is not None:
         assert recall_at_1(encoder, sample(), ailment.view) < sound(ailment.model, ailment.view) - ailment.falls
 

@@ -49,6 +49,37 @@ def test_trunk_and_head_make_the_encoders_vectors(encoder: HFEncoder, opened: HF
     np.testing.assert_allclose(texts.detach().numpy(), encoder.encode_texts(TEXTS), atol=2e-6)
 
 
+def test_texts_in_parts_by_length_are_those_of_the_whole_batch(opened: HFTrainable) -> None:
+    """Vectors and gradients, whatever the order of the texts; no part is padded to the longest of all."""
+    towers, tower = opened.towers, opened.model.text_model
+    ids = opened.token_ids([f"{TEXTS[i % 3]}{' and a dog' * (i % 4)}" for i in range(70)])
+    inputs = opened.text_inputs(ids)
+    whole = {name: tensor for name, tensor in inputs.items() if name != "lengths"}
+    seen: list[tuple[int, ...]] = []
+    hook = tower.register_forward_pre_hook(
+        lambda module, args, kwargs: seen.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    found = []
+    opened.model.requires_grad_(True)
+    for given in (whole, inputs):
+        features = towers.text_features(given)
+        (features * torch.linspace(0, 1, features.numel()).reshape(features.shape)).sum().backward()  # type: ignore[no-untyped-call]
+        found.append(
+            (features.detach(), {n: p.grad.clone() for n, p in tower.named_parameters() if p.grad is not None})
+        )
+        opened.model.zero_grad()
+    opened.model.requires_grad_(False)
+    hook.remove()
+    torch.testing.assert_close(found[1][0], found[0][0], atol=1e-5, rtol=1e-5)
+    for name, gradient in found[0][1].items():
+        torch.testing.assert_close(found[1][1][name], gradient, atol=2e-4, rtol=1e-3, msg=name)
+    if "lengths" in inputs:
+        lengths = sorted(len(one) for one in ids)
+        assert seen[1:] == [(n, lengths[end - 1]) for n, end in zip((18, 18, 17, 17), (18, 36, 53, 70), strict=True)]
+    else:
+        assert seen[1:] == seen[:1]
+
+
 def test_the_encoder_around_the_model_follows_it(encoder: HFEncoder) -> None:
     opened = encoder.trainable()
     around = opened.encoder()
@@ -87,8 +118,7 @@ def test_each_parameter_has_a_part_and_a_depth(opened: HFTrainable) -> None:
         deep = [depths[name] for name, part in parts.items()
                 if part == side and (".embeddings." in name or ".pre_layrnorm." in name)]  # fmt: skip
         assert all(depth == max(depths[n] for n, p in parts.items() if p == side) for depth in deep)
-    if towers.family.model_type != "align":
-        assert {depths[name] for name, part in parts.items() if part == "image"} >= {0, 1, 2, 3}  # two blocks
+    assert {depths[name] for name, part in parts.items() if part == "image"} >= {1, 2, 3}  # two blocks
 
 
 def test_adapters_go_into_the_attention_of_both_towers(opened: HFTrainable) -> None:

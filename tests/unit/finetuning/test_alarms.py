@@ -126,3 +126,24 @@ def test_batches_of_equal_things(caplog: pytest.LogCaptureFixture) -> None:
     assert [record.getMessage()[:54] for record in caplog.records] == [
         "a batch of 64 pairs shows 10 different things only (th"
     ]
+
+
+def test_16_bit_numbers_that_overflow_again_and_again(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "luneta")
+
+    def after(scales: list[float]) -> None:
+        caplog.clear()
+        alarms, left = Alarms(world(8), False, LARGEST_SCALE), iter(scales)
+        facts = StepFacts(
+            loss=1.0, n_pairs=4, n_things=4, scale=30.0, mean_cosine=0.3, pairs=torch.tensor([[3, 3], [5, 5]])
+        )
+        scaler = SimpleNamespace(get_scale=lambda: next(left))
+        alarms.trainer = SimpleNamespace(facts=facts, accelerator=SimpleNamespace(scaler=scaler))  # type: ignore[assignment]
+        for step in range(len(scales)):
+            alarms.on_step_end(SimpleNamespace(fp16=True), SimpleNamespace(global_step=step), None)
+
+    after([2.0**-i for i in range(16)] + [2.0**-15] * 80)  # it came down to where it works
+    assert not caplog.records
+    after([2.0**-i for i in range(40)])
+    assert "16-bit gradients has been halved in 21 of the last 22 steps" in caplog.text
+    assert len(caplog.records) == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 from luneta.finetuning import Recipe
 from luneta.finetuning.card import card
 from luneta.finetuning.interpolation import Point
+from luneta.finetuning.proof import names_of
 from luneta.finetuning.run import FineTuning
 from luneta.types import EncoderSpec
 from tuning import pairs
@@ -17,10 +18,12 @@ SPEC = EncoderSpec(name="/home/ana/clients/acme/model", embedding_dim=4, fingerp
 
 
 def written(base: EncoderSpec, **data: str) -> str:
-    points = [Point(alpha, {"target": 0.5, "/home/ana/keep/photos test en": 0.25}) for alpha in (0.0, 1.0)]
+    kept = replace(pairs(2), name="/home/ana/keep/photos", split="test", language="en")
+    points = [Point(alpha, {"target": 0.5, names_of([kept])[0]: 0.25}) for alpha in (0.0, 1.0)]
     found = FineTuning(
-        folder=Path("out/model"), encoder=ConceptEncoder(), recipe=Recipe(), curve=points, chosen=points[1], n_steps=1,
-        n_train=9, n_val=2, n_leaked=0, n_truncated=0, before=None, after=None,
+        folder=Path("out/model"), encoder=ConceptEncoder(), recipe=Recipe(), base="x", data="y",
+        curve=points, chosen=points[1], n_steps=1,
+        history=[], n_train=9, n_val=2, n_leaked=0, n_truncated=0, proofs=[],
         cost={"wall_s": 60.0, "device": "cpu", "peak_mib": 1.0},
     )  # fmt: skip
     return card(found, base, replace(pairs(3), **data))

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from luneta.data.dataset import ImageTextDataset
-from luneta.finetuning.negatives import Miner
+from luneta.finetuning.batches import deal_related
+from luneta.finetuning.material import features
+from luneta.finetuning.negatives import HardNegatives, Miner
+from tuning import opened, pairs, training
 from worlds import Pixel
 
 WORDS = ["anchor", "barn", "cedar", "drum", "eagle", "fern", "goat", "harp", "igloo", "jar", "kite", "lamp"]
@@ -107,3 +113,38 @@ def test_tiny_data_sets(n: int) -> None:
     found = Miner(n=4).mine(replace(data), vectors, vectors, np.arange(n))
     assert found.shape == (n, 4)
     assert (found[:, n - 1 :] == -1).all() or n == 2
+
+
+def test_what_was_mined_is_kept_and_mined_anew_when_asked(
+    tiny_checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """By the encoder as it is at that time; the text tower alone changes in between."""
+    ours, data = opened(tiny_checkpoint("clip")), pairs(12)
+    groups = np.arange(12)
+    kept = {"image": features(ours, data, "image")}
+    once = HardNegatives(ours, data, groups, kept, tmp_path / "once")
+    anew = HardNegatives(ours, data, groups, kept, tmp_path / "anew", refresh=2)
+    first = once(0)
+    encoder = ours.encoder()
+    images = encoder.encode_images([ref.open() for ref in data.images])
+    expected = Miner().mine(data, images, encoder.encode_texts(list(data.texts)), groups)
+    np.testing.assert_array_equal(first, expected)
+    np.testing.assert_array_equal(anew(1), first)
+    with torch.no_grad():
+        ours.model.text_projection.weight.copy_(torch.randn_like(ours.model.text_projection.weight))
+    np.testing.assert_array_equal(once(7), first)
+    np.testing.assert_array_equal(anew(1), first)
+    later = anew(2)
+    assert not np.array_equal(later, first)
+    np.testing.assert_array_equal(HardNegatives(ours, data, groups, kept, tmp_path / "fresh")(0), later)
+
+
+def test_a_training_has_batches_of_what_it_mistakes(tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    ours, data = opened(tiny_checkpoint("clip")), pairs(12)
+    hard = training(ours, data, tmp_path / "training", batch_size=4, steps=3, hard_negatives=True)
+    with hard.prepared() as (trainer, _, _):
+        batches = [{pair.image for pair in batch} for batch in trainer.plan]
+    mined = np.load(tmp_path / "training" / "negatives-0.npy")
+    rng = np.random.default_rng([0, 0])
+    expected = [set(batch.tolist()) for batch in deal_related(np.arange(12), mined, 4, rng)]
+    assert batches == expected

@@ -43,6 +43,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"method": "lit", "augment": True}, "locked='text'"),
     ({"method": "lit", "drop_patches": 0.5}, "computed once"),
     ({"method": "head", "text_negatives": True}, "use another method"),
+    ({"hard_negatives": True, "refresh": 0}, "refresh is 0, expected at least 1"),
+    ({"refresh": 2}, "ask for them with hard_negatives=True"),
 ]
 
 

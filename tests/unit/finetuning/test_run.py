@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from luneta.cost import Prices, entered, read_ledger
+from luneta.cost import Prices
 from luneta.data.dataset import ImageTextDataset
 from luneta.encoders import precision
 from luneta.encoders.registry import load_encoder
@@ -23,9 +27,11 @@ from luneta.finetuning import Recipe, finetune
 from luneta.finetuning import run as module
 from luneta.finetuning.interpolation import Point
 from luneta.finetuning.material import features
-from luneta.finetuning.parts import apart, broken_pictures, not_learnt
+from luneta.finetuning.parts import apart, broken_pictures, not_learnt, relevance_of
 from luneta.finetuning.prediction import Prediction, last_off, predict, scratch
 from luneta.finetuning.run import predict_cost
+from luneta.ledger import entered, read_ledger
+from luneta.results import load_evaluation
 from luneta.types import Encoder
 from paintings import Held, gallery, painting
 from tuning import differences, opened, pairs, training
@@ -63,6 +69,12 @@ def test_the_whole_way(encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptu
     assert "the first prediction on this device" in caplog.text
     assert set(found.curve[0].recalls) == {"validation", "other"}
     assert found.comparison is not None
+    assert [(proof.name, proof.learnt) for proof in found.proofs] == [("test", True), ("other", False)]
+    assert [proof.after.dataset["n_images"] for proof in found.proofs] == [6, 2]
+    assert found.to_dict()["proofs"][0]["recall@1"]["text_to_image"]["after"] == facts_of(found)[0]
+    files = sorted(path.name for path in (tmp_path / "out" / "results").glob("*.json"))
+    assert files == ["1-test.after.json", "1-test.before.json", "2-other.after.json", "2-other.before.json"]
+    assert load_evaluation(tmp_path / "out" / "results" / files[0]).protocol == found.proofs[0].after.protocol
     (entry,) = read_ledger()
     assert (entry.kind, entry.status) == ("finetune", "finished")
     facts = entry.facts
@@ -92,18 +104,17 @@ def test_a_proof_that_cannot_be_given_is_found_out_first(encoder: Encoder, tmp_p
         finetune(encoder, pairs(12), out=tmp_path / "out", recipe=QUICK, test=test)
     assert not (tmp_path / "out").exists()
     found = finetune(encoder, pairs(12), out=tmp_path / "out", recipe=QUICK, test=test, max_bad_share=0.1)
-    assert found.after is not None
-    assert found.after.dataset["n_images"] == 9
+    assert found.proofs[0].after.dataset["n_images"] == 9
     torn = pairs(12)
     for i in range(3):
         torn = with_picture(torn, i, Held(f"torn {i}", None))
     with pytest.raises(DatasetError, match="3 of 12 images of pairs cannot be read"):
         predict_cost(encoder, torn, recipe=QUICK, near=False)
-    assert apart(torn, None, None, False, 0, 0.3).train.n_images < 9
+    assert apart(torn, None, [], False, 0, 0.3).train.n_images < 9
 
 
 def facts_of(found: Any) -> list[float]:
-    return [found.after.metrics[d]["recall@1"].value for d in ("text_to_image", "image_to_text")]
+    return [found.proofs[0].after.metrics[d]["recall@1"].value for d in ("text_to_image", "image_to_text")]
 
 
 def test_leaked_images_leave_training_and_no_group_is_divided() -> None:
@@ -111,7 +122,7 @@ def test_leaked_images_leave_training_and_no_group_is_divided() -> None:
     resized = [Held(f"copy {i}", painting(i, 40).resize((50, 50))) for i in range(10, 14)]
     data = gallery([*pairs(10).images, *resized, *pairs(4).images],
                    [[text] for text in (*pairs(10).texts, "w", "x", "y", "z", *"abcd")])  # fmt: skip
-    parts = apart(data, None, test, True, 0)
+    parts = apart(data, None, [test], True, 0)
     assert parts.n_leaked == 4
     assert not {ref.label for ref in parts.train.images} & {ref.label for ref in resized}
     inside, outside = ({ref.label for ref in part.images} for part in (parts.train, parts.validation))
@@ -119,7 +130,7 @@ def test_leaked_images_leave_training_and_no_group_is_divided() -> None:
     assert not inside & outside
     assert len(parts.groups) == parts.train.n_images
     with pytest.raises(DatasetError, match="nothing is left of test to learn from"):
-        apart(test, None, test, False, 0)
+        apart(test, None, [test], False, 0)
 
 
 def test_pictures_that_cannot_be_read_leave_with_their_texts(caplog: pytest.LogCaptureFixture) -> None:
@@ -128,21 +139,21 @@ def test_pictures_that_cannot_be_read_leave_with_their_texts(caplog: pytest.LogC
     assert broken_pictures(data) == {3: "truncated file"}
     validation = with_picture(pairs(5, start=30), 1, Held("torn too.jpg", None))
     for near in (True, False):
-        parts = apart(data, validation, None, near, 0)
+        parts = apart(data, validation, [], near, 0)
         assert (parts.train.n_images, parts.validation.n_images) == (19, 4)
         assert data.texts[3] not in parts.train.texts
     assert "1 of 20 training images cannot be read" in caplog.text
     with pytest.raises(
         DatasetError, match=r"2 of 20 images of pairs cannot be read \(torn.jpg: trunc.*Repair or remove"
     ):
-        apart(with_picture(data, 4, Held("torn 2.jpg", None)), None, None, False, 0)
+        apart(with_picture(data, 4, Held("torn 2.jpg", None)), None, [], False, 0)
 
 
 def test_one_group_is_refused_with_a_way_out() -> None:
     data = pairs(6)
     labels = gallery(list(data.images), [["cat"]] * 6)
     with pytest.raises(DatasetError, match=r"one group.*name one yourself"):
-        apart(labels, None, None, False, 0)
+        apart(labels, None, [], False, 0)
 
 
 def test_too_little_data_and_cut_captions_are_said(
@@ -191,16 +202,41 @@ def test_what_may_be_forgotten_is_a_share(encoder: Encoder, tmp_path: Path, allo
         finetune(encoder, pairs(4), out=tmp_path / "out", allowed_loss=allowed)
 
 
+def claim(folder: Path, identity: dict[str, Any]) -> None:
+    with module.claimed(folder, identity, module.RESULT):
+        pass
+
+
+def test_one_process_at_a_time(encoder: Encoder, tmp_path: Path) -> None:
+    """Another one with the very same arguments, as when a command is started twice."""
+    out = tmp_path / "out"
+    start = {"encoder": "x"}
+    program = (
+        "import sys; from pathlib import Path; from luneta.finetuning.claims import claimed\n"
+        f"with claimed(Path({str(out)!r}), {start!r}, 'x'):\n    print('mine', flush=True); sys.stdin.read()"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(module.__file__).parents[2])}
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", program], env=environment, **pipes) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "mine\n"
+        with pytest.raises(ConfigError, match="another process is training into"):
+            claim(out, start)
+        other.kill()
+    claim(out, start)
+
+
 def test_foreign_folders_are_left_alone(encoder: Encoder, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
     with pytest.raises(ConfigError, match="is not empty and no training of ours"):
         finetune(encoder, pairs(12), out=tmp_path / "mine", recipe=QUICK)
-    module.claim(tmp_path / "other", {"recipe": 1}, module.RESULT)
+    claim(tmp_path / "other", {"recipe": 1})
     (tmp_path / "other" / "training").mkdir()
     with pytest.raises(ConfigError, match="holds a training of other data"):
-        module.claim(tmp_path / "other", {"recipe": 2}, module.RESULT)
-    module.claim(tmp_path / "other", {"recipe": 1}, module.RESULT)
+        claim(tmp_path / "other", {"recipe": 2})
+    claim(tmp_path / "other", {"recipe": 1})
+    assert sorted(path.name for path in (tmp_path / "other").iterdir()) == ["training", "training.json"]
     with pytest.raises(ConfigError, match="holds a training of other data"):
         finetune(encoder, pairs(12), out=tmp_path / "other", recipe=QUICK)
 
@@ -208,12 +244,12 @@ def test_foreign_folders_are_left_alone(encoder: Encoder, tmp_path: Path) -> Non
 def test_what_chooses_shares_nothing_with_the_proof(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "luneta")
     validation, test = pairs(8, start=28, name="val"), pairs(8, start=34, name="test")
-    parts = apart(pairs(20), validation, test, False, 0)
+    parts = apart(pairs(20), validation, [test], False, 0)
     labels = {ref.label for ref in parts.validation.images}
     assert labels == {f"picture {i}" for i in range(28, 34)}
     assert "2 of 8 validation images are left out" in caplog.text
     with pytest.raises(DatasetError, match="nothing is left of test to validate on"):
-        apart(pairs(20), test, test, False, 0)
+        apart(pairs(20), test, [test], False, 0)
 
 
 def test_what_is_forgotten_is_measured_on_what_is_not_learnt() -> None:
@@ -222,18 +258,52 @@ def test_what_is_forgotten_is_measured_on_what_is_not_learnt() -> None:
     resized = Held("copy", painting(3, 40).resize((50, 50)))
     kept = gallery([*pairs(14).images, resized], [[f"zzz {i}"] for i in range(15)], name="other language")
     for near, expected in ((True, [10, 11, 12, 13]), (False, [10, 11, 12, 13, "copy"])):
-        (left,) = not_learnt([kept], train, near, 0)
-        assert [ref.label for ref in left.images] == [f"picture {i}" if i != "copy" else i for i in expected]
+        (left,) = not_learnt([kept], train, [], near, 0)
+        assert sorted(labels(left.deciding) + labels(left.proving)) == sorted(
+            f"picture {i}" if i != "copy" else str(i) for i in expected
+        )
+        assert abs(len(labels(left.deciding)) - len(labels(left.proving))) <= 1
     same_captions = gallery(list(pairs(4, start=20).images), [[text] for text in train.texts[:4]])
-    assert not_learnt([same_captions], train, False, 0)[0].n_images == 4
+    (left,) = not_learnt([same_captions], train, [], False, 0)
+    assert (len(labels(left.deciding)), len(labels(left.proving))) == (2, 2)
     with pytest.raises(DatasetError, match="all its pictures are learnt from"):
-        not_learnt([same_captions, gallery(list(train.images), [[str(i)] for i in range(10)])], train, False, 0)
+        not_learnt([same_captions, gallery(list(train.images), [[str(i)] for i in range(10)])], train, [], False, 0)
+
+
+def labels(data: ImageTextDataset | None) -> list[str]:
+    return [] if data is None else [ref.label for ref in data.images]
+
+
+def test_what_is_tested_decides_nothing() -> None:
+    """Pictures of the test part prove what was forgotten too; where they are all, half of them must decide."""
+    train, test = pairs(10), pairs(8, start=10)
+    other_words = gallery(list(pairs(12, start=8).images), [[f"zzz {i}"] for i in range(12)])
+    (left,) = not_learnt([other_words], train, [test], False, 0)
+    assert labels(left.proving) == [f"picture {i}" for i in range(10, 18)]
+    assert labels(left.deciding) == ["picture 18", "picture 19"]
+    (left,) = not_learnt([gallery(list(test.images), [[f"zzz {i}"] for i in range(8)])], train, [test], False, 0)
+    assert (len(labels(left.deciding)), len(labels(left.proving))) == (4, 4)
+    copies = [Held(f"copy {i}", painting(20, 40).resize((40 + i, 40))) for i in range(6)]
+    joined = gallery([*copies, *pairs(2, start=30).images], [[f"zzz {i}"] for i in range(8)])
+    (left,) = not_learnt([joined], train, [], True, 0)
+    together = {len({name for name in labels(part) if "copy" in name}) for part in (left.deciding, left.proving)}
+    assert together == {0, 6}
+    (left,) = not_learnt([pairs(1, start=40)], train, [], False, 0)
+    assert (labels(left.deciding), left.proving) == (["picture 40"], None)
+
+
+def test_every_language_has_a_proof_of_its_own(encoder: Encoder, tmp_path: Path) -> None:
+    images = list(pairs(5, start=30).images)
+    tests = [gallery(images, [[f"{word} {i}"] for i in range(5)], name=word) for word in ("um", "one")]
+    found = finetune(encoder, pairs(12), out=tmp_path / "out", recipe=QUICK, test=tests)
+    assert [proof.name for proof in found.proofs] == ["um", "one"]
+    assert found.proofs[0].before.dataset["fingerprint"] != found.proofs[1].before.dataset["fingerprint"]
 
 
 def test_an_equal_caption_alone_is_a_leak() -> None:
     data = pairs(12)
     test = gallery(list(pairs(4, start=30).images), [[data.texts[3]], ["x"], ["y"], ["z"]], name="test")
-    parts = apart(data, None, test, False, 0)
+    parts = apart(data, None, [test], False, 0)
     assert parts.n_leaked == 1
     assert data.texts[3] not in (*parts.train.texts, *parts.validation.texts)
 
@@ -253,10 +323,9 @@ def test_what_is_saved_is_the_chosen_mixture(encoder: Encoder, tmp_path: Path, m
     for name, tensor in saved.items():
         if tensor.is_floating_point():
             assert torch.allclose(tensor, 0.6 * before[name] + 0.4 * after[name], atol=1e-6), name
-    assert found.after is not None
-    assert found.before is not None
-    assert found.after.encoder["fingerprint"] == found.encoder.spec.fingerprint != encoder.spec.fingerprint
-    assert found.before.encoder["fingerprint"] == encoder.spec.fingerprint
+    (proof,) = found.proofs
+    assert proof.after.encoder["fingerprint"] == found.encoder.spec.fingerprint != encoder.spec.fingerprint
+    assert proof.before.encoder["fingerprint"] == encoder.spec.fingerprint
 
 
 class Killed(Exception):
@@ -279,7 +348,7 @@ def test_other_parts_are_another_training(encoder: Encoder, tmp_path: Path, monk
     with pytest.raises(ConfigError, match="holds a training of other data"):
         finetune(encoder, data, out=tmp_path / "out", recipe=how, test=test, near=True)
     monkeypatch.setattr(module, "_plan", lambda *a, plan=module._plan, **k: replace(plan(*a, **k), parts=other))
-    other = apart(pairs(12), None, None, False, 0)
+    other = apart(pairs(12), None, [], False, 0)
     with pytest.raises(ConfigError, match="holds a training of other data"):
         finetune(encoder, data, out=tmp_path / "out", recipe=how, test=test, near=False)
 
@@ -297,7 +366,10 @@ def test_features_are_of_the_pictures_that_are_learnt_from(
     np.testing.assert_allclose(first._features("image"), seen[0], atol=1e-6)
 
 
-@pytest.mark.parametrize("recipe", [{}, {"method": "lora", "micro_batch": 4}, {"method": "head"}])
+@pytest.mark.parametrize(
+    "recipe",
+    [{}, {"method": "lora", "micro_batch": 4}, {"method": "head"}, {"method": "lit", "hard_negatives": True}],
+)
 def test_a_prediction_leaves_no_trace(
     tiny_checkpoint: Callable[[str], Path], tmp_path: Path, recipe: dict[str, Any]
 ) -> None:
@@ -311,10 +383,11 @@ def test_a_prediction_leaves_no_trace(
         if rehearsed:
             with scratch() as folder, entered("predict", {}, device="cpu", prices=Prices()) as run:
                 probe = training(opened(checkpoint, dropout=0.2), data, folder, **recipe)
-                found = predict(probe, [data], data, run.meter, Prices(1.0))
+                found = predict(probe, [data], [data], run.meter, Prices(1.0))
             assert found.seconds == pytest.approx(sum(found.seconds_by_part.values()))
             assert found.seconds_by_part["steps"] > 0
             assert (found.seconds_by_part["features"] > 0) == bool(probe.recipe.cached)
+            assert (found.seconds_by_part["mining"] > 0) == probe.recipe.hard_negatives
             assert not folder.exists()
         draws = (float(torch.rand(())), random.random(), float(np.random.random()))  # noqa: NPY002
         trained = training(opened(checkpoint, dropout=0.2), data, tmp_path / str(rehearsed) / "training", **recipe)
@@ -344,3 +417,47 @@ def test_last_off_is_of_this_device_and_of_finished_runs() -> None:
             pass
     assert last_off("cpu") == pytest.approx(0.1)
     assert last_off("NVIDIA L4") == pytest.approx(4.0)
+
+
+def test_relevance_is_a_column(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = pairs(12)
+    columns = {"stars": [float(i % 4) for i in range(12)], "word": ["x"] * 12, "none": [0] * 12}
+    told = replace(data, rows=pa.table(columns))
+    np.testing.assert_allclose(relevance_of(told, "stars"), np.arange(12) % 4 / 1.5)
+    with pytest.raises(ConfigError, match=r"no column 'star' for the relevance. Did you mean stars"):
+        relevance_of(told, "star")
+    with pytest.raises(DatasetError, match="that of picture 0 is not"):
+        relevance_of(told, "word")
+    with pytest.raises(DatasetError, match="all are 0"):
+        relevance_of(told, "none")
+    seen: list[Any] = []
+
+    def spied(self: Any) -> None:
+        seen.append(self.weights)
+        raise Killed
+
+    monkeypatch.setattr(module.Training, "run", spied)
+    with pytest.raises(Killed):
+        finetune(encoder, told, out=tmp_path / "out", recipe=replace(QUICK, relevance="stars"))
+    (weights,) = seen
+    assert sorted({round(float(w / weights[weights > 0].min()), 4) for w in weights}) == [0, 1, 2, 3]
+
+
+def test_logs_for_others(encoder: Encoder, tmp_path: Path) -> None:
+    """TensorBoard's files have the recalls, and stay when the training's own files go."""
+    found = finetune(encoder, pairs(12), out=tmp_path / "out", recipe=replace(QUICK, log_to=("tensorboard",)))
+    (events,) = (tmp_path / "out" / "logs").rglob("events.out.tfevents.*")
+    assert b"eval/recall" in events.read_bytes()
+    assert b"train/loss" in events.read_bytes()
+    assert found.to_dict()["recipe"]["log_to"] == ["tensorboard"]
+    with pytest.raises(ConfigError, match=r"unknown logger 'tensorbord'. Did you mean tensorboard"):
+        finetune(encoder, pairs(12), out=tmp_path / "2", recipe=replace(QUICK, log_to=("tensorbord",)))
+    with pytest.raises(ConfigError, match="pip install comet_ml"):
+        finetune(encoder, pairs(12), out=tmp_path / "2", recipe=replace(QUICK, log_to=("comet_ml",)))
+    assert not (tmp_path / "2").exists()
+
+
+def test_a_model_in_pieces_is_refused(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ConfigError, match="FSDP shares the weights of one model among processes"):
+        finetune(encoder, pairs(12), out=tmp_path / "out", recipe=QUICK)

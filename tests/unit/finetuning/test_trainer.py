@@ -232,7 +232,7 @@ def test_only_the_parts_of_the_method_change_and_what_is_saved_is_what_was_train
         moved = [name for name, size in differences(before, after).items() if size and "logit" not in name]
         assert sorted(moved) == sorted(f"{name}.weight" for name in towers.attention_layers(("image", "text")))
 
-    best = max(entry["eval_recall"] for entry in found.history if "eval_recall" in entry)
+    best = max(entry["recall"] for entry in found.history if "recall" in entry)
     assert found.validation()["recall"] == best  # merged, as it was measured unmerged
 
     from transformers import AutoModel
@@ -285,7 +285,7 @@ def test_patience_ends_early_and_the_last_step_is_validated(make: Make) -> None:
     assert found.n_done == 3  # 1 is the best, 2 and 3 are not better
     odd = make("clip", pairs(8), steps=5, validations=2, batch_size=8)
     odd.run()
-    assert [entry["step"] for entry in odd.history if "eval_recall" in entry] == [2, 4, 5]
+    assert [entry["step"] for entry in odd.history if "recall" in entry] == [2, 4, 5]
     assert [odd.recipe.n_validations(n) for n in (1, 4, 5)] == [1, 2, 3]
 
 
@@ -293,7 +293,7 @@ def test_the_average_is_what_is_validated_and_kept(make: Make) -> None:
     plain, averaged = (make("clip", pairs(8), ema=ema, learning_rate=2e-3, steps=6, warmup=0) for ema in (None, 0.5))
     first, second = plain.run(), averaged.run()
     assert max(differences(first, second).values()) > 1e-4
-    best = max(entry["eval_recall"] for entry in averaged.history if "eval_recall" in entry)
+    best = max(entry["recall"] for entry in averaged.history if "recall" in entry)
     assert averaged.validation()["recall"] == best
 
 
@@ -382,9 +382,7 @@ def test_killed_after_the_last_step_it_does_not_go_further(
     for _ in range(2):
         found = training(opened(tiny_checkpoint("clip")), pairs(8), tmp_path / "training", learning_rate=1e-6, **recipe)
         weights = found.run()
-        ends.append(
-            (found.n_done, [entry["eval_recall"] for entry in found.history if "eval_recall" in entry], weights)
-        )
+        ends.append((found.n_done, [entry["recall"] for entry in found.history if "recall" in entry], weights))
     assert ends[0][:2] == ends[1][:2]
     assert max(differences(ends[0][2], ends[1][2]).values()) == 0
     assert ends[0][0] == (4 if recipe["steps"] == 4 else 3)

@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from luneta.cli import app
-from luneta.cost import Entry, Prices, entered, read_ledger
+from luneta.cost import Prices
+from luneta.ledger import Entry, entered, read_ledger
 from luneta.report.costs import costs_grid, frontiers, write_costs
 
 

@@ -13,11 +13,12 @@ from typer.testing import CliRunner
 from luneta.cli import app
 from luneta.doctor import examine
 from luneta.doctor.explanations import EXPLANATIONS
+from luneta.doctor.measured import measured_in
 from luneta.doctor.portuguese import PORTUGUESE
 from luneta.errors import ConfigError
 from luneta.evaluation import evaluate
 from luneta.languages import LanguageGap, language_gap
-from luneta.leaderboard import leaderboard
+from luneta.leaderboards import leaderboard
 from luneta.report.doctor import write_doctor
 from luneta.report.languages import is_sure, write_languages
 from luneta.report.leaderboard import write_leaderboard
@@ -82,6 +83,33 @@ def test_languages_and_their_gaps(tmp_path: Path, gap: LanguageGap, locale: str,
     assert "luneta evaluate x" in page.text
 
 
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [("en", "on 45 shared: {own} against {other} in en"), ("pt-BR", "em 45 em comum: {own} contra {other} em en")],
+)
+def test_a_gap_says_on_which_pictures_it_stands(tmp_path: Path, locale: str, said: str) -> None:
+    whole = world(60)
+    part = whole.without_images(range(15))
+    found = language_gap(ConceptEncoder(noise=2.0, dim=16), {"en": whole, "pt": part}, writings=False)
+    row = next(r for r in rows(opened(write_languages(tmp_path / "l.html", [found], locale=locale))) if r[0] == "pt")
+    gap = found.gaps[0]
+    assert (gap.value, row[4]) == (0, "45")
+    assert gap.score > found.evaluations["en"].metrics["text_to_image"]["recall@1"].value
+    numbers = {name: written(100 * score, locale) for name, score in
+               (("own", gap.score), ("other", gap.reference_score))}  # fmt: skip
+    assert said.format(**{name: f"{number} %" for name, number in numbers.items()}) in row[3].replace("\xa0", " ")
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"), [("en", "no better than guessing"), ("pt-BR", "não é melhor do que o acaso")]
+)
+def test_gaps_between_guesses_say_nothing(tmp_path: Path, locale: str, said: str) -> None:
+    found = language_gap(ConceptEncoder(noise=60.0), {"en": world(60), "pt": world(60)}, writings=False)
+    text = opened(write_languages(tmp_path / "l.html", [found], locale=locale)).text
+    assert said in text
+    assert {"en": "surely behind", "pt-BR": "com certeza atrás"}[locale] not in text
+
+
 def test_a_gap_is_sure_only_when_corrected_and_apart_from_nought(gap: LanguageGap) -> None:
     clear = next(g for g in gap.gaps if g.metric == "recall@1" and g.language == "pt-BR" and not g.writing)
     assert is_sure(clear)
@@ -118,7 +146,8 @@ def test_the_doctors_page(tmp_path: Path, locale: str) -> None:
     assert bad.failed
     for check in (*good.checks, *bad.checks):
         name = PORTUGUESE[check.name].name if locale == "pt-BR" else check.name
-        assert any(row[0] == name and row[2] == " ".join(check.measured.split()) for row in rows(page)), check.name
+        measured = " ".join(measured_in(check.measured, locale).split())
+        assert any(row[0] == name and row[2] == measured for row in rows(page)), check.name
     said = PORTUGUESE if locale == "pt-BR" else EXPLANATIONS
     for check in bad.failed:
         assert any(said[check.name].mend in box.text for box in page.all("div", klass="bad"))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from luneta.advice import advise
+from luneta.comparison import compare
 from luneta.data.dataset import ImageTextDataset
 from luneta.errors import ArtifactError, ConfigError, ProtocolMismatchError
 from luneta.evaluation import evaluate
@@ -203,6 +204,17 @@ def test_the_better_one_is_marked_only_where_intervals_part(
     assert [bool(cell.all("span", klass="tick")) for cell in row.all("td")] == [False, True, False]
     assert lead([weak, strong], "en").startswith("strong is ahead of the other encoders in both directions.")
     assert lead([weak, weak], "en").startswith("Of 2 encoders none is clearly ahead")
+
+
+def test_who_leads_is_what_a_comparison_says() -> None:
+    """Query by query one is ahead for sure, though the intervals of their means overlap."""
+    data = world(80, captions_per_image=3)
+    pair = [measured(1.5, "one", data), measured(1.8, "other", data)]
+    for direction in DIRECTIONS:
+        assert best_of("recall@1", [e.metrics[direction]["recall@1"] for e in pair]) is None
+        assert compare(pair).difference(direction, "recall@1", 0, 1).is_significant
+    assert lead(pair, "en").startswith("one is ahead of the other encoders in both directions.")
+    assert lead([*pair, pair[0]], "en").startswith("Of 3 encoders none is clearly ahead")
 
 
 def test_lower_ranks_are_better_and_similarities_are_no_contest() -> None:

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 import luneta
-from luneta.cost import Prices, read_ledger
+from luneta.cost import Prices
 from luneta.errors import ConfigError, DatasetError
+from luneta.ledger import read_ledger
 from luneta.rerank import ElipTrained, Fusion, Reranker, evaluate_reranked, predict_elip, run
 from luneta.rerank import plan as plans
 from luneta.rerank.application import answer

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from luneta.comparison import COMPARED, Comparison, compare, distinct_names
 from luneta.errors import ArtifactError, ConfigError
 from luneta.grids import Grid
 from luneta.results import SCHEMA, Evaluation, Metric, load_evaluation
-from luneta.terminal import rule_of_duplicates
+from luneta.terminal import WORDS, metric_cell, metric_number, rule_of_duplicates
 from luneta.types import DIRECTIONS, Direction
 from luneta.wording import Messages, translator_of, written
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _OURS = SCHEMA.partition("/")[0] + "/"
 
@@ -27,6 +31,10 @@ BOARD: Messages = {
     "board_sorted": (
         "Sorted by {metric}, whose interval is shown.",
         "Em ordem de {metric}, cujo intervalo é mostrado.",
+    ),
+    "board_sorted_below": (
+        "Sorted by {metric}, {direction}; below each value its 95 % interval.",
+        "Em ordem de {metric}, {direction}; sob cada valor, o seu intervalo de 95 %.",
     ),
     "board_alike": (
         "'=': a paired randomisation test, corrected for all pairs (Holm), does not tell it from the first.",
@@ -138,34 +146,86 @@ def _like_the_best(ranked: Sequence[Evaluation], metric: str, direction: Directi
     return [False, *(not compared.difference(direction, metric, 0, i).is_significant for i in range(1, len(ranked)))]
 
 
+def leaderboard_view(board: Leaderboard, locale: str = "en") -> RenderableType:
+    """The tables for the terminal: one for each protocol and direction, narrow enough for 80 columns."""
+    from rich.console import Group
+    from rich.text import Text
+
+    t = translator_of(locale, BOARD, WORDS)
+    parts: list[RenderableType] = []
+    for standing in board.standings:
+        sorted_by = t("board_sorted_below", metric=board.metric, direction=t(board.direction))
+        parts.append(Text(_title(standing, locale), style="bold"))
+        parts += [_table(standing, direction, locale) for direction in DIRECTIONS]
+        parts.append(Text(" ".join([sorted_by, *_rules(standing, locale)]) + "\n", style="dim"))
+    return Group(*parts)
+
+
+def _table(standing: Standing, direction: Direction, locale: str) -> RenderableType:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    t = translator_of(locale, BOARD, WORDS)
+    table = Table(title=t(direction), title_justify="left", title_style="bold", box=SIMPLE_HEAD, header_style="",
+                  padding=0)  # fmt: skip
+    table.add_column("#", no_wrap=True)
+    table.add_column(t("board_encoder"), overflow="fold")
+    for metric in COMPARED:
+        table.add_column(metric, justify="right", no_wrap=True)
+    for place, name, evaluation in _placed(standing):
+        cells = [metric_cell(metric, evaluation.metrics[direction][metric], locale) for metric in COMPARED]
+        table.add_row(place, Text(name), *cells)
+    by_chance = [standing.evaluations[0].metrics[direction][metric].chance for metric in COMPARED]
+    numbers = [written(metric_number(metric, value), locale) for metric, value in zip(COMPARED, by_chance, strict=True)]
+    table.add_row("", t("board_chance"), *numbers, style="dim")
+    return table
+
+
 def _grid(standing: Standing, board: Leaderboard, locale: str) -> Grid:
     t = translator_of(locale, BOARD)
     first = standing.evaluations[0]
     columns = [(direction, metric) for direction in DIRECTIONS for metric in COMPARED]
     header = ["#", t("board_encoder"), *(f"{ARROWS[d]} {m}" for d, m in columns), t("board_interval")]
     rows = []
-    for place, (name, evaluation, alike) in enumerate(
-        zip(distinct_names(standing.evaluations), standing.evaluations, standing.like_the_best, strict=True), start=1
-    ):
+    for place, name, evaluation in _placed(standing):
         values = [_share(evaluation.metrics[d][m].value, locale) for d, m in columns]
         sorted_by = evaluation.metrics[board.direction][board.metric]
-        rows.append((f"{place}{' =' if alike else ''}", name, *values, _interval(sorted_by, locale)))
+        rows.append((place, name, *values, _interval(sorted_by, locale)))
     chance = (_share(first.metrics[d][m].chance, locale) for d, m in columns)
     rows.append(("", t("board_chance"), *chance, ""))
-    data = first.dataset
-    where = ", ".join(str(data[key]) for key in ("name", "split", "language") if data.get(key))
-    sizes = {key: written(f"{data[f'n_{key}']:,}", locale) for key in ("images", "texts")}
     return Grid(
-        title=t("board_title", data=where, **sizes),
+        title=_title(standing, locale),
         header=tuple(header),
         rows=tuple(rows),
         notes=(
             t("board_sorted", metric=f"{ARROWS[board.direction]} {board.metric}"),
-            t("board_alike"),
-            t("board_protocol", hash=first.protocol["hash"][:12], rule=rule_of_duplicates(first.protocol)),
+            *_rules(standing, locale),
         ),
         n_labels=2,
     )
+
+
+def _placed(standing: Standing) -> Iterator[tuple[str, str, Evaluation]]:
+    """Place, with a mark where it is shared with the first, name and result."""
+    names = distinct_names(standing.evaluations)
+    for place, (name, evaluation, alike) in enumerate(
+        zip(names, standing.evaluations, standing.like_the_best, strict=True), start=1
+    ):
+        yield f"{place}{' =' if alike else ''}", name, evaluation
+
+
+def _title(standing: Standing, locale: str) -> str:
+    data = standing.evaluations[0].dataset
+    where = ", ".join(str(data[key]) for key in ("name", "split", "language") if data.get(key))
+    sizes = {key: written(f"{data[f'n_{key}']:,}", locale) for key in ("images", "texts")}
+    return translator_of(locale, BOARD)("board_title", data=where, **sizes)
+
+
+def _rules(standing: Standing, locale: str) -> tuple[str, str]:
+    """What the mark means, and under which protocol this was measured."""
+    t, protocol = translator_of(locale, BOARD), standing.evaluations[0].protocol
+    return t("board_alike"), t("board_protocol", hash=protocol["hash"][:12], rule=rule_of_duplicates(protocol))
 
 
 def _interval(metric: Metric, locale: str) -> str:

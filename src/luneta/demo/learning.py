@@ -1,0 +1,45 @@
+"""What the first encoder of the demo learns: Portuguese, from captions in both languages."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from luneta.cost import Prices
+from luneta.data.joining import join_datasets
+from luneta.data.sources import open_dataset
+from luneta.demo.rounds import BRL_PER_USD, ENCODERS, USD_PER_HOUR
+from luneta.encoders.registry import load_encoder
+from luneta.finetuning import FineTuning, Recipe, finetune
+from luneta.ledger import kept_in
+
+LANGUAGES = ("pt-BR", "en")
+N_TRAIN, N_VALIDATION = 6000, 300
+RECIPE = Recipe(
+    method="lit", steps=200, batch_size=256, learning_rate=1e-3, validations=3, precision="float32",
+)  # fmt: skip
+"""The images are known; only the words are new. Matrices this small gain nothing from 16 bits."""
+
+
+def learn(out: Path, limit: int | None) -> FineTuning:
+    """Fine-tune the first encoder and prove it on the test split, in both languages.
+
+    Args:
+        out: the demo's folder; `tuned/` in it is made anew.
+        limit: pictures of the test split at most; with it the training is short as well.
+    """
+    n = N_TRAIN if limit is None else min(N_TRAIN, 4 * limit)
+    train = join_datasets([open_dataset("cenas:train", language=language, limit=n) for language in LANGUAGES])
+    folder = out / "tuned"
+    if (folder / "finetuning.json").is_file():  # of an earlier demo; anything else is not ours to remove
+        shutil.rmtree(folder)
+    with kept_in(out / "runs" / "ledger.jsonl"):
+        return finetune(
+            load_encoder(ENCODERS[0], dtype="float32"), train, out=folder,
+            recipe=RECIPE if limit is None else replace(RECIPE, steps=max(3, n // RECIPE.pairs_per_step)),
+            validation=open_dataset("cenas:val", language=LANGUAGES[0], limit=N_VALIDATION),
+            test=[open_dataset("cenas:test", language=language, limit=limit) for language in LANGUAGES],
+            keep=[open_dataset("cenas:val", language=LANGUAGES[1], limit=N_VALIDATION)],
+            near=False, prices=Prices(USD_PER_HOUR, BRL_PER_USD),
+        )  # fmt: skip

@@ -1,0 +1,80 @@
+"""What a fine-tuning changed, measured on pictures that it neither learnt from nor decided by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from luneta.artifacts import atomic_folder
+from luneta.comparison import Comparison, compare
+from luneta.data.dataset import ImageTextDataset
+from luneta.results import Evaluation
+from luneta.types import DIRECTIONS
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Before and after on one data set.
+
+    Attributes:
+        name: of the data set, with split and language.
+        learnt: whether its kind is what was learnt; else what was not to be forgotten.
+        before, after: results.
+    """
+
+    name: str
+    learnt: bool
+    before: Evaluation
+    after: Evaluation
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """After against before, query by query; each under a name of its own."""
+        return compare([_named(self.before, "before"), _named(self.after, "after")])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Recall@1 before, after, and the paired difference."""
+        found: dict[str, Any] = {"name": self.name, "learnt": self.learnt, "recall@1": {}}
+        for direction in DIRECTIONS:
+            before, after = (result.metrics[direction]["recall@1"].value for result in (self.before, self.after))
+            change = self.comparison.difference(direction, "recall@1", 1, 0)
+            found["recall@1"][direction] = {
+                "before": before, "after": after, "difference": change.value, "low": change.low, "high": change.high,
+            }  # fmt: skip
+        return found
+
+
+def _named(result: Evaluation, name: str) -> Evaluation:
+    return replace(result, encoder={**result.encoder, "name": name})
+
+
+def public_name(name: str, revision: str | None) -> str:
+    """A name without the folders of this machine; only what comes from the hub has a revision, and keeps its owner."""
+    return name if revision else name.rstrip("/").rpartition("/")[2]
+
+
+def names_of(datasets: Sequence[ImageTextDataset]) -> list[str]:
+    """What each is called in tables: its name, split and language, and a number where that is taken."""
+    names: list[str] = []
+    for data in datasets:
+        name = " ".join(part for part in (public_name(data.name, data.revision), data.split, data.language) if part)
+        same = sum(other == name or other.startswith(f"{name} (") for other in names)
+        names.append(f"{name} ({same + 1})" if same else name)
+    return names
+
+
+def save_proofs(proofs: Sequence[Proof], folder: Path) -> None:
+    """Write both results of every proof, NAME.before.json and NAME.after.json.
+
+    Raises:
+        ArtifactError: they cannot be written.
+    """
+    with atomic_folder(folder) as new:
+        for number, proof in enumerate(proofs, start=1):
+            name = f"{number}-{re.sub(r'[^A-Za-z0-9]+', '-', proof.name).strip('-')}"
+            proof.before.save(new / f"{name}.before.json")
+            proof.after.save(new / f"{name}.after.json")

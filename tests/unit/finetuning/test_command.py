@@ -1,0 +1,100 @@
+"""luneta finetune: several languages at once, what is to be kept, the page, Portuguese."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from luneta.cli import app
+from luneta.ledger import read_ledger
+
+
+@pytest.fixture
+def run(
+    tiny_checkpoint: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str]]:
+    monkeypatch.setenv("LUNETA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LUNETA_LEDGER", str(tmp_path / "ledger.jsonl"))
+    monkeypatch.setenv("COLUMNS", "140")
+    shared = ["--encoder", str(tiny_checkpoint("clip")), "--device", "cpu", "--method", "head", "--steps", "3",
+              "--out", str(tmp_path / "tuned")]  # fmt: skip
+
+    def finetune(*arguments: str) -> tuple[int, str]:
+        done = CliRunner(env={"COLUMNS": "140", **os.environ}).invoke(app, ["finetune", *shared, *arguments])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.exit_code, done.output
+
+    return finetune
+
+
+def result(folder: Path) -> Any:
+    return json.loads((folder / "tuned" / "finetuning.json").read_text())
+
+
+def test_languages_are_learnt_together_and_proved_one_by_one(
+    run: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    """Of the same pictures: none of the test part is learnt from in either language."""
+    code, said = run("cenas", "--limit", "40", "--language", "pt-BR, en", "--keep", "cenas/sketch:val", "--no-near",
+                     "--report", str(tmp_path / "page.html"))  # fmt: skip
+    assert code == 0, said
+    proofs = result(tmp_path)["proofs"]
+    assert [proof["name"] for proof in proofs] == ["cenas test pt-BR", "cenas test en", "cenas/sketch val en"]
+    assert [proof["learnt"] for proof in proofs] == [True, True, False]
+    files = sorted((tmp_path / "tuned" / "results").glob("*.after.json"))
+    of_tests = [json.loads(path.read_text())["dataset"] for path in files[:2]]
+    assert {data["n_images"] for data in of_tests} == {8}
+    assert [data["language"] for data in of_tests] == ["pt-BR", "en"]
+    assert result(tmp_path)["n_train"] + result(tmp_path)["n_val"] <= 32
+    assert "Before and after on cenas test pt-BR" in said
+    assert "Before and after on cenas test pt-BR" in (tmp_path / "page.html").read_text()
+    assert [entry.status for entry in read_ledger()] == ["finished"]
+
+
+def test_a_split_as_the_proof(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    code, said = run("cenas", "--split", "train", "--test-split", "test", "--limit", "24", "--language", "en,pt-BR",
+                     "--keep-language", "en", "--no-near")  # fmt: skip
+    assert code == 0, said
+    proofs = result(tmp_path)["proofs"]
+    assert [(proof["name"], proof["learnt"]) for proof in proofs] == [
+        ("cenas test en", True), ("cenas test pt-BR", True), ("cenas test en (2)", False),
+    ]  # fmt: skip
+
+
+def test_in_portuguese(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    code, said = run("cenas", "--limit", "40", "--no-near", "--locale", "pt-BR")
+    assert code == 0, said
+    assert "Antes e depois em cenas test en" in said
+    assert "diferença" in said
+    assert "validação e prova incluídas" in said
+
+
+def test_a_dry_run_leaves_nothing(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    code, said = run("cenas", "--limit", "40", "--no-near", "--dry-run", "--locale", "pt-BR", "--hard-negatives")
+    assert code == 0, said
+    assert "cerca de " in said
+    assert "a primeira previsão neste dispositivo" in said
+    assert not (tmp_path / "tuned").exists()
+
+
+def test_lengths_of_shortened_vectors(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    code, said = run("cenas", "--limit", "40", "--no-near", "--dims", "4, 8", "--validations", "1", "--test", "0")
+    assert code == 0, said
+    assert result(tmp_path)["recipe"]["dims"] == [4, 8]
+    assert "nothing is proved" in said
+    code, said = run("cenas", "--limit", "40", "--dims", "4;8")
+    assert code == 2
+    assert "expected whole numbers separated by commas" in said
+
+
+def test_nothing_is_begun_that_cannot_be_reported(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    code, said = run("cenas", "--limit", "40", "--report", str(tmp_path / "no" / "\0"))
+    assert code == 2, said
+    assert not (tmp_path / "tuned").exists()
