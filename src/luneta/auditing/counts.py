@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from luneta.auditing.columns import Claim
 from luneta.auditing.printed import Printed
 
-LARGEST = 1_000_000
+LARGEST = 250_000
 """No search goes beyond this number of queries."""
 MOST_WAYS = 200_000
 """Ways to spread hits over ranks beyond which they are not listed one by one."""

@@ -26,8 +26,9 @@ class Finding:
             recalls), "count" (not a whole number of hits; rows on different counts), "copies" (copies of a row
             disagree), "noise" (differences too small to mean anything), "units" (percent among fractions),
             "columns" (several columns of one name), "unreadable" (a cell that is no number).
-        verdict: "proved" follows from the printed digits, rounded or cut off; for rows on different counts whose number
-            of queries is not stated, at odds of a million to one. "suspicious" has another reading.
+        verdict: "proved" follows from the printed digits, rounded or cut off, in every unit they can be in; for rows on
+            different counts whose number of queries is not stated, at odds of a million to one. Copies and different
+            counts need columns that name model and data. "suspicious" has another reading.
         said: the arithmetic.
     """
 

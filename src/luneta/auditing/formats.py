@@ -57,7 +57,7 @@ def read_markdown(text: str) -> list[Sheet]:
     grid: Grid = []
     headings: dict[int, str] = {}
     above: list[str] = []
-    for line in [*text.splitlines(), ""]:
+    for line in [*text.split("\n"), ""]:
         if "|" in line:
             inner = re.sub(r"^\||(?<!\\)\|$", "", line.strip())  # one bar at each side; two are an empty cell
             cells = [cell.replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", inner)]
@@ -72,8 +72,8 @@ def read_markdown(text: str) -> list[Sheet]:
         heading = re.match(r"\s*(?:(#{1,6})\s+(.*?)\s*#*|(?:\*\*|__)(.+)(?:\*\*|__):?)\s*$", line)
         if heading:
             level = len(heading[1] or "#######")
-            headings = {above: text for above, text in headings.items() if above < level}
-            headings[level] = _plain(heading[2] or heading[3])
+            headings = {higher: text for higher, text in headings.items() if higher < level}
+            headings[level] = _plain(heading[2] or heading[3] or "")
         above += [line.strip()] if line.strip() else []
     return sheets
 

@@ -135,6 +135,7 @@ def test_tables_one_below_the_other(tmp_path: Path) -> None:
 
 TITLED = {
     "md": """# A study
+##
 ## COCO
 Words.
 
