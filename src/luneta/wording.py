@@ -6,6 +6,8 @@ message may name parameters in braces.
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol, get_args
 
@@ -62,3 +64,24 @@ def written(number: str, locale: str) -> str:
     ('1,234.5', '1.234,5')
     """
     return number.translate(str.maketrans(",.", ".,")) if locale == "pt-BR" else number
+
+
+def patterns_of(sentences: Mapping[str, str]) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """(pattern of an English sentence with parameters in braces, the same in another language), most letters first.
+
+    >>> ((pattern, portuguese),) = patterns_of({"{n} rows left out": "{n} linhas de fora"})
+    >>> portuguese.format(**pattern.fullmatch("12 rows left out").groupdict())
+    '12 linhas de fora'
+    """
+
+    def letters(english: str) -> int:
+        return sum(len(literal) for literal, *_ in string.Formatter().parse(english))
+
+    def pattern(english: str) -> re.Pattern[str]:
+        parts = (
+            re.escape(literal) + (f"(?P<{name}>.+?)" if name else "")
+            for literal, name, *_ in string.Formatter().parse(english)
+        )
+        return re.compile("".join(parts), re.DOTALL)
+
+    return tuple((pattern(english), sentences[english]) for english in sorted(sentences, key=letters, reverse=True))

@@ -22,6 +22,7 @@ import torch, transformers.trainer, peft
 from luneta.cli import app
 from luneta.ledger import read_ledger
 from luneta.finetuning import keeping, negatives, trainer, training as trainings
+from killing import forked, struck_at
 from tuning import opened, pairs, training
 
 checkpoint, root = Path(sys.argv[1]), Path(sys.argv[2])
@@ -39,35 +40,10 @@ PLACES = {
     "hard negatives": (negatives.Miner, "mine"),
 }
 
-def struck_at(place, turn, signal_number):
-    """The process gets a signal when it comes to a place for the nth time."""
-    owner, name = PLACES[place]
-    proper, calls = getattr(owner, name), []
-    def deadly(*args, **kwargs):
-        calls.append(name)
-        if len(calls) == turn:
-            os.kill(os.getpid(), signal_number)
-        return proper(*args, **kwargs)
-    setattr(owner, name, deadly)
-
-def forked(task):
-    """Its exit status."""
-    process = os.fork()
-    if process == 0:
-        try:
-            task()
-        except SystemExit as stop:
-            os._exit(stop.code or 0)
-        except BaseException as error:
-            print(type(error), error, file=sys.stderr)
-            os._exit(99)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-
 def train(folder, recipe, strike):
     def task():
         if strike:
-            struck_at(*strike, signal.SIGKILL)
+            struck_at(PLACES[strike[0]], strike[1], signal.SIGKILL)
         found = training(opened(checkpoint, dropout=0.2), pairs(10, per_image=2), folder / "training",
                          steps=7, batch_size=4, validations=3, learning_rate=1e-3, **recipe)
         weights = found.run()
@@ -106,7 +82,7 @@ os.environ["LUNETA_LEDGER"] = str(root / "ledger.jsonl")
 command = ["--quiet", "finetune", "cenas", "--limit", "30", "--encoder", str(checkpoint), "--steps", "3",
            "--batch-size", "4", "--out", str(root / "tuned"), "--device", "cpu"]
 def stopped():
-    struck_at("a step", 3 + 2, signal.SIGINT)  # three are rehearsed
+    struck_at(PLACES["a step"], 3 + 2, signal.SIGINT)  # three are rehearsed
     app(command)
 out["codes"] = [forked(stopped), forked(lambda: app(command)), forked(lambda: app(command))]
 out["ledger"] = [entry.status for entry in read_ledger(root / "ledger.jsonl") if entry.kind == "finetune"]

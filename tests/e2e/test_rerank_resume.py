@@ -24,6 +24,7 @@ from luneta.ledger import read_ledger
 from luneta.rerank import pictures, run, training as trainings
 from luneta.rerank.recipe import ElipRecipe
 from reranking import SMALL, encoder_of
+from killing import forked, struck_at
 from tuning import pairs
 
 checkpoint, root = Path(sys.argv[1]), Path(sys.argv[2])
@@ -37,35 +38,10 @@ PLACES = {
     "the questions": (run, "question"),
 }
 
-def struck_at(place, turn, signal_number):
-    """The process gets a signal when it comes to a place for the nth time."""
-    owner, name = PLACES[place]
-    proper, calls = getattr(owner, name), []
-    def deadly(*args, **kwargs):
-        calls.append(name)
-        if len(calls) == turn:
-            os.kill(os.getpid(), signal_number)
-        return proper(*args, **kwargs)
-    setattr(owner, name, deadly)
-
-def forked(task):
-    """Its exit status."""
-    process = os.fork()
-    if process == 0:
-        try:
-            task()
-        except SystemExit as stop:
-            os._exit(stop.code or 0)
-        except BaseException as error:
-            print(type(error), error, file=sys.stderr)
-            os._exit(99)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-
 def train(folder, recipe, strike):
     def task():
         if strike:
-            struck_at(*strike, signal.SIGKILL)
+            struck_at(PLACES[strike[0]], strike[1], signal.SIGKILL)
         luneta.train_elip(
             encoder_of(checkpoint), pairs(20, per_image=2), validation=pairs(14, start=20), out=folder / "out",
             recipe=ElipRecipe(**{**SMALL, "steps": 8, "validations": 3, "dropout": 0.2, **recipe}), near=False,
@@ -103,7 +79,7 @@ command = ["--quiet", "rerank", "train", "cenas", "--split", "val", "--limit", "
            "--steps", "4", "--queries", "6", "--hard", "3", "--insert-layer", "-1", "--hidden", "16", "--device", "cpu",
            "--out", str(root / "elip")]
 def stopped():
-    struck_at("a step", 3, signal.SIGINT)
+    struck_at(PLACES["a step"], 3, signal.SIGINT)
     app(command)
 out["codes"] = [forked(stopped), forked(lambda: app(command)), forked(lambda: app(command))]
 out["ledger"] = [entry.status for entry in read_ledger(root / "ledger.jsonl") if entry.kind == "rerank"]

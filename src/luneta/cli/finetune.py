@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 HOW = "How"
 MEMORY = "Speed and memory"
-PROOF = "Proof"
-COST = "Cost"
+PROOF = options.PROOF_PANEL
 
 HELP = options.examples(
     "luneta finetune my_photos/ --encoder clip-b32 --out tuned",
@@ -36,9 +35,7 @@ def command(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder of the result; model/ in it is the new checkpoint.")
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what it would take, from a rehearsal of a few steps.")
-    ] = False,
+    dry_run: options.DryRun = False,
     encoder: options.OneEncoder = "luneta-mini",
     image: options.Image = None,
     text: options.Text = None,
@@ -136,9 +133,7 @@ def command(
     drop_patches: Annotated[
         float, typer.Option(help="Share of the patches that are not read in training.", rich_help_panel=MEMORY)
     ] = 0.0,
-    test_split: Annotated[
-        str | None, typer.Option(help="Split of DATA that is the test part.", rich_help_panel=PROOF)
-    ] = None,
+    test_split: options.TestSplit = None,
     test: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share taken out for the proof, by groups.", rich_help_panel=PROOF)
     ] = 0.2,
@@ -151,11 +146,9 @@ def command(
         typer.Option(help="Language of DATA whose recall should not fall; several times.", rich_help_panel=PROOF),
     ] = None,
     allowed_loss: Annotated[float, typer.Option(help="How much it may fall.", rich_help_panel=PROOF)] = 0.03,
-    near: Annotated[
-        bool, typer.Option(help="Keep near-identical pictures in one part too; decodes all.", rich_help_panel=PROOF)
-    ] = True,
-    usd_per_hour: Annotated[float | None, typer.Option(help="Price of the machine.", rich_help_panel=COST)] = None,
-    brl_per_usd: Annotated[float | None, typer.Option(help="Exchange rate.", rich_help_panel=COST)] = None,
+    near: options.Near = True,
+    usd_per_hour: options.UsdPerHour = None,
+    brl_per_usd: options.BrlPerUsd = None,
     report: options.Report = None,
     locale: options.Locale = "en",
 ) -> None:

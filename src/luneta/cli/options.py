@@ -73,7 +73,20 @@ BatchSize = Annotated[
 ]
 Locale = Annotated[str, typer.Option(help="Language of tables and report: en or pt-BR.")]
 Report = Annotated[Path | None, typer.Option(help="Write an HTML report here; it works offline.")]
+PROOF_PANEL, COST_PANEL = "Proof", "Cost"
 
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only say what it would take, from a rehearsal of a few steps.")
+]
+TestSplit = Annotated[
+    str | None, typer.Option(help="Split of DATA that is the test part.", rich_help_panel=PROOF_PANEL)
+]
+Near = Annotated[
+    bool,
+    typer.Option(help="Keep near-identical pictures in one part too; decodes all.", rich_help_panel=PROOF_PANEL),
+]
+UsdPerHour = Annotated[float | None, typer.Option(help="Price of the machine.", rich_help_panel=COST_PANEL)]
+BrlPerUsd = Annotated[float | None, typer.Option(help="Exchange rate.", rich_help_panel=COST_PANEL)]
 
 Format = Annotated[str | None, typer.Option("--format", help="Print a table as markdown, csv, latex or html instead.")]
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from luneta.rerank import ElipRecipe, Reranker
 
 HOW = "How"
-PROOF = "Proof"
-COST = "Cost"
 
 HELP = (
     "Look at an encoder's first answers again, each picture in the light of the text (ELIP), and put them into a "
@@ -50,9 +48,7 @@ def train(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder of the result; reranker/ in it is the re-ranker.")
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what it would take, from a rehearsal of a few steps.")
-    ] = False,
+    dry_run: options.DryRun = False,
     encoder: options.OneEncoder = "luneta-mini",
     image: options.Image = None,
     text: options.Text = None,
@@ -104,14 +100,10 @@ def train(
     ] = None,
     checkpointing: Annotated[bool, typer.Option(help="Less memory, more time.", rich_help_panel=HOW)] = False,
     seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=HOW)] = 0,
-    test_split: Annotated[
-        str | None, typer.Option(help="Split of DATA that is the test part.", rich_help_panel=PROOF)
-    ] = None,
-    near: Annotated[
-        bool, typer.Option(help="Keep near-identical pictures in one part too; decodes all.", rich_help_panel=PROOF)
-    ] = True,
-    usd_per_hour: Annotated[float | None, typer.Option(help="Price of the machine.", rich_help_panel=COST)] = None,
-    brl_per_usd: Annotated[float | None, typer.Option(help="Exchange rate.", rich_help_panel=COST)] = None,
+    test_split: options.TestSplit = None,
+    near: options.Near = True,
+    usd_per_hour: options.UsdPerHour = None,
+    brl_per_usd: options.BrlPerUsd = None,
 ) -> None:
     from rich.console import Console
 

@@ -7,8 +7,9 @@ language look them up here; a reason's own parameters stand in braces.
 from __future__ import annotations
 
 import re
-import string
 from functools import cache
+
+from luneta.wording import patterns_of
 
 _COLUMNS = {
     "asked for": "pedida",
@@ -158,18 +159,4 @@ def _parameter(name: str, value: str) -> str:
 
 @cache
 def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """The reasons as patterns, those of the most letters first."""
-
-    def letters(english: str) -> int:
-        return sum(len(literal) for literal, *_ in string.Formatter().parse(english))
-
-    ordered = sorted(PORTUGUESE, key=letters, reverse=True)
-    return tuple((_pattern(english), PORTUGUESE[english]) for english in ordered)
-
-
-def _pattern(english: str) -> re.Pattern[str]:
-    parts = (
-        re.escape(literal) + (f"(?P<{name}>.+?)" if name else "")
-        for literal, name, *_ in string.Formatter().parse(english)
-    )
-    return re.compile("".join(parts), re.DOTALL)
+    return patterns_of(PORTUGUESE)

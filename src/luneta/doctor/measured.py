@@ -7,9 +7,10 @@ look it up here; parameters stand in braces, and may themselves be something sai
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Mapping
 from functools import cache
+
+from luneta.wording import patterns_of
 
 _ANSWERS = {
     "a {kind} for {n} texts, expected an array of float32": "{kind} para {n} textos; esperava-se um array de float32",
@@ -270,18 +271,4 @@ def _parameter(value: str) -> str:
 
 @cache
 def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """The sentences as patterns, those of the most letters first."""
-
-    def letters(english: str) -> int:
-        return sum(len(literal) for literal, *_ in string.Formatter().parse(english))
-
-    ordered = sorted(PORTUGUESE, key=letters, reverse=True)
-    return tuple((_pattern(english), PORTUGUESE[english]) for english in ordered)
-
-
-def _pattern(english: str) -> re.Pattern[str]:
-    parts = (
-        re.escape(literal) + (f"(?P<{name}>.+?)" if name else "")
-        for literal, name, *_ in string.Formatter().parse(english)
-    )
-    return re.compile("".join(parts), re.DOTALL)
+    return patterns_of(PORTUGUESE)
