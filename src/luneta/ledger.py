@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,13 +62,21 @@ class Run:
 
     Attributes:
         meter: of what it uses.
+        prices: of the device's hours.
         facts: results and costs, which are written down when it ends.
     """
 
     id: str
     meter: Meter
+    prices: Prices
     _write: Callable[[Mapping[str, Any]], None]
     facts: dict[str, Any] = field(default_factory=dict)
+
+    def cost(self) -> dict[str, Any]:
+        """What it has taken so far: wall_s, device, peak_mib, energy_kwh, usd_per_hour, price_from, usd, brl."""
+        seconds, meter = self.meter.wall_s, self.meter
+        used = {"wall_s": seconds, "device": meter.device, "peak_mib": meter.peak_mib()}
+        return {**used, "energy_kwh": meter.energy_kwh(), **self.prices.of(seconds, meter.device)}
 
     def note(self, **facts: Any) -> None:
         """Write something down at once; where that is not possible, with the end of the run."""
@@ -114,13 +123,14 @@ def entered(kind: str, about: Mapping[str, Any], *, device: str, prices: Prices,
         ArtifactError: the ledger cannot be written when the run begins; when it ends, that is only a warning.
     """
     number = uuid.uuid4().hex[:12]
-    write = _append if written else _forget
+    path = ledger_path()  # once: threads know nothing of `kept_in`
+    write = partial(_append, path) if written else _forget
     write({"id": number, "event": "start", "kind": kind, "at": _now(), "process": _myself(), **about})
     status, error = "failed", None
     with metered(device) as meter:
-        run = Run(number, meter, write)
+        run = Run(number, meter, prices, write)
         try:
-            with _heard_of(run, prices):
+            with _heard_of(run):
                 yield run
             status = "finished"
         except KeyboardInterrupt:
@@ -130,7 +140,7 @@ def entered(kind: str, about: Mapping[str, Any], *, device: str, prices: Prices,
             error = f"{type(problem).__name__}: {problem}"[:300]
             raise
         finally:
-            run.facts.update(_used(meter, prices))
+            run.facts.update(run.cost())
             said = {} if error is None else {"error": error}
             try:
                 write({"id": run.id, "event": "end", "status": status, "at": _now(), **said, **run.facts})
@@ -138,21 +148,15 @@ def entered(kind: str, about: Mapping[str, Any], *, device: str, prices: Prices,
                 logger.warning("%s Without its end it counts as one that was killed.", problem)
 
 
-def _used(meter: Meter, prices: Prices) -> dict[str, Any]:
-    seconds = meter.wall_s
-    used = {"wall_s": seconds, "device": meter.device, "peak_mib": meter.peak_mib(), "energy_kwh": meter.energy_kwh()}
-    return {**used, **prices.of(seconds, meter.device)}
-
-
 @contextlib.contextmanager
-def _heard_of(run: Run, prices: Prices) -> Iterator[None]:
+def _heard_of(run: Run) -> Iterator[None]:
     """Note from time to time what a run has cost so far."""
     over = threading.Event()
 
     def listen() -> None:
         while not over.wait(max(FIRST_BEAT_S, run.meter.wall_s / 2)):
             with contextlib.suppress(ArtifactError):
-                run._write({"id": run.id, "event": "note", **_used(run.meter, prices)})
+                run._write({"id": run.id, "event": "note", **run.cost()})
 
     listener = threading.Thread(target=listen, name="luneta-ledger", daemon=True)
     listener.start()
@@ -171,8 +175,7 @@ def _forget(record: Mapping[str, Any]) -> None:
     """A ledger without pages."""
 
 
-def _append(record: Mapping[str, Any]) -> None:
-    path = ledger_path()
+def _append(path: Path, record: Mapping[str, Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{path}.lock"), path.open("ab+") as stream:

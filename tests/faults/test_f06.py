@@ -78,7 +78,7 @@ def test_our_own_splits_cannot_leak(seed: int) -> None:
 def test_training_leaves_out_what_the_test_part_holds() -> None:
     """Trained on the translation, proved on the English: the shared photos are not learnt from, by any route."""
     tested = only(english(), range(5, 12))
-    parts = apart(translated(), None, tested, True, 0)
+    parts = apart(translated(), None, [tested], True, 0)
     assert parts.n_leaked == 7
     assert not {ref.label for ref in parts.train.images} & {f"pt-{i}" for i in range(5, 12)}
     for part in (parts.train, parts.validation):

@@ -247,10 +247,12 @@ def test_a_run_that_is_killed_is_known(ledger: Path) -> None:
     assert [(entry.status, entry.facts["data"]) for entry in read_ledger()] == [("killed", "x")]
 
 
-def test_a_ledger_of_its_own_while_a_block_lasts(ledger: Path, tmp_path: Path) -> None:
+def test_a_ledger_of_its_own_while_a_block_lasts(ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledgers, "FIRST_BEAT_S", 0.02)
     own = tmp_path / "own" / "ledger.jsonl"
     with ledgers.kept_in(own), entered("demo", {}, device="cpu", prices=Prices()):
-        pass
+        time.sleep(0.2)
+    assert len(own.read_text().splitlines()) > 2  # beats in between
     with entered("evaluate", {}, device="cpu", prices=Prices()):
         pass
     assert [entry.kind for entry in read_ledger(own)] == ["demo"]

@@ -23,7 +23,7 @@ HELP = options.examples(
     "luneta finetune my_photos/ --encoder siglip2-b16 --method lora --language pt-BR --keep-language en --out tuned",
     "luneta finetune cenas --split train --test-split test --language en,pt-BR --method lit --steps 300 --out tuned",
     "luneta finetune my_photos/ --encoder clip-b32 --hard-negatives --keep coco.json --report tuned.html --out tuned",
-    "luneta evaluate my_photos/ --encoder tuned/model",
+    "luneta evaluate other_photos/ --encoder tuned/model",
 )(
     "Fine-tune an encoder on pairs of images and texts, and prove on a test part that shares nothing with them what "
     "that changed. The same command goes on where a run was stopped."
@@ -134,6 +134,14 @@ def command(
         float, typer.Option(help="Share of the patches that are not read in training.", rich_help_panel=MEMORY)
     ] = 0.0,
     test_split: options.TestSplit = None,
+    val_split: Annotated[
+        str | None,
+        typer.Option(
+            help="Split of DATA that decides which weights are kept.",
+            rich_help_panel=PROOF,
+            show_default="a tenth of what is learnt from",
+        ),
+    ] = None,
     test: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share taken out for the proof, by groups.", rich_help_panel=PROOF)
     ] = 0.2,
@@ -164,6 +172,8 @@ def command(
     spoken, console = speech.speak(locale), Console()
     if out is None and not dry_run:
         raise ConfigError("name a folder for the result with --out, or ask what it would take with --dry-run")
+    if report and (out is None or dry_run):
+        raise ConfigError("--report shows what a fine-tuning has changed; with --dry-run there is nothing to show")
     checks.check_encoder(encoder)
     checks.check_outputs([], report)
     choices: dict[str, Any] = {  # words are checked by the recipe
@@ -185,11 +195,14 @@ def command(
     languages: list[str | None] = [*filter(None, map(str.strip, (language or "").split(",")))] or [None]
     learnt = [opened(data, split, one) for one in languages]
     tested = [opened(data, test_split, one) for one in languages] if test_split else []
-    kept = [opened(data, test_split or split, one) for one in keep_language or []]
+    parts = [split] if test_split is None else [split, test_split]  # what is learnt from proves and decides nothing
+    kept = [_joined([opened(data, part, one) for part in parts]) for one in keep_language or []]
     kept += [opened(other, None, None) for other in keep or []]
     train, proof = (_joined(learnt), tested) if test_split else _divided(learnt, test, seed, near)
     arguments: dict[str, Any] = {
-        "recipe": recipe, "test": proof, "keep": kept, "near": near, "max_bad_share": max_bad_share,
+        "recipe": recipe, "test": proof,
+        "validation": _joined([opened(data, val_split, one) for one in languages]) if val_split else None,
+        "keep": kept, "near": near, "max_bad_share": max_bad_share,
         "prices": Prices(usd_per_hour, brl_per_usd),
     }  # fmt: skip
     learner = options.open_encoder(encoder, "float32", device)

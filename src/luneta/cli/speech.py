@@ -48,7 +48,7 @@ NOTICES: Mapping[str, str] = {
         "os vetores não são guardados entre execuções: %s (o cache é %s; LUNETA_CACHE indica outra pasta, --no-cache "
         "ou cache=False dispensa)"
     ),
-    "%s Without its end it counts as one that was killed.": "%s Sem o seu fim, ela conta como interrompida.",
+    "%s Without its end it counts as one that was killed.": "%s Sem o seu fim, ela conta como morta.",
     "%s: fine-tuning takes %s": "%s: o ajuste fino leva %s",
     "%s has %d images to learn from; of fewer than about %d, method=%r learns more by heart than it understands: "
     "collect more": (
@@ -65,8 +65,8 @@ NOTICES: Mapping[str, str] = {
     "%d of %d validation images are left out: the test part has the same picture or caption": (
         "%d de %d imagens de validação ficam de fora: a parte de teste tem a mesma imagem ou legenda"
     ),
-    "%d of %d training images cannot be read and are left out": (
-        "%d de %d imagens de treino não podem ser lidas e ficam de fora"
+    "%d of %d images of %s cannot be read and are left out": (
+        "%d de %d imagens de %s não podem ser lidas e ficam de fora"
     ),
     "%d of %d training captions (%.1f %%) are longer than %s reads, and their end is not learnt: shorten them, or "
     "divide them into several captions": (

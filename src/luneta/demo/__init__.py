@@ -42,8 +42,8 @@ def run_demo(out: str | os.PathLike[str], *, console: Console, locale: Locale = 
     """Profile, measure, doubt, advise, teach, search, and write it all down.
 
     Args:
-        out: folder for report.html and the pages it leads to, summary.json, results/*.json, and tuned/ with the
-            checkpoint that has learnt Portuguese.
+        out: folder for report.html and the pages it leads to, summary.json, results/*.json, and
+            demo-tuned/ with the checkpoint that has learnt Portuguese.
         console: where the tables go as they are made.
         locale: language of the pages, the tables and the advice.
         limit: pictures per data set, for a quick look in which little is learnt; None takes all 2000.

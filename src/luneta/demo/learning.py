@@ -14,6 +14,9 @@ from luneta.encoders.registry import load_encoder
 from luneta.finetuning import FineTuning, Recipe, finetune
 from luneta.ledger import kept_in
 
+FOLDER = "demo-tuned"
+"""A name that nobody else gives: whatever stands there is an earlier demo's, and goes."""
+
 LANGUAGES = ("pt-BR", "en")
 N_TRAIN, N_VALIDATION = 6000, 300
 RECIPE = Recipe(
@@ -26,20 +29,19 @@ def learn(out: Path, limit: int | None) -> FineTuning:
     """Fine-tune the first encoder and prove it on the test split, in both languages.
 
     Args:
-        out: the demo's folder; `tuned/` in it is made anew.
+        out: the demo's folder; `FOLDER` in it is made anew.
         limit: pictures of the test split at most; with it the training is short as well.
     """
     n = N_TRAIN if limit is None else min(N_TRAIN, 4 * limit)
     train = join_datasets([open_dataset("cenas:train", language=language, limit=n) for language in LANGUAGES])
-    folder = out / "tuned"
-    if (folder / "finetuning.json").is_file():  # of an earlier demo; anything else is not ours to remove
-        shutil.rmtree(folder)
+    folder = out / FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
     with kept_in(out / "runs" / "ledger.jsonl"):
         return finetune(
             load_encoder(ENCODERS[0], dtype="float32"), train, out=folder,
             recipe=RECIPE if limit is None else replace(RECIPE, steps=max(3, n // RECIPE.pairs_per_step)),
             validation=open_dataset("cenas:val", language=LANGUAGES[0], limit=N_VALIDATION),
             test=[open_dataset("cenas:test", language=language, limit=limit) for language in LANGUAGES],
-            keep=[open_dataset("cenas:val", language=LANGUAGES[1], limit=N_VALIDATION)],
+            keep=[open_dataset("cenas:val", language=LANGUAGES[1], limit=2 * N_VALIDATION)],
             near=False, prices=Prices(USD_PER_HOUR, BRL_PER_USD),
         )  # fmt: skip

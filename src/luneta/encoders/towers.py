@@ -21,8 +21,21 @@ _TOWERS: Mapping[Side, str] = {"image": "vision_model.", "text": "text_model."}
 _TEMPERATURE = ("logit_scale", "logit_bias", "temperature")
 
 
-MOST_PARTS, SMALLEST_PART = 8, 16
-"""Parts of a batch of texts by length: each saves padding, and costs the start of every layer's work."""
+N_PARTS, PART_COST = (1, 2, 4, 8), 128
+"""In how many parts by length a batch of texts may go; each saves padding, and costs as much as so many tokens."""
+
+
+def by_length(lengths: Tensor) -> list[tuple[Tensor, int]]:
+    """Rows of texts of about equal length and the longest of each part, in as many parts as cost least.
+
+    >>> [(rows.tolist(), longest) for rows, longest in by_length(torch.tensor([9, 400, 8, 300]))]
+    [([2, 0], 9), ([3, 1], 400)]
+    """
+    order = lengths.argsort(stable=True)
+    ways = [
+        [(rows, int(lengths[rows[-1]])) for rows in order.tensor_split(n)] for n in N_PARTS if n <= max(1, len(order))
+    ]
+    return min(ways, key=lambda parts: sum(len(rows) * longest + PART_COST for rows, longest in parts))
 
 
 class Towers:
@@ -59,14 +72,12 @@ class Towers:
         if "lengths" not in inputs:
             return self._text_features(inputs)
         read = {name: tensor for name, tensor in inputs.items() if name != "lengths"}
-        order = inputs["lengths"].argsort(stable=True)
-        parts = [
-            self._text_features(
-                {name: tensor[rows, : int(inputs["lengths"][rows[-1]])] for name, tensor in read.items()}
-            )
-            for rows in order.tensor_split(max(1, min(MOST_PARTS, len(order) // SMALLEST_PART)))
+        parts = by_length(inputs["lengths"])
+        found = [
+            self._text_features({name: tensor[rows, :longest] for name, tensor in read.items()})
+            for rows, longest in parts
         ]
-        return torch.cat(parts)[order.argsort()]
+        return torch.cat(found)[torch.cat([rows for rows, _ in parts]).argsort()]
 
     def _text_features(self, inputs: Mapping[str, Tensor]) -> Tensor:
         output = self.model.text_model(**inputs)

@@ -30,6 +30,9 @@ COLLAPSED = 0.98
 OVERFLOWS = 20
 """Of the steps of a window; a scale that begins at 65 536 needs up to sixteen to come down to 1."""
 
+RISEN = 0.005
+"""... and it has risen by more than this: some data are so alike that they begin there."""
+
 logger = logging.getLogger("luneta")
 
 
@@ -62,7 +65,9 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
         self._gradient_scale: float | None = None
         self._at_limit = 0
         self._collapsed = 0
+        self._cosine_at_first = 1.0
         self._still = 0
+        self._first_mean: float | None = None
         self.trainer: ContrastiveTrainer | None = None
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -76,7 +81,7 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
                 f"the loss is {facts.loss} at step {state.global_step}, in the batch that begins with {captions} "
                 f"({', '.join(pictures)}). The last good checkpoint is kept. Lower the learning rate"
                 + (", or take precision='bfloat16' or 'float32' instead of float16" if args.fp16 else "")
-                + ", and look at these pairs."
+                + ", look at these pairs, and start again into another folder."
             )
         self._look_for_overflow()
         self._losses.append(facts.loss)
@@ -106,12 +111,14 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
     def _look_for_collapse(self, mean_cosine: float | None, step: int) -> None:
         if mean_cosine is None:
             return
-        self._collapsed = self._collapsed + 1 if mean_cosine > COLLAPSED else 0
+        self._cosine_at_first = min(self._cosine_at_first, mean_cosine)
+        alike = mean_cosine > COLLAPSED and mean_cosine > self._cosine_at_first + RISEN
+        self._collapsed = self._collapsed + 1 if alike else 0
         if self._collapsed > WINDOW:
             raise TrainingError(
                 f"the vectors have collapsed: for {WINDOW} steps until step {step} different things have had a mean "
                 f"cosine near 1 (now {mean_cosine:.3f}). The last good checkpoint is kept. Lower the learning rate, "
-                "make batches larger, or leave out the margin."
+                "make batches larger, or leave out the margin, and start again into another folder."
             )
 
     def _look_at_scale(self, scale: float) -> None:
@@ -153,7 +160,9 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
         spread = math.sqrt(sum((loss - mean) ** 2 for loss in self._losses) / WINDOW)
         falling = older - newer > max(2 * spread * math.sqrt(4 / WINDOW), LEAST_FALL * mean)
         guesses = {"guessing among the batch": loss_of_guessing(self._sigmoid, n_pairs)}
-        if self._sigmoid:
+        if self._first_mean is None:
+            self._first_mean = mean
+        if self._sigmoid and abs(self._first_mean - math.log(2)) < STUCK:  # it has stood there from the start
             guesses["answering 'perhaps' to every pair, as when it is divided by all pairs"] = math.log(2)
         near = {name: guess for name, guess in guesses.items()
                 if guess and max(abs(older - guess), abs(newer - guess)) < STUCK * guess}  # fmt: skip

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from luneta.artifacts import json_text
-from luneta.finetuning.proof import public_name
-from luneta.finetuning.tables import cost_line, curve_grid, proof_grid
+from luneta.encoders.registry import list_encoders
+from luneta.finetuning.tables import caveats, cost_line, curve_grid, proof_grid
 from luneta.types import EncoderSpec
 
 if TYPE_CHECKING:
@@ -26,13 +26,15 @@ def _front_matter(base: EncoderSpec) -> Iterator[str]:
     yield "pipeline_tag: zero-shot-image-classification"
     if base.revision:
         yield f"base_model: {base.name.partition('@')[0]}"
+    if licence := licence_of(base):
+        yield f"license: {licence.lower()}"
     yield "tags: [image-text-retrieval, luneta]"
     yield "---"
 
 
 def _body(found: FineTuning, base: EncoderSpec, data: ImageTextDataset) -> Iterator[str]:
     where = "".join(f", {key} {value}" for key, value in (("split", data.split), ("language", data.language)) if value)
-    model, learnt = public_name(base.name, base.revision), public_name(data.name, data.revision)
+    model, learnt = found.base, found.data
     yield f"# {model}, fine-tuned on {learnt}"
     yield ""
     revision = f" at revision {base.revision}" if base.revision else ""
@@ -48,11 +50,8 @@ def _body(found: FineTuning, base: EncoderSpec, data: ImageTextDataset) -> Itera
     yield ""
     yield "## Results"
     yield ""
-    if not any(proof.learnt for proof in found.proofs):
-        yield "No test part was given, so nothing is proved."
-        yield ""
-    if found.chosen.alpha == 0:
-        yield "Nothing was gained: these are the weights of the base."
+    for caveat in caveats(found):
+        yield caveat
         yield ""
     for proof in found.proofs:
         yield proof_grid(proof).write("markdown")
@@ -68,4 +67,14 @@ def _body(found: FineTuning, base: EncoderSpec, data: ImageTextDataset) -> Itera
     yield "## Limits"
     yield ""
     yield "It was measured on the data named above and nothing else; on other pictures and other words measure it anew."
-    yield "The licence is that of the base checkpoint, and of the data it learnt from where that asks for it."
+    licence = licence_of(base)
+    yield (
+        f"The licence is that of the base checkpoint ({licence or 'look at its card'}), and of the data it learnt from "
+        "where that asks for it."
+    )
+
+
+def licence_of(base: EncoderSpec) -> str | None:
+    """Of a checkpoint that has a short name; None of others."""
+    name = base.name.partition("@")[0]
+    return next((preset.license for preset in list_encoders() if name in (preset.name, preset.checkpoint)), None)

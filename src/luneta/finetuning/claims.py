@@ -28,10 +28,10 @@ def claimed(folder: Path, identity: Mapping[str, Any], result: str) -> Iterator[
     Raises:
         ConfigError: it holds another training, a finished one, or files of somebody else; or another process is at it.
     """
-    check_claim(folder, identity, result)
     if not processes.is_main():
         yield
         return
+    check_claim(folder, identity, result)
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / _LOCK)
     try:
@@ -41,6 +41,7 @@ def claimed(folder: Path, identity: Mapping[str, Any], result: str) -> Iterator[
             f"another process is training into {folder}: wait until it ends, or choose another folder"
         ) from error
     try:
+        check_claim(folder, identity, result)  # again: another process may have ended just before
         write_json(folder / _RECORD, dict(identity))
         yield
     finally:

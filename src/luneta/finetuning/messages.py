@@ -14,6 +14,16 @@ FINETUNING: Messages = {
         "Nothing was gained: what was kept is the encoder as it was before.",
         "Nada se ganhou: o que ficou é o codificador como era antes.",
     ),
+    "finetuning_lead_forgot": (
+        "What was learnt was not kept: every mixture with it forgets more than was allowed. What was kept is the "
+        "encoder as it was before; allow more with allowed_loss, or learn what is to be kept as well.",
+        "O aprendido não ficou: toda mistura com ele esquece mais do que o permitido. Ficou o codificador como era "
+        "antes; permita mais com allowed_loss, ou faça-o aprender também o que deve ficar.",
+    ),
+    "finetuning_unwatched": (
+        "Whether it has forgotten anything was not measured: name what is to be kept with keep.",
+        "Não se mediu se esqueceu algo: indique com keep o que deve ficar.",
+    ),
     "finetuning_unproved": (
         "No test part was given, so nothing is proved.",
         "Não havia parte de teste, e assim nada está provado.",
@@ -51,8 +61,13 @@ FINETUNING: Messages = {
     "finetuning_price_given": ("given", "informado"),
     "finetuning_price_not known": ("not known", "não se sabe"),
     "finetuning_price_table": ("table of {month}", "tabela de {month}"),
+    "finetuning_resumed": (
+        "of what came after it was resumed; the ledger has the rest",
+        "do que veio depois de ser retomado; o resto está no livro-caixa",
+    ),
     "finetuning_included": ("validation and proof included", "validação e prova incluídas"),
     "finetuning_checkpoint": ("Checkpoint: {path}", "Checkpoint: {path}"),
+    "finetuning_caveats": ("What to know first", "O que saber primeiro"),
     "finetuning_numbers": ("Before and after, in numbers", "Antes e depois, em números"),
     "finetuning_n_train": ("Images learnt from", "Imagens de treino"),
     "finetuning_n_val": ("Images that decided", "Imagens que decidiram"),
@@ -70,8 +85,8 @@ FINETUNING: Messages = {
     ),
     "finetuning_step": ("step", "passo"),
     "finetuning_course_alt": (
-        "Recall@1 rises from {first} at the first validation to {best} at the best.",
-        "O recall@1 vai de {first} na primeira validação a {best} na melhor.",
+        "Recall@1 is {first} at the first validation and {best} at the best.",
+        "O recall@1 é de {first} na primeira validação e de {best} na melhor.",
     ),
     "finetuning_alpha": ("alpha", "alfa"),
     "finetuning_alpha_axis": (

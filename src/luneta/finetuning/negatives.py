@@ -90,8 +90,8 @@ class Miner:
         """(image, other image, by how much the other scores above the right answer) in both directions."""
         for text, other, lead in self._wrong_images(dataset, images, texts, groups, words):
             yield int(dataset.images_of(text)[0]), other, lead
-        wanted = self._wanted(groups)
-        scores, items = top_k(images, texts, min(wanted * 5, dataset.n_texts))
+        wanted, most_texts = self._wanted(groups), int(np.bincount(dataset.pairs[:, 1]).max())
+        scores, items = top_k(images, texts, min(wanted * most_texts, dataset.n_texts))
         for image in range(dataset.n_images):
             mine = dataset.texts_of(image)
             best = float((texts[mine] @ images[image]).max())
@@ -133,12 +133,12 @@ class Miner:
 
     def _credible(self, candidates: Iterator[tuple[int, float]], best: float) -> Iterator[tuple[int, float]]:
         """Candidates without the first suspicious ones, each with its lead over the right answer."""
-        doubted = 0
+        doubted: set[int] = set()
         for other, score in candidates:
-            if score > best and doubted < self.suspicious:
-                doubted += 1
-                continue
-            yield other, score - best
+            if score > best and len(doubted) < self.suspicious:
+                doubted.add(other)
+            if other not in doubted:  # with any of its captions
+                yield other, score - best
 
     def _alike(self, first: frozenset[str], second: frozenset[str]) -> bool:
         return len(first & second) >= self.overlap * len(first | second) > 0

@@ -115,7 +115,8 @@ def apart(
     learnt = train.without_images(np.flatnonzero(dropped).tolist()) if dropped.any() else train
     own = own[kept]
     if validation is not None:
-        return Parts(learnt, sample(_without_tested(validation, groups), seed), own, int(leaked.sum()))
+        held = readable(_without_tested(validation, groups), max_bad_share)
+        return Parts(learnt, sample(held, seed), own, int(leaked.sum()))
     held_out = _held_out(own, seed)
     inside = learnt.without_images(np.flatnonzero(held_out).tolist())
     outside = learnt.without_images(np.flatnonzero(~held_out).tolist())
@@ -139,31 +140,40 @@ def _without_tested(validation: ImageTextDataset, groups: Groups) -> ImageTextDa
             "%d of %d validation images are left out: the test part has the same picture or caption",
             int(shared.sum()), len(shared),
         )  # fmt: skip
-    return readable(validation.without_images(np.flatnonzero(shared).tolist()))
+    return validation.without_images(np.flatnonzero(shared).tolist())
 
 
 def not_learnt(
-    keep: Sequence[ImageTextDataset], train: ImageTextDataset, tests: Sequence[ImageTextDataset], near: bool, seed: int
+    keep: Sequence[ImageTextDataset],
+    parts: Parts,
+    tests: Sequence[ImageTextDataset],
+    near: bool,
+    seed: int,
+    max_bad_share: float = 0.01,
 ) -> list[Kept]:
     """Of other data sets, the pictures that are not learnt from: on those alone can be seen what is forgotten.
 
-    Pictures of the test parts prove and decide nothing; of the others so many prove that it is half, if they can.
-    Captions join nothing here: of other languages or styles they are other captions of the same pictures.
+    Pictures of the test parts prove and decide nothing, those of the validation part decide and prove nothing; of the
+    others so many prove that it is half, if they can. Captions join nothing here: of other languages or styles they are
+    other captions of the same pictures.
 
     Args:
         keep: the data sets.
-        train: the training part.
+        parts: what is learnt from and validated on.
         tests: what the proof of the training is measured on.
         near: near-identical pictures are the same thing.
         seed: of the search for them, and of the pictures that are measured where there are many.
+        max_bad_share: as `apart` takes it.
 
     Raises:
-        DatasetError: nothing is left of one of them.
+        DatasetError: nothing is left of one of them, or nothing that may decide, or too much cannot be read.
     """
     if not keep:
         return []
-    found = find_groups([train, *keep, *tests], near=near, captions=False, seed=seed).image_groups
-    learnt, tested = found[0], np.concatenate([np.empty(0, dtype=np.int64), *found[1 + len(keep) :]])
+    sets = [parts.train, *keep, parts.validation, *tests]
+    found = find_groups(sets, near=near, captions=False, seed=seed).image_groups
+    learnt, decides = found[0], found[1 + len(keep)]
+    tested = np.concatenate([np.empty(0, dtype=np.int64), *found[2 + len(keep) :]])
     left = []
     for data, own in zip(keep, found[1:], strict=False):
         shared = np.isin(own, learnt)
@@ -177,25 +187,30 @@ def not_learnt(
                 "%s: recall is measured on %d of %d images; the others are learnt from",
                 data.name, int((~shared).sum()), len(shared),
             )  # fmt: skip
-        left.append(_kept(data, own, ~shared, np.isin(own, tested), seed))
+        proving = _proving(own, ~shared, np.isin(own, tested), np.isin(own, decides), seed)
+        deciding = ~shared & ~proving
+        if not deciding.any():
+            raise DatasetError(
+                f"all pictures of {data.name} that are not learnt from are in the test part, which decides nothing; "
+                "take more of its pictures"
+            )
+        without = [data.without_images(np.flatnonzero(~chosen).tolist()) if chosen.any() else None
+                   for chosen in (deciding, proving)]  # fmt: skip
+        readables = [None if part is None else readable(part, max_bad_share) for part in without]
+        assert readables[0] is not None
+        left.append(Kept(sample(readables[0], seed), readables[1]))
     return left
 
 
-def _kept(data: ImageTextDataset, groups: Indexes, unlearnt: Mask, tested: Mask, seed: int) -> Kept:
-    """What decides and what proves, of the pictures that were not learnt from, by whole groups."""
-    proving = unlearnt & tested
-    if not (unlearnt & ~proving).any():  # all are of the test part: what decides must come from somewhere
-        proving = np.zeros_like(unlearnt)
-    others, sizes = np.unique(groups[unlearnt & ~proving], return_counts=True)
+def _proving(groups: Indexes, unlearnt: Mask, tested: Mask, decides: Mask, seed: int) -> Mask:
+    """Which of the pictures that were not learnt from prove, by whole groups: half of them, if they may."""
+    proving = unlearnt & tested & ~decides
+    others, sizes = np.unique(groups[unlearnt & ~proving & ~decides], return_counts=True)
     order = np.random.default_rng(seed).permutation(len(others))
     missing = unlearnt.sum() // 2 - proving.sum()
     n = int(np.searchsorted(np.cumsum(sizes[order]), missing)) + 1 if missing > 0 else 0
-    proving |= unlearnt & np.isin(groups, others[order[: min(n, len(others) - 1)]])
-
-    def part(chosen: Mask) -> ImageTextDataset:
-        return readable(data.without_images(np.flatnonzero(~chosen).tolist()))
-
-    return Kept(sample(part(unlearnt & ~proving), seed), part(proving) if proving.any() else None)
+    most = len(others) if (unlearnt & decides).any() else len(others) - 1
+    return np.asarray(proving | (unlearnt & np.isin(groups, others[order[: max(0, min(n, most))]])), dtype=bool)
 
 
 def _held_out(groups: Indexes, seed: int) -> Any:
@@ -234,19 +249,24 @@ def broken_pictures(data: ImageTextDataset) -> dict[int, str]:
     return found
 
 
-def readable(data: ImageTextDataset) -> ImageTextDataset:
-    """Without the images that cannot be decoded, and their texts."""
+def readable(data: ImageTextDataset, max_bad_share: float) -> ImageTextDataset:
+    """Without the images that cannot be decoded, and their texts.
+
+    Raises:
+        DatasetError: they are too many, or all.
+    """
     broken = broken_pictures(data)
+    _check_readable(broken, data, max_bad_share)
     return data.without_images(list(broken)) if broken else data
 
 
-def _check_readable(broken: Mapping[int, str], train: ImageTextDataset, max_bad_share: float) -> None:
+def _check_readable(broken: Mapping[int, str], data: ImageTextDataset, max_bad_share: float) -> None:
     if broken:
-        logger.warning("%d of %d training images cannot be read and are left out", len(broken), train.n_images)
-    if len(broken) > max(1, max_bad_share * train.n_images):
-        named = "; ".join(f"{train.images[i].label}: {reason}" for i, reason in list(broken.items())[:3])
+        logger.warning("%d of %d images of %s cannot be read and are left out", len(broken), data.n_images, data.name)
+    if len(broken) > max(1, max_bad_share * data.n_images) or len(broken) == data.n_images:
+        named = "; ".join(f"{data.images[i].label}: {reason}" for i, reason in list(broken.items())[:3])
         raise DatasetError(
-            f"{len(broken)} of {train.n_images} images of {train.name} cannot be read ({named}). Repair or remove "
+            f"{len(broken)} of {data.n_images} images of {data.name} cannot be read ({named}). Repair or remove "
             "them; luneta profile lists them all"
         )
 

@@ -8,6 +8,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -26,6 +27,7 @@ from luneta.finetuning.recipe import Recipe
 from luneta.finetuning.trainer import RandomState
 from luneta.finetuning.training import Training
 from luneta.ledger import read_ledger
+from luneta.threads import available
 from luneta.types import Side, Trainable
 from luneta.wording import translator_of, written
 
@@ -151,7 +153,8 @@ def _pace(trainable: Trainable, data: ImageTextDataset) -> dict[str, float]:
     pictures = [data.images[int(i)] for i in np.linspace(0, data.n_images - 1, min(_SAMPLE, data.n_images))]
     texts = [data.texts[int(i)] for i in np.linspace(0, data.n_texts - 1, min(_SAMPLE, data.n_texts))]
     start = time.perf_counter()
-    prepared = [trainable.prepare_image(ref.open()) for ref in pictures]
+    with ThreadPoolExecutor(available()) as pool:  # as in training
+        prepared = list(pool.map(lambda ref: trainable.prepare_image(ref.open()), pictures))
     pace = {"preparing": (time.perf_counter() - start) / len(pictures), "bytes": float(size_of(prepared[0]))}
     inputs = {"image": trainable.image_inputs(prepared), "text": trainable.text_inputs(trainable.token_ids(texts))}
     trainable.model.eval()

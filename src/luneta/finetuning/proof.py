@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -57,13 +58,13 @@ def public_name(name: str, revision: str | None) -> str:
     return name if revision else name.rstrip("/").rpartition("/")[2]
 
 
-def names_of(datasets: Sequence[ImageTextDataset]) -> list[str]:
+def names_of(datasets: Sequence[ImageTextDataset], reserved: Sequence[str] = ()) -> list[str]:
     """What each is called in tables: its name, split and language, and a number where that is taken."""
     names: list[str] = []
     for data in datasets:
         name = " ".join(part for part in (public_name(data.name, data.revision), data.split, data.language) if part)
-        same = sum(other == name or other.startswith(f"{name} (") for other in names)
-        names.append(f"{name} ({same + 1})" if same else name)
+        numbered = itertools.chain([name], (f"{name} ({n})" for n in itertools.count(2)))
+        names.append(next(one for one in numbered if one not in (*reserved, *names)))
     return names
 
 

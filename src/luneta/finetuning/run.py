@@ -50,6 +50,9 @@ logger = logging.getLogger("luneta")
 SCHEMA = "luneta.finetuning/1"
 RESULT = "finetuning.json"
 
+OF_THE_MACHINE = ("micro_batch", "checkpointing", "log_to")
+"""Choices that do not change what is learnt: a training may go on with others."""
+
 
 @dataclass(frozen=True)
 class FineTuning:
@@ -68,7 +71,8 @@ class FineTuning:
         n_leaked: images that were left out of training because the validation or test part has the same thing.
         n_truncated: captions that are longer than the encoder reads.
         proofs: before and after on the test parts, and on what was not to be forgotten.
-        cost: of everything: wall_s, usd, brl, energy_kwh, peak_mib, device.
+        cost: wall_s, usd, brl, energy_kwh, peak_mib, device; and whether it was "resumed": then of what came after
+            that, and what earlier runs of it took stands in the ledger.
     """
 
     folder: Path
@@ -165,51 +169,57 @@ def finetune(
     identity = {
         "encoder": encoder.spec.fingerprint,
         "data": [None if data is None else data.fingerprint for data in (train, validation, *tests, *keep)],
-        "recipe": recipe.to_dict(),
+        "recipe": {key: value for key, value in recipe.to_dict().items() if key not in OF_THE_MACHINE},
         "allowed_loss": allowed_loss,
         "near": near,
     }
     check_claim(out, identity, RESULT)
     device, main = encoder.spec.device, processes.is_main()
-    with contextlib.ExitStack() as claims:
-        with entered("finetune", about, device=device, prices=prices, written=main) as run:
-            plan = _plan(
-                learner, train, validation, tests, keep, near=near, max_bad_share=max_bad_share, recipe=recipe
-            )  # fmt: skip
-            predicted = plan.predict(run, prices)
-            logger.info("%s: fine-tuning takes %s", encoder.spec.name, predicted)
-            start_s, resumed = time.perf_counter(), last_checkpoint(out / "training") is not None
-            # First: a proof that cannot be given should not be found out after hours. Its vectors are kept.
-            before = [evaluate(encoder, data, max_bad_share=max_bad_share) for data in plan.proved]
-            trainable, parts = learner.trainable(), plan.parts
-            measured_on = plan.measured_on(trainable)
-            start = {name: tensor.detach().cpu().clone() for name, tensor in trainable.model.state_dict().items()}
-            training = plan.training(trainable, measured_on[TARGET], out / "training")
-            claims.enter_context(claimed(out, {**identity, "parts": parts.fingerprint}, RESULT))
-            run.note(**predicted.facts())
-            end = training.run()
-            points = curve(trainable.model, start, end, measured_on)
-            chosen = processes.of_main(choose(points, allowed_loss))
-            if main:
-                trainable.save(out / "model", mixed(start, end, chosen.alpha), card="")
-            processes.wait()
-            tuned = load_encoder(str(out / "model"), dtype=encoder.spec.dtype, device=device)
-            after = [evaluate(tuned, data, max_bad_share=max_bad_share) for data in plan.proved]
-            run.facts.update(
-                recall_before=points[0].recalls[TARGET], recall_after=chosen.recalls[TARGET], alpha=chosen.alpha
-            )
-            if tests:
-                run.facts.update(quality(after[0]), recall_untrained=mean_recall(before[0]))
-            if not resumed:
-                run.facts["actual_s"] = time.perf_counter() - start_s
+    with (
+        contextlib.ExitStack() as claims,
+        entered("finetune", about, device=device, prices=prices, written=main) as run,
+    ):
+        plan = _plan(
+            learner, train, validation, tests, keep, near=near, max_bad_share=max_bad_share, recipe=recipe
+        )  # fmt: skip
+        predicted = plan.predict(run, prices)
+        logger.info("%s: fine-tuning takes %s", encoder.spec.name, predicted)
+        start_s, resumed = time.perf_counter(), last_checkpoint(out / "training") is not None
+        # First: a proof that cannot be given should not be found out after hours. Its vectors are kept.
+        before = [evaluate(encoder, data, max_bad_share=max_bad_share) for _, _, data in plan.proved]
+        trainable, parts = learner.trainable(), plan.parts
+        measured_on = plan.measured_on(trainable)
+        start = {name: tensor.detach().cpu().clone() for name, tensor in trainable.model.state_dict().items()}
+        training = plan.training(trainable, measured_on[TARGET], out / "training")
+        claims.enter_context(claimed(out, {**identity, "parts": parts.fingerprint}, RESULT))
+        run.note(**predicted.facts())
+        end = training.run()
+        points = curve(trainable.model, start, end, measured_on)
+        chosen = processes.of_main(choose(points, allowed_loss))
+        base = public_name(encoder.spec.name, encoder.spec.revision)
+        if main:
+            trainable.save(out / "model", mixed(start, end, chosen.alpha), card="")
+            if training.adapter is not None:
+                training.adapter.save(out / "adapter", chosen.alpha, base)
+        processes.wait()
+        tuned = load_encoder(str(out / "model"), dtype=encoder.spec.dtype, device=device)
+        after = [evaluate(tuned, data, max_bad_share=max_bad_share) for _, _, data in plan.proved]
+        proofs = [
+            Proof(name, learnt, *both) for (name, learnt, _), *both in zip(plan.proved, before, after, strict=True)
+        ]
+        run.facts.update(
+            recall_before=points[0].recalls[TARGET], recall_after=chosen.recalls[TARGET], alpha=chosen.alpha
+        )
+        if tests:
+            run.facts.update(quality(after[0]), recall_untrained=mean_recall(before[0]))
+        if not resumed:
+            run.facts["actual_s"] = time.perf_counter() - start_s
         found = FineTuning(
-            folder=out / "model", encoder=tuned, recipe=recipe,
-            base=public_name(encoder.spec.name, encoder.spec.revision), data=public_name(train.name, train.revision),
-            curve=points, chosen=chosen, n_steps=training.n_done, history=training.history,
-            n_train=parts.train.n_images, n_val=parts.validation.n_images, n_leaked=parts.n_leaked,
-            n_truncated=trainable.n_truncated(parts.train.texts), cost=run.facts,
-            proofs=[Proof(name, number < len(tests), *results) for number, (name, *results)
-                    in enumerate(zip(names_of(plan.proved), before, after, strict=True))],
+            folder=out / "model", encoder=tuned, recipe=recipe, base=base,
+            data=public_name(train.name, train.revision), curve=points, chosen=chosen, n_steps=training.n_done,
+            history=training.history, n_train=parts.train.n_images, n_val=parts.validation.n_images,
+            n_leaked=parts.n_leaked, n_truncated=trainable.n_truncated(parts.train.texts), proofs=proofs,
+            cost={**run.cost(), "resumed": resumed},
         )  # fmt: skip
         if main:
             _write(found, out, card(found, encoder.spec, train))
@@ -274,14 +284,15 @@ class _Plan:
 
     encoder: TrainableEncoder
     parts: Parts
-    tests: Sequence[ImageTextDataset]
+    tests: Mapping[str, ImageTextDataset]
     kept: Mapping[str, Kept]
     recipe: Recipe
 
     @property
-    def proved(self) -> list[ImageTextDataset]:
-        """What before and after are measured on: the test parts first."""
-        return [*self.tests, *(kept.proving for kept in self.kept.values() if kept.proving is not None)]
+    def proved(self) -> list[tuple[str, bool, ImageTextDataset]]:
+        """What before and after are measured on: its name, whether it is what was learnt, and the data."""
+        kept = [(name, False, kept.proving) for name, kept in self.kept.items() if kept.proving is not None]
+        return [*((name, True, data) for name, data in self.tests.items()), *kept]
 
     def measured_on(self, trainable: Trainable) -> dict[str, Validation]:
         """What decides, by name: the validation part, and the deciding part of what is to be kept."""
@@ -301,7 +312,8 @@ class _Plan:
             trainable = self.encoder.trainable()
             validation = Validation(trainable, self.parts.validation, self.recipe.cached)
             training = self.training(trainable, validation, folder)
-            return predict(training, [kept.deciding for kept in self.kept.values()], self.proved, run.meter, prices)
+            deciding, proved = [kept.deciding for kept in self.kept.values()], [data for *_, data in self.proved]
+            return predict(training, deciding, proved, run.meter, prices)
 
 
 def _plan(
@@ -318,5 +330,7 @@ def _plan(
     parts = apart(train, validation, tests, near, recipe.seed, max_bad_share)
     warn_of_little(parts.train, recipe.method)
     warn_of_cut_captions(encoder, parts.train)
-    kept = not_learnt(keep, parts.train, tests, near, recipe.seed)
-    return _Plan(encoder, parts, tests, dict(zip(names_of(keep), kept, strict=True)), recipe)
+    kept = not_learnt(keep, parts, tests, near, recipe.seed, max_bad_share)
+    names = names_of([*tests, *keep], reserved=[TARGET])
+    of_tests, of_kept = names[: len(tests)], names[len(tests) :]
+    return _Plan(encoder, parts, dict(zip(of_tests, tests, strict=True)), dict(zip(of_kept, kept, strict=True)), recipe)

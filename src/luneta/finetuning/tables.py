@@ -84,7 +84,21 @@ def cost_line(found: FineTuning, locale: str = "en") -> str:
         parts.append(t("finetuning_usd", usd=number("usd", 3), rate=rate, source=_source(str(cost["price_from"]), t)))
     if cost.get("brl") is not None:
         parts.append(f"{number('brl', 3)} BRL")
+    parts += [t("finetuning_resumed")] if cost.get("resumed") else []
     return "; ".join([*parts, t("finetuning_included")]) + "."
+
+
+def caveats(found: FineTuning, locale: str = "en") -> list[str]:
+    """What a reader must know before the numbers: that nothing changed, is proved, or was watched."""
+    t, names = _translator(locale), []
+    if not any(proof.learnt for proof in found.proofs):
+        names.append("finetuning_unproved")
+    if found.chosen.alpha == 0:
+        learnt = max(point.recalls[TARGET] for point in found.curve) > found.chosen.recalls[TARGET]
+        names.append("finetuning_lead_forgot" if learnt else "finetuning_lead_unchanged")
+    if set(found.chosen.recalls) == {TARGET}:
+        names.append("finetuning_unwatched")
+    return [t(name) for name in names]
 
 
 def _source(price_from: str, t: Translate) -> str:
@@ -102,11 +116,11 @@ def finetuning_view(found: FineTuning, locale: str = "en") -> RenderableType:
 
     t = _translator(locale)
     grids = [*(proof_grid(proof, locale) for proof in found.proofs), curve_grid(found, locale)]
-    lines = [t("finetuning_cost", cost=cost_line(found, locale)), t("finetuning_checkpoint", path=found.folder)]
-    if found.chosen.alpha == 0:
-        lines.insert(0, t("finetuning_lead_unchanged"))
-    if not any(proof.learnt for proof in found.proofs):
-        lines.insert(0, t("finetuning_unproved"))
+    lines = [
+        *caveats(found, locale),
+        t("finetuning_cost", cost=cost_line(found, locale)),
+        t("finetuning_checkpoint", path=found.folder),
+    ]
     return Group(*(grid_table(grid) for grid in grids), *(Text(line) for line in lines))
 
 

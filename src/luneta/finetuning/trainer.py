@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -61,8 +62,8 @@ class StepFacts:
         n_pairs: of the batch, over all processes.
         n_things: different ones among them.
         scale: of the scores.
-        mean_cosine: of images, and of texts, of different things: near 1 when all vectors are alike; None where too few
-            are different.
+        mean_cosine: of different images, or texts, whichever is higher, of sides that learn: near 1 when all vectors
+            are alike; None where too few are different or no tower learns.
         pairs: (n, 2) of (text, image) of the batch.
     """
 
@@ -225,7 +226,7 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
 
     def _without_sync(self, model: nn.Module, *, last: bool) -> Any:
         """Gradients are averaged over processes once, with the last part."""
-        return self.accelerator.no_sync(model) if not last else _Nothing()
+        return self.accelerator.no_sync(model) if not last else contextlib.nullcontext()
 
     def _loss(self, outputs: Outputs, relations: Relations) -> Tensor:
         images, texts, negatives, scale, bias = outputs
@@ -240,7 +241,8 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
     def _watch(self, outputs: Outputs, loss: Tensor, inputs: Batch, relations: Relations) -> None:
         images, texts = outputs[0].float(), outputs[1].float()
         others = _different(inputs["relations"])
-        means = [float((v @ v.T)[others].mean()) for v in (images, texts)] if others.sum() >= ENOUGH else []
+        learning = [v for side, v in (("image", images), ("text", texts)) if side not in self.recipe.cached]
+        means = [float((v @ v.T)[others].mean()) for v in learning] if others.sum() >= ENOUGH else []
         cosine = max(means) if means else None
         things = len(set(relations.groups.tolist()))
         self.facts = StepFacts(float(loss), len(relations), things, float(outputs[3]), cosine, inputs["pairs"])
@@ -279,12 +281,6 @@ class RandomState:
         torch.set_rng_state(self._cpu)
         if self._gpus:
             torch.cuda.set_rng_state_all(self._gpus)
-
-
-class _Nothing:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 def split(batch: Batch, size: int) -> list[Batch]:

@@ -6,18 +6,18 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
-from luneta.artifacts import atomic_path
+from luneta.artifacts import atomic_folder, atomic_path
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.errors import ConfigError, DatasetError, did_you_mean
 from luneta.finetuning import processes
@@ -60,6 +60,7 @@ class Training:
         recipe: how.
         folder: of checkpoints; what is killed goes on from there.
         weights: (n_images,) how relevant the pairs of an image are.
+        adapter: what method "lora" has learnt, once it is done.
     """
 
     trainable: Trainable
@@ -75,6 +76,7 @@ class Training:
             raise DatasetError(f"{self.dataset.name} has {self.dataset.n_images} image: there is nothing to tell apart")
         check_loggers(self.recipe.log_to)
         processes.check_whole_models()
+        self.adapter: Adapter | None = None
         self.objective = Objective.of(self.recipe, self.trainable.sigmoid)
         if self.objective.sigmoid and not self.trainable.sigmoid:
             raise ConfigError("the sigmoid loss needs a bias beside the scale, and this checkpoint has none; take "
@@ -112,9 +114,8 @@ class Training:
             self.history, self.n_done = _moments(state["log_history"]), state["global_step"]
         processes.wait()
         set_weights(self.trainable.model, load_file(self.folder / BEST))
+        self.adapter = None if adapters is None else Adapter.of(adapters)
         if adapters is not None:
-            if processes.is_main():
-                adapters.save_pretrained(self.folder.parent / "adapter")
             adapters.merge_and_unload()
         return {name: tensor.detach().cpu().clone() for name, tensor in self.trainable.model.state_dict().items()}
 
@@ -273,6 +274,43 @@ def _with_adapters(trainable: Trainable, rank: int) -> Any:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning)  # peft asks by names that transformers gives up
         return get_peft_model(trainable.model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=layers))
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Low-rank additions as peft writes them.
+
+    Attributes:
+        config: peft's.
+        weights: by peft's names.
+    """
+
+    config: Any
+    weights: Mapping[str, Tensor]
+
+    @classmethod
+    def of(cls, model: Any) -> Adapter:
+        """Of peft's model, as it is now."""
+        from peft import get_peft_model_state_dict
+
+        weights = {name: tensor.detach().cpu().clone() for name, tensor in get_peft_model_state_dict(model).items()}
+        return cls(model.peft_config["default"], weights)
+
+    def save(self, folder: Path, alpha: float, base: str) -> None:
+        """Write what the mixture `alpha` of before and after adds; the temperature is not part of it.
+
+        Args:
+            folder: written whole or not at all.
+            alpha: share of what was learnt.
+            base: public name of the checkpoint that it adds to.
+
+        Raises:
+            ArtifactError: it cannot be written.
+        """
+        with atomic_folder(folder) as new:
+            replace(self.config, base_model_name_or_path=base, inference_mode=True).save_pretrained(new)
+            scaled = {name: alpha * tensor if ".lora_B." in name else tensor for name, tensor in self.weights.items()}
+            save_file(scaled, new / "adapter_model.safetensors")
 
 
 class _Progress(TrainerCallback):  # type: ignore[misc]

@@ -43,9 +43,9 @@ DEMO: dict[str, tuple[str, str]] = {
     "demo_learning_page": ("What fine-tuning changed, and what it cost", "O que o ajuste fino mudou, e quanto custou"),
     "demo_learning_note": (
         "It kept its eyes and learnt words: captions in both languages of training pictures, none of which is among "
-        "those it is measured on. The checkpoint is in the folder tuned/model.",
+        "those it is measured on. The checkpoint is in the folder demo-tuned/model.",
         "Manteve os olhos e aprendeu palavras: legendas nos dois idiomas de imagens de treino, nenhuma das quais está "
-        "entre as da medição. O checkpoint está na pasta tuned/model.",
+        "entre as da medição. O checkpoint está na pasta demo-tuned/model.",
     ),
     "demo_profile_step": ("Profile", "Perfil"),
     "demo_price": ("What it cost", "Quanto custou"),

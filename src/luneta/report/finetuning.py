@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from luneta.finetuning.messages import FINETUNING
-from luneta.finetuning.tables import cost_line, curve_grid, curve_name, proof_grid
+from luneta.finetuning.tables import caveats, cost_line, curve_grid, curve_name, proof_grid
 from luneta.grids import Grid
 from luneta.report.document import Page, Report, Section
 from luneta.report.evaluation import EvaluationSection
@@ -110,8 +110,8 @@ def finetuning_sections(found: FineTuning, page: Page) -> list[Section]:
         sections.append(
             FactsSection(t("finetuning_numbers"), grids=[proof_grid(proof, page.locale) for proof in found.proofs])
         )
-    else:
-        sections.append(FactsSection(t("finetuning_numbers"), paragraphs=[t("finetuning_unproved")]))
+    if warnings := caveats(found, page.locale):
+        sections.append(FactsSection(t("finetuning_caveats"), paragraphs=warnings))
     if (course := course_figure(found, page)) is not None:
         sections.append(
             FactsSection(t("finetuning_course"), figures=[course], paragraphs=[t("finetuning_course_note")])
@@ -129,11 +129,9 @@ def finetuning_sections(found: FineTuning, page: Page) -> list[Section]:
 def finetuning_lead(found: FineTuning, locale: str) -> str:
     """The main result in a sentence."""
     page = page_in(locale)
-    if found.chosen.alpha == 0:
-        return page.t("finetuning_lead_unchanged")
     proof = next((proof for proof in found.proofs if proof.learnt), None)
-    if proof is None:
-        return page.t("finetuning_unproved")
+    if proof is None or found.chosen.alpha == 0:
+        return caveats(found, locale)[0]
     before, after = (result.metrics["text_to_image"]["recall@1"].value for result in (proof.before, proof.after))
     change = proof.comparison.difference("text_to_image", "recall@1", 1, 0)
     low, high = (change.value if end is None else end for end in (change.low, change.high))

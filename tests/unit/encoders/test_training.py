@@ -12,6 +12,7 @@ from PIL import Image
 from checkpoints import FAMILIES, make_checkpoint
 from luneta.encoders.hf import HFEncoder
 from luneta.encoders.registry import load_encoder
+from luneta.encoders.towers import by_length
 from luneta.encoders.training import HFTrainable
 from luneta.errors import ArtifactError, ConfigError
 from luneta.types import TrainableEncoder
@@ -49,9 +50,13 @@ def test_trunk_and_head_make_the_encoders_vectors(encoder: HFEncoder, opened: HF
     np.testing.assert_allclose(texts.detach().numpy(), encoder.encode_texts(TEXTS), atol=2e-6)
 
 
-def test_texts_in_parts_by_length_are_those_of_the_whole_batch(opened: HFTrainable) -> None:
+def test_texts_in_parts_by_length_are_those_of_the_whole_batch(
+    opened: HFTrainable, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Vectors and gradients, whatever the order of the texts; no part is padded to the longest of all."""
     towers, tower = opened.towers, opened.model.text_model
+    monkeypatch.setattr("luneta.encoders.towers.PART_COST", 1)
+    monkeypatch.setattr("luneta.encoders.towers.N_PARTS", (1, 4))
     ids = opened.token_ids([f"{TEXTS[i % 3]}{' and a dog' * (i % 4)}" for i in range(70)])
     inputs = opened.text_inputs(ids)
     whole = {name: tensor for name, tensor in inputs.items() if name != "lengths"}
@@ -76,6 +81,8 @@ def test_texts_in_parts_by_length_are_those_of_the_whole_batch(opened: HFTrainab
     if "lengths" in inputs:
         lengths = sorted(len(one) for one in ids)
         assert seen[1:] == [(n, lengths[end - 1]) for n, end in zip((18, 18, 17, 17), (18, 36, 53, 70), strict=True)]
+        monkeypatch.undo()
+        assert [len(rows) for rows, _ in by_length(inputs["lengths"][:4])] == [4]  # not worth it
     else:
         assert seen[1:] == seen[:1]
 

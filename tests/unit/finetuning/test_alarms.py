@@ -20,12 +20,20 @@ from worlds import world
 
 
 def watch(
-    losses: Iterable[float], *, sigmoid: bool = False, n_pairs: int = 64, fp16: bool = False, **facts: Any
+    losses: Iterable[float],
+    *,
+    sigmoid: bool = False,
+    n_pairs: int = 64,
+    fp16: bool = False,
+    first_cosine: float = 0.3,
+    **facts: Any,
 ) -> Alarms:
-    """Alarms after steps of these losses."""
+    """Alarms after steps of these losses; the mean cosine given is that of all steps but the first."""
     alarms = Alarms(world(8), sigmoid, None if sigmoid else LARGEST_SCALE)
     for step, loss in enumerate(losses, start=1):
         seen = {"n_things": n_pairs, "scale": 30.0, "mean_cosine": 0.3, **facts}
+        if step == 1:
+            seen["mean_cosine"] = first_cosine
         pairs = torch.tensor([[3, 3], [5, 5]])
         alarms.trainer = SimpleNamespace(facts=StepFacts(loss=loss, n_pairs=n_pairs, pairs=pairs, **seen))  # type: ignore[assignment]
         alarms.on_step_end(SimpleNamespace(fp16=fp16), SimpleNamespace(global_step=step), None)
@@ -81,15 +89,19 @@ def test_no_number(loss: float) -> None:
 
 
 def test_collapse_stops_but_not_at_the_very_start() -> None:
-    losses = noisy(np.linspace(3, 1, WINDOW))
+    losses = noisy(np.linspace(3, 1, WINDOW + 1))
     watch(losses, mean_cosine=0.995)
-    with pytest.raises(TrainingError, match=r"collapsed: .* until step 51 .* \(now 0.995\)"):
+    with pytest.raises(TrainingError, match=r"collapsed: .* until step 52 .* \(now 0.995\)"):
         watch([*losses, 1.0], mean_cosine=0.995)
+
+
+def test_data_that_are_alike_from_the_start_have_not_collapsed() -> None:
+    watch(noisy(np.linspace(3, 1, 3 * WINDOW)), mean_cosine=0.992, first_cosine=0.99)
 
 
 def test_collapse_is_a_whole_window_of_what_is_known() -> None:
     """One step that is healthy begins a new window; one of which nothing is known does not."""
-    alarms = watch([1.0] * WINDOW, mean_cosine=0.995)
+    alarms = watch([1.0] * (WINDOW + 1), mean_cosine=0.995)
     for cosine in (0.5, *[0.995] * (WINDOW // 2), None, *[0.995] * (WINDOW // 2)):
         assert alarms.trainer is not None
         assert alarms.trainer.facts is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 from luneta.finetuning import Recipe
 from luneta.finetuning.card import card
 from luneta.finetuning.interpolation import Point
-from luneta.finetuning.proof import names_of
+from luneta.finetuning.proof import names_of, public_name
 from luneta.finetuning.run import FineTuning
 from luneta.types import EncoderSpec
 from tuning import pairs
@@ -18,15 +18,17 @@ SPEC = EncoderSpec(name="/home/ana/clients/acme/model", embedding_dim=4, fingerp
 
 
 def written(base: EncoderSpec, **data: str) -> str:
+    told = replace(pairs(3), **data)
     kept = replace(pairs(2), name="/home/ana/keep/photos", split="test", language="en")
-    points = [Point(alpha, {"target": 0.5, names_of([kept])[0]: 0.25}) for alpha in (0.0, 1.0)]
+    points = [Point(alpha, {"validation": 0.5, names_of([kept])[0]: 0.25}) for alpha in (0.0, 1.0)]
     found = FineTuning(
-        folder=Path("out/model"), encoder=ConceptEncoder(), recipe=Recipe(), base="x", data="y",
-        curve=points, chosen=points[1], n_steps=1,
+        folder=Path("out/model"), encoder=ConceptEncoder(), recipe=Recipe(),
+        base=public_name(base.name, base.revision), data=public_name(told.name, told.revision), curve=points,
+        chosen=points[1], n_steps=1,
         history=[], n_train=9, n_val=2, n_leaked=0, n_truncated=0, proofs=[],
         cost={"wall_s": 60.0, "device": "cpu", "peak_mib": 1.0},
     )  # fmt: skip
-    return card(found, base, replace(pairs(3), **data))
+    return card(found, base, told)
 
 
 def test_folders_of_this_machine_stay_here() -> None:
@@ -49,3 +51,9 @@ def test_what_comes_from_the_hub_keeps_its_whole_name() -> None:
     text = written(base, name="owner/photos", revision="d" * 40)
     assert "base_model: owner/clip\n" in text
     assert "fine-tuned on owner/photos\n" in text
+
+
+def test_the_licence_is_named_where_it_is_known() -> None:
+    assert "license: apache-2.0\n" in written(replace(SPEC, name="luneta-mini"))
+    assert "(look at its card)" in written(SPEC)
+    assert "license:" not in written(SPEC)

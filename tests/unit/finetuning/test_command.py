@@ -64,8 +64,9 @@ def test_a_split_as_the_proof(run: Callable[..., tuple[int, str]], tmp_path: Pat
     assert code == 0, said
     proofs = result(tmp_path)["proofs"]
     assert [(proof["name"], proof["learnt"]) for proof in proofs] == [
-        ("cenas test en", True), ("cenas test pt-BR", True), ("cenas test en (2)", False),
+        ("cenas test en", True), ("cenas test pt-BR", True), ("cenas train,test en", False),
     ]  # fmt: skip
+    assert set(result(tmp_path)["curve"][0]["recalls"]) == {"validation", "cenas train,test en"}
 
 
 def test_in_portuguese(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
@@ -92,6 +93,20 @@ def test_lengths_of_shortened_vectors(run: Callable[..., tuple[int, str]], tmp_p
     code, said = run("cenas", "--limit", "40", "--dims", "4;8")
     assert code == 2
     assert "expected whole numbers separated by commas" in said
+
+
+def test_a_split_that_decides(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    code, said = run("cenas", "--split", "train", "--val-split", "val", "--test-split", "test", "--limit", "20",
+                     "--no-near")  # fmt: skip
+    assert code == 0, said
+    assert (result(tmp_path)["n_train"], result(tmp_path)["n_val"]) == (20, 20)
+    assert "Whether it has forgotten anything was not measured" in said
+
+
+def test_a_dry_run_has_nothing_to_report(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    code, said = run("cenas", "--limit", "20", "--dry-run", "--report", str(tmp_path / "page.html"))
+    assert code == 2
+    assert "there is nothing to show" in said
 
 
 def test_nothing_is_begun_that_cannot_be_reported(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import random
@@ -27,8 +28,9 @@ from luneta.finetuning import Recipe, finetune
 from luneta.finetuning import run as module
 from luneta.finetuning.interpolation import Point
 from luneta.finetuning.material import features
-from luneta.finetuning.parts import apart, broken_pictures, not_learnt, relevance_of
+from luneta.finetuning.parts import Parts, apart, broken_pictures, not_learnt, relevance_of
 from luneta.finetuning.prediction import Prediction, last_off, predict, scratch
+from luneta.finetuning.proof import names_of
 from luneta.finetuning.run import predict_cost
 from luneta.ledger import entered, read_ledger
 from luneta.results import load_evaluation
@@ -142,7 +144,7 @@ def test_pictures_that_cannot_be_read_leave_with_their_texts(caplog: pytest.LogC
         parts = apart(data, validation, [], near, 0)
         assert (parts.train.n_images, parts.validation.n_images) == (19, 4)
         assert data.texts[3] not in parts.train.texts
-    assert "1 of 20 training images cannot be read" in caplog.text
+    assert "1 of 20 images of pairs cannot be read" in caplog.text
     with pytest.raises(
         DatasetError, match=r"2 of 20 images of pairs cannot be read \(torn.jpg: trunc.*Repair or remove"
     ):
@@ -258,38 +260,88 @@ def test_what_is_forgotten_is_measured_on_what_is_not_learnt() -> None:
     resized = Held("copy", painting(3, 40).resize((50, 50)))
     kept = gallery([*pairs(14).images, resized], [[f"zzz {i}"] for i in range(15)], name="other language")
     for near, expected in ((True, [10, 11, 12, 13]), (False, [10, 11, 12, 13, "copy"])):
-        (left,) = not_learnt([kept], train, [], near, 0)
+        (left,) = not_learnt([kept], parted(train), [], near, 0)
         assert sorted(labels(left.deciding) + labels(left.proving)) == sorted(
             f"picture {i}" if i != "copy" else str(i) for i in expected
         )
         assert abs(len(labels(left.deciding)) - len(labels(left.proving))) <= 1
     same_captions = gallery(list(pairs(4, start=20).images), [[text] for text in train.texts[:4]])
-    (left,) = not_learnt([same_captions], train, [], False, 0)
+    (left,) = not_learnt([same_captions], parted(train), [], False, 0)
     assert (len(labels(left.deciding)), len(labels(left.proving))) == (2, 2)
     with pytest.raises(DatasetError, match="all its pictures are learnt from"):
-        not_learnt([same_captions, gallery(list(train.images), [[str(i)] for i in range(10)])], train, [], False, 0)
+        learnt = gallery(list(train.images), [[str(i)] for i in range(10)])
+        not_learnt([same_captions, learnt], parted(train), [], False, 0)
 
 
 def labels(data: ImageTextDataset | None) -> list[str]:
     return [] if data is None else [ref.label for ref in data.images]
 
 
-def test_what_is_tested_decides_nothing() -> None:
-    """Pictures of the test part prove what was forgotten too; where they are all, half of them must decide."""
+def parted(train: ImageTextDataset, validation: ImageTextDataset | None = None) -> Parts:
+    """A training part and a validation part, which is elsewhere unless given."""
+    return Parts(train, pairs(2, start=46) if validation is None else validation, np.arange(train.n_images), 0)
+
+
+def test_what_is_tested_decides_nothing_and_what_decides_proves_nothing() -> None:
     train, test = pairs(10), pairs(8, start=10)
     other_words = gallery(list(pairs(12, start=8).images), [[f"zzz {i}"] for i in range(12)])
-    (left,) = not_learnt([other_words], train, [test], False, 0)
+    (left,) = not_learnt([other_words], parted(train), [test], False, 0)
     assert labels(left.proving) == [f"picture {i}" for i in range(10, 18)]
     assert labels(left.deciding) == ["picture 18", "picture 19"]
-    (left,) = not_learnt([gallery(list(test.images), [[f"zzz {i}"] for i in range(8)])], train, [test], False, 0)
-    assert (len(labels(left.deciding)), len(labels(left.proving))) == (4, 4)
+    (left,) = not_learnt([other_words], parted(train, pairs(4, start=14)), [pairs(3, start=10)], False, 0)
+    assert set(labels(left.deciding)) >= {f"picture {i}" for i in range(14, 18)}
+    assert set(labels(left.proving)) >= {f"picture {i}" for i in range(10, 13)}
+    assert len(labels(left.deciding)) + len(labels(left.proving)) == 10
+    same = gallery(list(pairs(4, start=20).images), [[f"zzz {i}"] for i in range(4)])
+    (left,) = not_learnt([same], parted(train, pairs(4, start=20)), [], False, 0)
+    assert (len(labels(left.deciding)), left.proving) == (4, None)
+    with pytest.raises(DatasetError, match="are in the test part, which decides nothing"):
+        not_learnt([gallery(list(test.images), [[f"z {i}"] for i in range(8)])], parted(train), [test], False, 0)
     copies = [Held(f"copy {i}", painting(20, 40).resize((40 + i, 40))) for i in range(6)]
     joined = gallery([*copies, *pairs(2, start=30).images], [[f"zzz {i}"] for i in range(8)])
-    (left,) = not_learnt([joined], train, [], True, 0)
+    (left,) = not_learnt([joined], parted(train), [], True, 0)
     together = {len({name for name in labels(part) if "copy" in name}) for part in (left.deciding, left.proving)}
     assert together == {0, 6}
-    (left,) = not_learnt([pairs(1, start=40)], train, [], False, 0)
+    (left,) = not_learnt([pairs(1, start=40)], parted(train), [], False, 0)
     assert (labels(left.deciding), left.proving) == (["picture 40"], None)
+
+
+def test_names_are_never_given_twice() -> None:
+    sets = [replace(pairs(2), name=name) for name in ("a (2)", "a", "a", "validation")]
+    assert names_of(sets, reserved=["validation"]) == ["a (2)", "a", "a (3)", "validation (2)"]
+
+
+def test_other_parts_that_cannot_be_read(encoder: Encoder, tmp_path: Path) -> None:
+    torn = gallery([Held(f"torn {i}", None) for i in range(3)], [["a"], ["b"], ["c"]], name="torn")
+    for arguments in ({"validation": torn}, {"keep": [torn]}):
+        with pytest.raises(DatasetError, match=r"(\d) of \1 images of torn cannot be read"):
+            finetune(encoder, pairs(12), out=tmp_path / "out", recipe=QUICK, near=False, **arguments)  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks by that name
+def test_the_adapter_is_what_the_chosen_mixture_adds(
+    encoder: Encoder, tiny_checkpoint: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from peft import PeftModel
+    from transformers import CLIPModel
+
+    monkeypatch.setattr(
+        module, "curve", lambda *_: [Point(a, {"validation": 0.9 if a == 0.4 else 0.1}) for a in (0.0, 0.4, 1.0)]
+    )
+    recipe = replace(QUICK, method="lora", rank=2, learning_rate=1e-2)
+    found = finetune(encoder, pairs(12), out=tmp_path / "out", recipe=recipe)
+    written = json.loads((tmp_path / "out" / "adapter" / "adapter_config.json").read_text())
+    assert written["base_model_name_or_path"] == "clip"
+    plain = CLIPModel.from_pretrained(tiny_checkpoint("clip"))
+    merged = PeftModel.from_pretrained(plain, tmp_path / "out" / "adapter").merge_and_unload().state_dict()
+    saved, changed = load_file(found.folder / "model.safetensors"), 0
+    for name, tensor in saved.items():
+        if name != "logit_scale":
+            torch.testing.assert_close(merged[name], tensor, atol=1e-6, rtol=0, msg=name)
+    original = CLIPModel.from_pretrained(tiny_checkpoint("clip")).state_dict()
+    changed = sum(not torch.equal(original[name], tensor) for name, tensor in saved.items() if "q_proj.weight" in name)
+    assert changed == 4  # two blocks of two towers
 
 
 def test_every_language_has_a_proof_of_its_own(encoder: Encoder, tmp_path: Path) -> None:

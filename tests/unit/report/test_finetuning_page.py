@@ -48,7 +48,8 @@ def test_what_it_says_was_measured(found: FineTuning, tmp_path: Path) -> None:
     assert "<other>" not in page
     for point in found.curve:
         assert f"{point.alpha:g}{' *' if point is found.chosen else ''} {point.recalls['validation']:.3f}" in said
-    assert page.count("<svg") >= 2 + len(found.curve[0].recalls)  # the course, the curve, and its legend
+    for drawing in ("Recall@1 is ", "Recall@1 on each data set for mixtures"):
+        assert f'role="img" aria-label="{drawing}' in page
     assert "learning_rate 0.01" in said
     assert "://" not in re.sub(r'xmlns="[^"]*"', "", page)
 
@@ -66,9 +67,13 @@ def test_the_lead_is_honest(found: FineTuning) -> None:
     before, after = (100 * r.metrics["text_to_image"]["recall@1"].value for r in (proof.before, proof.after))
     tuned = replace(found, chosen=Point(1.0, found.curve[0].recalls))
     assert f"{before:.1f} % before, {after:.1f} % after (" in finetuning_lead(tuned, "en")
-    assert "Nothing was gained" in finetuning_lead(replace(found, chosen=found.curve[0]), "en")
+    nothing = [Point(point.alpha, dict.fromkeys(point.recalls, 0.0)) for point in found.curve]
+    unchanged = replace(found, curve=nothing, chosen=nothing[0])
+    assert "Nothing was gained" in finetuning_lead(unchanged, "en")
+    forgetful = [*nothing[:-1], Point(1.0, {**nothing[-1].recalls, "validation": 0.9})]
+    assert "forgets more than was allowed" in finetuning_lead(replace(unchanged, curve=forgetful), "en")
     assert "nothing is proved" in finetuning_lead(replace(tuned, proofs=found.proofs[1:]), "en")
-    assert "Nada se ganhou" in finetuning_lead(replace(found, chosen=found.curve[0]), "pt-BR")
+    assert "Nada se ganhou" in finetuning_lead(unchanged, "pt-BR")
 
 
 def test_no_message_stands_twice() -> None:
