@@ -166,6 +166,7 @@ def command(
     from luneta.errors import ConfigError
     from luneta.finetuning import Recipe, finetune, predict_cost
     from luneta.finetuning.processes import is_main
+    from luneta.finetuning.run import RESULT
     from luneta.finetuning.tables import finetuning_view
     from luneta.report.finetuning import write_finetuning
 
@@ -175,6 +176,10 @@ def command(
     if report and (out is None or dry_run):
         raise ConfigError("--report shows what a fine-tuning has changed; with --dry-run there is nothing to show")
     checks.check_encoder(encoder)
+    if ":" in encoder:
+        raise ConfigError(f"{encoder} cannot be fine-tuned: only checkpoints of transformers can")
+    if out is not None and (out / RESULT).is_file():
+        raise ConfigError(f"{out} holds a finished training; choose another folder, or remove it to train anew")
     checks.check_outputs([], report)
     choices: dict[str, Any] = {  # words are checked by the recipe
         "method": method, "loss": loss, "locked": lock, "epochs": epochs, "steps": steps, "batch_size": batch_size,

@@ -129,9 +129,13 @@ def finetuning_sections(found: FineTuning, page: Page) -> list[Section]:
 def finetuning_lead(found: FineTuning, locale: str) -> str:
     """The main result in a sentence."""
     page = page_in(locale)
-    proof = next((proof for proof in found.proofs if proof.learnt), None)
-    if proof is None or found.chosen.alpha == 0:
+    learnt = [proof for proof in found.proofs if proof.learnt]
+    if not learnt or found.chosen.alpha == 0:
         return caveats(found, locale)[0]
+    return " ".join(_in_a_sentence(proof, page) for proof in learnt)
+
+
+def _in_a_sentence(proof: Proof, page: Page) -> str:
     before, after = (result.metrics["text_to_image"]["recall@1"].value for result in (proof.before, proof.after))
     change = proof.comparison.difference("text_to_image", "recall@1", 1, 0)
     low, high = (change.value if end is None else end for end in (change.low, change.high))

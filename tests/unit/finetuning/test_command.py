@@ -86,13 +86,28 @@ def test_a_dry_run_leaves_nothing(run: Callable[..., tuple[int, str]], tmp_path:
 
 
 def test_lengths_of_shortened_vectors(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    code, said = run("cenas", "--limit", "40", "--dims", "4;8")
+    assert code == 2
+    assert "expected whole numbers separated by commas" in said
     code, said = run("cenas", "--limit", "40", "--no-near", "--dims", "4, 8", "--validations", "1", "--test", "0")
     assert code == 0, said
     assert result(tmp_path)["recipe"]["dims"] == [4, 8]
     assert "nothing is proved" in said
-    code, said = run("cenas", "--limit", "40", "--dims", "4;8")
+
+
+def test_what_cannot_be_is_refused_before_any_data_are_read(
+    run: Callable[..., tuple[int, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("luneta.cli.options.open_data", None)
+    monkeypatch.setattr("luneta.cli.checks.check_encoder", lambda name: None)
+    code, said = run("cenas", "--encoder", "mine:Encoder")
     assert code == 2
-    assert "expected whole numbers separated by commas" in said
+    assert "mine:Encoder cannot be fine-tuned" in said
+    (tmp_path / "tuned").mkdir()
+    (tmp_path / "tuned" / "finetuning.json").write_text("{}")
+    code, said = run("cenas")
+    assert code == 2
+    assert "holds a finished training" in said
 
 
 def test_a_split_that_decides(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
