@@ -12,7 +12,30 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import Any
+
+
+def seconds_of(program: str, rounds: int) -> float:
+    """The least time that Python takes to start and run a program."""
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", program], check=True)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def starting(rounds: int) -> dict[str, float]:
+    """`import luneta` against Python alone and against the libraries it stands on."""
+    programs = {"python": "pass", "luneta": "import luneta", "torch": "import torch", "transformers": "from "
+                "transformers import CLIPModel", "sentence-transformers": "import sentence_transformers"}  # fmt: skip
+    found = {name: seconds_of(program, rounds) for name, program in programs.items()}
+    print("starting Python and importing", *(f"{name} {seconds:.2f} s" for name, seconds in found.items()), sep="\n  ")
+    return found
 
 
 def main() -> None:
@@ -21,7 +44,8 @@ def main() -> None:
     parser.add_argument("--only", choices=("encoders", "metrics"), help="one of the two halves")
     parser.add_argument("--json", type=Path, help="write every number here too")
     arguments = parser.parse_args()
-    found = {}
+    found: dict[str, Any] = {"starting": starting(1 if arguments.quick else 3)}
+    print()
     if arguments.only != "metrics":
         import _encoders
 

@@ -7,6 +7,7 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+import torch
 from transformers import TrainerCallback
 
 from luneta.data.dataset import ImageTextDataset
@@ -75,14 +76,7 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
         if facts is None:
             return
         if not math.isfinite(facts.loss):
-            captions = [self._dataset.texts[text] for text in facts.pairs[:3, 0].tolist()]
-            pictures = [self._dataset.images[image].label for image in facts.pairs[:3, 1].tolist()]
-            raise TrainingError(
-                f"the loss is {facts.loss} at step {state.global_step}, in the batch that begins with {captions} "
-                f"({', '.join(pictures)}). The last good checkpoint is kept. Lower the learning rate"
-                + (", or take precision='bfloat16' or 'float32' instead of float16" if args.fp16 else "")
-                + ", look at these pairs, and start again into another folder."
-            )
+            raise self._no_number(f"loss is {facts.loss}", args, state)
         self._look_for_overflow()
         self._losses.append(facts.loss)
         self._look_for_collapse(facts.mean_cosine, state.global_step)
@@ -90,6 +84,29 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
         self._look_at_batch(facts.n_things, facts.n_pairs)
         if len(self._losses) == WINDOW:
             self._look_for_standstill(facts.n_pairs)
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        """Before the weights are touched; in 16 bits the scaler leaves such steps out by itself."""
+        if args.fp16 or self.trainer is None or self.trainer.facts is None:
+            return
+        sums = [parameter.grad.sum() for parameter in model.parameters() if parameter.grad is not None]
+        if sums and not bool(torch.stack(sums).isfinite().all()):
+            loss = self.trainer.facts.loss
+            what = "gradient is no number" if math.isfinite(loss) else f"loss is {loss}"
+            raise self._no_number(what, args, state, after=1)
+
+    def _no_number(self, what: str, args: Any, state: Any, *, after: int = 0) -> TrainingError:
+        assert self.trainer is not None
+        assert self.trainer.facts is not None
+        pairs = self.trainer.facts.pairs[:3]
+        captions = [self._dataset.texts[text] for text in pairs[:, 0].tolist()]
+        pictures = [self._dataset.images[image].label for image in pairs[:, 1].tolist()]
+        return TrainingError(
+            f"the {what} at step {state.global_step + after}, in the batch that begins with {captions} "
+            f"({', '.join(pictures)}). The last good checkpoint is kept. Lower the learning rate"
+            + (", or take precision='bfloat16' or 'float32' instead of float16" if args.fp16 else "")
+            + ", look at these pairs, and start again into another folder."
+        )
 
     def _look_for_overflow(self) -> None:
         """In 16 bits a step whose gradients overflow is left out and their scale is halved: now and then that is as it

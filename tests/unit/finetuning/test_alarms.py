@@ -88,6 +88,22 @@ def test_no_number(loss: float) -> None:
         watch([loss], fp16=True)
 
 
+def test_a_gradient_that_is_no_number_stops_before_the_weights_are_touched() -> None:
+    alarms, model = watch([1.0]), torch.nn.Linear(2, 2)
+    for spoilt in (0.5, math.inf, math.nan):
+        for parameter in model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        assert model.bias.grad is not None
+        model.bias.grad[0] = spoilt
+        step = SimpleNamespace(fp16=False), SimpleNamespace(global_step=4), None
+        if math.isfinite(spoilt):
+            alarms.on_pre_optimizer_step(*step, model=model)
+        else:
+            with pytest.raises(TrainingError, match=r"the gradient is no number at step 5, .*'thing 3, way 0'"):
+                alarms.on_pre_optimizer_step(*step, model=model)
+    alarms.on_pre_optimizer_step(SimpleNamespace(fp16=True), SimpleNamespace(global_step=4), None, model=model)
+
+
 def test_collapse_stops_but_not_at_the_very_start() -> None:
     losses = noisy(np.linspace(3, 1, WINDOW + 1))
     watch(losses, mean_cosine=0.995)
