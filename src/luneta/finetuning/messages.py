@@ -51,6 +51,7 @@ FINETUNING: Messages = {
         "decidem e nada provam; * ficou.",
     ),
     "finetuning_cost": ("Cost: {cost}", "Custo: {cost}"),
+    "finetuning_lasted_seconds": ("{n} seconds on {device}", "{n} segundos em {device}"),
     "finetuning_lasted": ("{n} minutes on {device}", "{n} minutos em {device}"),
     "finetuning_memory": ("{n} MiB at most", "no máximo {n} MiB"),
     "finetuning_memory_of_process": (

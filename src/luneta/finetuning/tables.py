@@ -73,8 +73,12 @@ def cost_line(found: FineTuning, locale: str = "en") -> str:
         return written(f"{float(cost[key]) * factor:,.{digits}f}", locale)
 
     memory = "finetuning_memory_of_process" if cost["device"] == "cpu" else "finetuning_memory"
+    if float(cost["wall_s"]) < 60:
+        lasted = t("finetuning_lasted_seconds", n=number("wall_s", 0), device=cost["device"])
+    else:
+        lasted = t("finetuning_lasted", n=number("wall_s", 1, 1 / 60), device=cost["device"])
     parts = [
-        t("finetuning_lasted", n=number("wall_s", 1, 1 / 60), device=cost["device"]),
+        lasted,
         t(memory, n=number("peak_mib", 0)),
     ]
     if cost.get("energy_kwh") is not None:
