@@ -194,12 +194,14 @@ def not_learnt(
                 f"all pictures of {data.name} that are not learnt from are in the test part, which decides nothing; "
                 "take more of its pictures"
             )
-        without = [data.without_images(np.flatnonzero(~chosen).tolist()) if chosen.any() else None
-                   for chosen in (deciding, proving)]  # fmt: skip
-        readables = [None if part is None else readable(part, max_bad_share) for part in without]
-        assert readables[0] is not None
-        left.append(Kept(sample(readables[0], seed), readables[1]))
+        decider = sample(_only(data, deciding, max_bad_share), seed)
+        left.append(Kept(decider, _only(data, proving, max_bad_share) if proving.any() else None))
     return left
+
+
+def _only(data: ImageTextDataset, chosen: Mask, max_bad_share: float) -> ImageTextDataset:
+    """The chosen images, as far as they can be read."""
+    return readable(data.without_images(np.flatnonzero(~chosen).tolist()), max_bad_share)
 
 
 def _proving(groups: Indexes, unlearnt: Mask, tested: Mask, decides: Mask, seed: int) -> Mask:
