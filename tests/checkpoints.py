@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 FAMILIES = ("clip", "siglip", "siglip2", "siglip2-naflex", "align", "altclip", "chinese_clip")
-"""siglip2 is the fixed-resolution kind (model type siglip, Gemma-like tokenizer); siglip2-naflex the other."""
+"""Encoders; siglip2 is the fixed-resolution kind (model type siglip, Gemma-like tokenizer); siglip2-naflex the other.
+"blip2" is a cross-encoder and stands beside them."""
 
 IMAGE_SIZE = 32
 TEXT_LENGTH = 32
@@ -292,6 +293,37 @@ def _clip_image_processor(cls_name: str) -> Any:
     return getattr(transformers, cls_name)(size={"shortest_edge": IMAGE_SIZE}, crop_size=crop)
 
 
+N_QUERIES = 4
+
+
+def _make_blip2(folder: Path, *, image_token: bool = True, layers: int = 3, itm_gain: float = 4.0) -> None:
+    """BLIP-2 for image-text matching. Published tokenizers have one token more than the model has words: the one that
+    stands for a picture. The head speaks up, so that probabilities differ."""
+    import torch
+    from transformers import Blip2Config, Blip2ForImageTextRetrieval, BlipImageProcessorPil
+
+    tokenizer = _bert_tokenizer()
+    tokenizer.add_special_tokens({"bos_token": "[DEC]"})
+    words = len(tokenizer)
+    if image_token:
+        tokenizer.add_tokens(["<image>"], special_tokens=True)
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 2}
+    config = Blip2Config(
+        vision_config={**sizes, "num_hidden_layers": layers, "image_size": IMAGE_SIZE, "patch_size": 8},
+        qformer_config={**sizes, "num_hidden_layers": 3, "vocab_size": words, "use_qformer_text_input": True,
+                        "max_position_embeddings": TEXT_LENGTH, "pad_token_id": tokenizer.pad_token_id},
+        num_query_tokens=N_QUERIES, image_text_hidden_size=EMBEDDING_DIM,
+        image_token_index=words if image_token else None,
+    )  # fmt: skip
+    model = Blip2ForImageTextRetrieval(config)
+    _spread(model)
+    with torch.no_grad():
+        model.itm_head.weight.mul_(itm_gain)
+    model.save_pretrained(folder)
+    for part in (tokenizer, BlipImageProcessorPil(size={"height": IMAGE_SIZE, "width": IMAGE_SIZE})):
+        part.save_pretrained(folder)
+
+
 _MAKERS: dict[str, Callable[..., None]] = {
     "clip": _make_clip,
     "siglip": _make_siglip,
@@ -300,4 +332,5 @@ _MAKERS: dict[str, Callable[..., None]] = {
     "align": _make_align,
     "altclip": _make_altclip,
     "chinese_clip": _make_chinese_clip,
+    "blip2": _make_blip2,
 }

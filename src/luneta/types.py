@@ -376,6 +376,67 @@ class PromptableEncoder(StagedEncoder, Protocol):
         ...
 
 
+class MatchingTower(PromptedTower, Protocol):
+    """A prompted tower of a model that looks at a text and a picture together.
+
+    What `guided` gives are no vectors then but (n_pairs, n_tokens, width), and how well a text fits is another thing
+    that the model says.
+    """
+
+    def matched(self, pictures: Halfway, prompts: Tensor, gate: Tensor, pairs: Tensor, texts: Sequence[str]) -> Tensor:
+        """(n_pairs,) float32 logits that text and picture belong together; differentiable in prompts and gate.
+
+        Args:
+            pictures, prompts, gate, pairs: as in `guided`.
+            texts: n_texts that are matched, whatever the prompts were made of.
+        """
+        ...
+
+    def scored(self, pictures: Halfway, prompts: Tensor, gate: Tensor, pairs: Tensor, texts: Sequence[str]) -> Tensor:
+        """(n_pairs,) float32 scores that pictures are ordered by; arguments as in `matched`."""
+        ...
+
+
+@runtime_checkable
+class CrossEncoder(Protocol):
+    """Anything that looks at a text and a picture together and says how well they fit.
+
+    A class of your own that has these works as a re-ranker. `prepare_image(image)` (RGB picture -> anything, called in
+    many threads) and `look(prepared)` (a list of those -> a list of anything, once for each picture) may be there
+    beside them: `score` gets what they give, and the RGB picture where they are not.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest of everything that decides a score; empty when nobody can say."""
+        ...
+
+    def score(self, texts: Sequence[str], pictures: Sequence[Any]) -> Any:
+        """n texts and n pictures -> (n,) floats: how well text i fits picture i; higher is better, on any scale."""
+        ...
+
+
+@runtime_checkable
+class Matcher(CrossEncoder, Protocol):
+    """A cross-encoder with vectors of texts, whose image tower takes prompts."""
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """What it is; `embedding_dim` is that of its texts, scale and bias are those of the logits of `matched`."""
+        ...
+
+    def prepare_image(self, image: Image) -> Any: ...
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors: ...
+
+    def visual_prompts(self, insert_layer: int = 0, *, keep_prompts: bool = False) -> MatchingTower:
+        """As of a `PromptableEncoder`."""
+        ...
+
+
 @runtime_checkable
 class ImageRef(Protocol):
     """A picture that has not been decoded yet."""

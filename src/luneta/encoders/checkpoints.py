@@ -7,12 +7,12 @@ with a repository is never run.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from luneta.encoders.families import FAMILIES, Family
+from luneta.encoders.families import FAMILIES, MATCHERS, Family
 from luneta.errors import EncoderError, did_you_mean
 
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack", "*.h5")
@@ -42,15 +42,23 @@ class Checkpoint:
     weights: tuple[Path, ...]
 
 
-def open_folder(name: str, folder: Path, revision: str | None = None) -> Checkpoint:
+def open_folder(
+    name: str, folder: Path, revision: str | None = None, families: Mapping[str, Family] = FAMILIES
+) -> Checkpoint:
     """The checkpoint in `folder`, as `save_pretrained` of transformers writes it.
+
+    Args:
+        name: what the user called it.
+        folder: where it is.
+        revision: commit on the hub.
+        families: model types that will do.
 
     Raises:
         EncoderError: no `config.json`, a model type we do not serve, weights that are missing, elsewhere, pickled,
             truncated or corrupt.
     """
     config = _read_config(name, folder)
-    family = _family_of(name, config)
+    family = _family_of(name, config, families)
     _refuse_redirection(name, folder, config)
     weights = _weight_files(name, folder)
     for path in weights:
@@ -80,10 +88,21 @@ def _read_json_object(name: str, path: Path) -> dict[str, Any]:
     return value
 
 
-def _family_of(name: str, config: dict[str, Any]) -> Family:
+def _family_of(name: str, config: dict[str, Any], families: Mapping[str, Family]) -> Family:
     model_type = config.get("model_type")
-    if isinstance(model_type, str) and model_type in FAMILIES:
-        return FAMILIES[model_type]
+    if isinstance(model_type, str) and model_type in families:
+        return families[model_type]
+    if model_type in MATCHERS:
+        raise EncoderError(
+            f"{name}: a {model_type} model looks at a text and a picture together and has no one vector for a picture, "
+            "so it is no encoder. It can re-rank what an encoder finds: luneta rerank itm DATA -e ENCODER --model "
+            f"{name}"
+        )
+    if families is MATCHERS and model_type in FAMILIES:
+        raise EncoderError(
+            f"{name}: a {model_type} model has vectors of texts and of pictures and does not look at both together: it "
+            f"is an encoder. Known here: {', '.join(MATCHERS)}."
+        )
     if "auto_map" in config:
         raise EncoderError(
             f"{name}: its model type is {model_type!r} and it brings code of its own to run (auto_map in config.json). "
@@ -92,7 +111,7 @@ def _family_of(name: str, config: dict[str, Any]) -> Family:
         )
     raise EncoderError(
         f"{name}: its model type is {model_type!r}, which has no image and text tower that we know how to use. "
-        + (did_you_mean(model_type, FAMILIES) if isinstance(model_type, str) else f"Known: {', '.join(FAMILIES)}.")
+        + (did_you_mean(model_type, families) if isinstance(model_type, str) else f"Known: {', '.join(families)}.")
     )
 
 
@@ -160,7 +179,7 @@ def _check_safetensors(name: str, path: Path) -> None:
         raise EncoderError(f"{name}: {path.name} holds no tensors; fetch it again")
 
 
-def download(name: str, repository: str, revision: str | None) -> Checkpoint:
+def download(name: str, repository: str, revision: str | None, families: Mapping[str, Family] = FAMILIES) -> Checkpoint:
     """A checkpoint of the Hugging Face hub, from its local cache where it is there already.
 
     Raises:
@@ -201,7 +220,7 @@ def download(name: str, repository: str, revision: str | None) -> Checkpoint:
         ) from error
     if not list(folder.glob("model*.safetensors")):
         _refuse_without_safetensors(name, repository, revision)
-    return open_folder(name, folder, revision=folder.name)
+    return open_folder(name, folder, folder.name, families)
 
 
 def _refuse_without_safetensors(name: str, repository: str, revision: str | None) -> None:

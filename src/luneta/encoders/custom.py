@@ -15,7 +15,7 @@ import numpy as np
 from luneta.encoders.inputs import list_of_texts
 from luneta.encoders.outputs import unit_vectors
 from luneta.errors import ConfigError, EncoderError, did_you_mean
-from luneta.types import CuttingEncoder, Encoder, EncoderSpec, StagedEncoder, Vectors
+from luneta.types import CrossEncoder, CuttingEncoder, Encoder, EncoderSpec, StagedEncoder, Vectors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,6 +31,11 @@ def load_object(path: str) -> Encoder:
         ConfigError: no such module or name.
         EncoderError: it cannot be made, or is not an encoder.
     """
+    return checked(found_object(path), name=path)
+
+
+def found_object(path: str) -> Any:
+    """What `package.module:ClassOrInstance` names; see `load_object`."""
     module_name, _, attribute = path.partition(":")
     found: Any = _import(path, module_name)
     for part in attribute.split("."):
@@ -46,7 +51,7 @@ def load_object(path: str) -> Encoder:
                 f"{path}: {attribute}() failed: {type(error).__name__}: {error}. A class is called without arguments; "
                 "name a ready instance instead if it needs any."
             ) from error
-    return checked(found, name=path)
+    return found
 
 
 def _import(path: str, module_name: str) -> Any:
@@ -81,6 +86,23 @@ def checked(encoder: Any, *, name: str | None = None) -> Encoder:
         )
     spec = _checked_spec(name, encoder)
     return (CheckedStagedEncoder if isinstance(encoder, StagedEncoder) else CheckedEncoder)(encoder, spec)
+
+
+def checked_cross_encoder(found: Any, name: str) -> CrossEncoder:
+    """`found`, if it is a cross-encoder.
+
+    Raises:
+        EncoderError: it is not: something is missing.
+    """
+    missing = [part for part in ("name", "fingerprint") if not isinstance(getattr(found, part, None), str)]
+    missing += [] if callable(getattr(found, "score", None)) else ["score"]
+    if missing:
+        raise EncoderError(
+            f"{name} is no cross-encoder: it has no {', '.join(missing)}. A cross-encoder has a name, a fingerprint "
+            "(digest of everything that decides a score; empty: it is never saved) and score(texts, pictures); see "
+            "luneta.types.CrossEncoder"
+        )
+    return found  # type: ignore[no-any-return]
 
 
 def _has_spec(encoder: Any) -> bool:

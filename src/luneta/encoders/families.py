@@ -35,7 +35,7 @@ class Family:
         temperature: name of the parameter that scales the scores.
         idle_weights: prefixes of parameters that no vector depends on; these alone may be missing, or left over.
         image_pooling: what makes one vector of a picture's tokens: "class token" (the first one), "attention" (a
-            pooling head); None where a picture is no sequence of tokens.
+            pooling head); "query tokens" makes several; None where a picture is no sequence of tokens.
     """
 
     model_type: str
@@ -47,7 +47,7 @@ class Family:
     pooling: str
     temperature: str = "logit_scale"
     idle_weights: tuple[str, ...] = ()
-    image_pooling: Literal["class token", "attention"] | None = "class token"
+    image_pooling: Literal["class token", "attention", "query tokens"] | None = "class token"
 
 
 def _positions(text_config: Any, tokenizer_limit: int) -> int:
@@ -122,3 +122,20 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         )
     }
 )
+
+
+MATCHERS: Mapping[str, Family] = MappingProxyType(
+    {
+        "blip-2": Family(
+            "blip-2",
+            "Blip2ForImageTextRetrieval",
+            context=_positions,
+            pads_to_context=False,
+            masks_padding=True,
+            lowers=False,
+            pooling="first token",
+            image_pooling="query tokens",
+        )
+    }
+)
+"""Models that look at a text and a picture together. They have no one vector for a picture, and so are no encoders."""

@@ -52,7 +52,7 @@ class HFEncoder:
         sizes = _BATCH_SIZES[self._device.type]
         self._image_batch, self._text_batch = sizes if batch_size is None else (batch_size, batch_size)
         model = load_model(checkpoint)
-        self._images = _image_preparation(checkpoint)
+        self._images = image_preparation(checkpoint)
         self._texts = TextPreparation(checkpoint, model.config.text_config)
         quicken(model)
         if self._dtype != "float32":
@@ -179,11 +179,11 @@ class HFEncoder:
         ingredients = {
             "model_type": checkpoint.family.model_type,
             "weights": [digest(path) for path in checkpoint.weights],
-            "config": hash_json(_effective(checkpoint.config)),
+            "config": hash_json(effective(checkpoint.config)),
             "image": self._images.details,
             "text": self._texts.details,
             "dtype": self._dtype,
-            "transformers": _minor_version(),
+            "transformers": minor_version(),
         }
         temperature = getattr(self._model, checkpoint.family.temperature).detach().float()
         scale = temperature.exp() if checkpoint.family.temperature == "logit_scale" else 1 / temperature
@@ -260,7 +260,7 @@ def quicken(model: nn.Module) -> None:
                 setattr(module, name, _QuickGELU().train(child.training))
 
 
-def _image_preparation(checkpoint: Checkpoint) -> ImagePreparation:
+def image_preparation(checkpoint: Checkpoint) -> ImagePreparation:
     from transformers import AutoImageProcessor
 
     try:
@@ -275,16 +275,16 @@ def _image_preparation(checkpoint: Checkpoint) -> ImagePreparation:
         ) from error
 
 
-def _effective(config: dict[str, Any]) -> dict[str, Any]:
+def effective(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration without what no vector depends on."""
     return {
-        key: _effective(value) if isinstance(value, dict) else value
+        key: effective(value) if isinstance(value, dict) else value
         for key, value in config.items()
         if key not in _IDLE_CONFIG
     }
 
 
-def _minor_version() -> str:
+def minor_version() -> str:
     """Major and minor version of transformers.
 
     Its model code and tokenizers decide a vector, and change between minor releases. Versions of PyTorch differ in the

@@ -1,16 +1,22 @@
-"""load_encoder: one name for any encoder."""
+"""load_encoder and load_cross_encoder: one name for any model."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from luneta.encoders.presets import BUNDLED, EncoderPreset, find_preset, list_encoders, preset_of_checkpoint
 from luneta.errors import ConfigError, EncoderError, did_you_mean
-from luneta.types import Encoder
+from luneta.types import CrossEncoder, Encoder
 
-__all__ = ["EncoderPreset", "list_encoders", "load_encoder"]
+if TYPE_CHECKING:
+    from luneta.encoders.checkpoints import Checkpoint
+    from luneta.encoders.families import Family
+
+__all__ = ["EncoderPreset", "list_encoders", "load_cross_encoder", "load_encoder"]
 
 _OBJECT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -55,8 +61,61 @@ def load_encoder(
         _refuse_options(name, revision, dtype, device, batch_size)
         return load_object(name)
 
-    from luneta.encoders.checkpoints import download, open_folder
+    from luneta.encoders.families import FAMILIES
     from luneta.encoders.hf import HFEncoder
+
+    checkpoint, languages = _checkpoint(name, revision, FAMILIES)
+    return HFEncoder(checkpoint, dtype=dtype, device=device, batch_size=batch_size, languages=languages)
+
+
+def load_cross_encoder(
+    name: str | os.PathLike[str] | CrossEncoder,
+    *,
+    revision: str | None = None,
+    dtype: str = "auto",
+    device: str = "auto",
+    weight: float = 1.0,
+    counts: str = "probability",
+) -> CrossEncoder:
+    """What looks at a text and a picture together, by its name.
+
+    Args:
+        name: a BLIP-2 checkpoint for image-text matching as a folder or a repository of the Hugging Face hub
+            (`Salesforce/blip2-itm-vit-g-coco`, or with `@revision`), a class or object of yours
+            (`package.module:ClassOrInstance`), or an object that is one already.
+        revision, dtype, device: as in `load_encoder`.
+        weight: of a checkpoint, how much matching counts beside the contrastive score: 1 on data like those it was
+            trained on, 0.05 on others (as Zhan et al., 2025, use BLIP-2 and ELIP-B).
+        counts: of matching, "probability" (0 to 1) or the "logit" of it, as the authors of BLIP-2 add it.
+
+    Raises:
+        ConfigError: a name, number or option that does not exist.
+        EncoderError: a checkpoint that cannot be had, is damaged, or is of a model that does not look at both together.
+    """
+    given: dict[str, Any] = {"revision": revision, "dtype": dtype, "device": device, "batch_size": None}
+    if not isinstance(name, str | os.PathLike):
+        from luneta.encoders.custom import checked_cross_encoder
+
+        _refuse_options(type(name).__name__, **given)
+        return checked_cross_encoder(name, type(name).__name__)
+    if isinstance(name, str) and _OBJECT.fullmatch(name) and not Path(name).exists():
+        from luneta.encoders.custom import checked_cross_encoder, found_object
+
+        _refuse_options(name, **given)
+        return checked_cross_encoder(found_object(name), name)
+
+    from luneta.encoders.families import MATCHERS
+    from luneta.encoders.matching import HFMatcher
+
+    checkpoint, _ = _checkpoint(name, revision, MATCHERS)
+    return HFMatcher(checkpoint, dtype=dtype, device=device, weight=weight, counts=counts)
+
+
+def _checkpoint(
+    name: str | os.PathLike[str], revision: str | None, families: Mapping[str, Family]
+) -> tuple[Checkpoint, tuple[str, ...]]:
+    """The checkpoint of a name, and its languages where somebody has written them down."""
+    from luneta.encoders.checkpoints import download, open_folder
 
     label = os.fspath(name)
     if isinstance(name, str):
@@ -64,16 +123,14 @@ def load_encoder(
         folder, preset = _resolve(plain)
     else:
         plain, folder, preset = label, _folder(Path(name).expanduser()), None
+    languages = preset.languages if preset else ()
     if folder is not None:
         if revision is not None:
             raise ConfigError(f"{plain} is a folder and has no revisions, but {revision!r} was asked for")
-        checkpoint = open_folder(label, folder)
-    else:
-        repository = preset.checkpoint if preset else plain
-        pinned = preset.revision if preset else None
-        checkpoint = download(label, repository, revision or pinned)
-    languages = preset.languages if preset else ()
-    return HFEncoder(checkpoint, dtype=dtype, device=device, batch_size=batch_size, languages=languages)
+        return open_folder(label, folder, families=families), languages
+    repository = preset.checkpoint if preset else plain
+    pinned = preset.revision if preset else None
+    return download(label, repository, revision or pinned, families), languages
 
 
 def _split_revision(name: str, revision: str | None) -> tuple[str, str | None]:

@@ -1,0 +1,213 @@
+"""BLIP-2: both scores as the library's own model gives them; prompts in its tower as the library's own blocks do."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from checkpoints import N_QUERIES, make_checkpoint
+from luneta.encoders.registry import load_cross_encoder
+from luneta.errors import ConfigError
+from luneta.types import Matcher
+from prompting import all_pairs, pictures
+
+MakeCheckpoint = Callable[[str], Path]
+N = 6
+TEXTS = ["a red boat on the beach", "an old man", "two small dogs under a tree at night, smiling"]
+
+
+@functools.cache
+def load(folder: Path, **options: Any) -> Any:
+    return load_cross_encoder(folder, dtype="float32", device="cpu", **options)
+
+
+@functools.cache
+def library(folder: Path) -> Any:
+    from transformers import Blip2ForImageTextRetrieval
+
+    return Blip2ForImageTextRetrieval.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+@torch.no_grad()
+def library_scores(folder: Path, texts: list[str], images: list[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """ITC, the probability and the logit of ITM of pairs, by the library's processor and model, one pair at a time.
+
+    Pixels are ours, which may be one grey level off (see test_preprocessing.py).
+    """
+    from transformers import AutoTokenizer, Blip2Processor, BlipImageProcessorPil
+
+    model, found = library(folder), []
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    n_queries = N_QUERIES if model.config.image_token_index is not None else None
+    processor = Blip2Processor(BlipImageProcessorPil.from_pretrained(folder), tokenizer, num_query_tokens=n_queries)
+    for text, image in zip(texts, images, strict=True):
+        inputs = processor(images=image, text=text, return_tensors="pt")
+        ours = load(folder)._images.collate([load(folder).prepare_image(image)])["pixel_values"]
+        assert (ours - inputs["pixel_values"]).abs().max() < 0.02
+        inputs["pixel_values"] = ours
+        itm = model(**inputs, use_image_text_matching_head=True).logits_per_image
+        itc = model(**inputs, use_image_text_matching_head=False).logits_per_image
+        found.append((itc.item(), itm.softmax(dim=1)[0, 1].item(), itm[0, 1].item()))
+    itcs, probabilities, logits = np.array(found).T
+    return itcs, probabilities, logits
+
+
+@pytest.fixture(params=[True, False], ids=["image token", "no image token"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.getbasetemp() / f"blip2-{request.param}", bool(request.param))
+
+
+@functools.cache
+def made(folder: Path, image_token: bool) -> Path:
+    return make_checkpoint("blip2", folder, image_token=image_token)
+
+
+def all_of(matcher: Any) -> tuple[list[str], list[Any], list[Any]]:
+    """Every text with every picture: texts, pictures, and pictures as they were looked at."""
+    images = pictures(N)
+    seen = matcher.look([matcher.prepare_image(image) for image in images])
+    texts = [text for text in TEXTS for _ in images]
+    return texts, images * len(TEXTS), seen * len(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("options", "formula"),
+    [
+        ({}, lambda itc, itm, _: itc + itm),
+        ({"weight": 0.05}, lambda itc, itm, _: itc + 0.05 * itm),
+        ({"weight": 0.0}, lambda itc, itm, _: itc),
+        ({"weight": 0.05, "counts": "logit"}, lambda itc, _, logit: itc + 0.05 * logit),
+    ],
+)
+def test_scores_are_the_librarys(options: dict[str, Any], formula: Any, folder: Path) -> None:
+    matcher = load(folder, **options)
+    texts, images, seen = all_of(matcher)
+    theirs = library_scores(folder, texts, images)
+    assert np.ptp(theirs[0]) > 0.05, "ITC tells nothing apart"
+    assert np.ptp(theirs[1]) > 0.05, "ITM tells nothing apart"
+    np.testing.assert_allclose(matcher.score(texts, seen), formula(*theirs), atol=1e-5, rtol=0)
+
+
+def test_texts_have_the_vectors_of_the_contrastive_score(folder: Path) -> None:
+    matcher = load(folder)
+    with torch.no_grad():
+        inputs = [matcher._texts.tokenizer(text, return_tensors="pt") for text in TEXTS]
+        theirs = [
+            library(folder).text_projection(
+                library(folder).qformer(
+                    query_embeds=library(folder).embeddings(i["input_ids"]), query_length=0
+                ).last_hidden_state[0, 0]
+            ) for i in inputs
+        ]  # fmt: skip
+    expected = torch.nn.functional.normalize(torch.stack(theirs), dim=1)
+    np.testing.assert_allclose(matcher.encode_texts(TEXTS), expected, atol=1e-5, rtol=0)
+    assert matcher.encode_texts([]).shape == (0, matcher.spec.embedding_dim)
+
+
+def test_a_text_that_names_the_token_of_pictures_is_only_text(folder: Path) -> None:
+    matcher = load(folder)
+    _, _, seen = all_of(matcher)
+    assert np.isfinite(matcher.score(["<image> of a boat"], seen[:1])).all()
+
+
+# -- prompts ---------------------------------------------------------------------------------------------------
+
+
+def some_prompts(n: int, tower: Any) -> Tensor:
+    return torch.randn(n, 2, tower.width, generator=torch.Generator().manual_seed(0))
+
+
+@torch.no_grad()
+def naive(folder: Path, inputs: Tensor, texts: list[str], prompts: Tensor, layer: int) -> tuple[Tensor, Tensor]:
+    """Prompts among the tokens, the library's blocks, prompts out, the library's Q-Former: states and ITM logits."""
+    from transformers import AutoTokenizer
+
+    model, tokenizer = library(folder), AutoTokenizer.from_pretrained(folder)
+    states = model.vision_model.embeddings(inputs)
+    for number, block in enumerate(model.vision_model.encoder.layers):
+        if number == layer:  # behind the class token, before the patches
+            states = torch.cat([states[:, :1], prompts, states[:, 1:]], dim=1)
+        states = block(states)
+    m = prompts.shape[1]
+    states = model.vision_model.post_layernorm(torch.cat([states[:, :1], states[:, 1 + m :]], dim=1))
+    logits = []
+    for row, text in enumerate(texts):
+        ids = tokenizer(text, return_tensors="pt")["input_ids"]
+        queries = model.embeddings(input_ids=ids, query_embeds=model.query_tokens)
+        read = model.qformer(
+            query_embeds=queries, query_length=N_QUERIES, encoder_hidden_states=states[row : row + 1]
+        ).last_hidden_state  # fmt: skip
+        logits.append(model.itm_head(read[:, :N_QUERIES]).mean(dim=1)[0])
+    return states, torch.stack(logits)
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_an_open_gate_is_the_librarys_attention(layer: int, folder: Path) -> None:
+    matcher = load(folder)
+    tower = matcher.visual_prompts(layer)
+    images, texts, prompts = pictures(N), TEXTS[:2], some_prompts(2, tower)
+    prepared = [matcher.prepare_image(image) for image in images]
+    halfway, pairs = tower.halfway(prepared), all_pairs(2, N)
+    gate = torch.ones(tower.n_guided, tower.n_heads)
+    inputs = matcher._images.collate(prepared)["pixel_values"]
+    states, logits = naive(
+        folder, inputs[pairs[:, 1]], [texts[t] for t in pairs[:, 0]], prompts[pairs[:, 0]], layer
+    )  # fmt: skip
+    with torch.inference_mode():
+        torch.testing.assert_close(tower.guided(halfway, prompts, gate, pairs), states, atol=1e-5, rtol=0)
+        ours = tower.matched(halfway, prompts, gate, pairs, texts)
+        torch.testing.assert_close(ours, logits[:, 1] - logits[:, 0], atol=1e-5, rtol=1e-5)
+        shut = tower.matched(halfway, prompts, gate * 0, pairs, texts)
+    assert (ours - shut).abs().max() > 0.05, "the prompts are not heard"
+    itc, *_ = library_scores(folder, [texts[t] for t in pairs[:, 0]], [images[i] for i in pairs[:, 1]])
+    scored = tower.scored(halfway, prompts, gate, pairs, texts)
+    np.testing.assert_allclose(scored, itc + logits.softmax(dim=1)[:, 1].numpy(), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_shut_gate_changes_nothing_at_all(layer: int, dtype: str, folder: Path) -> None:
+    matcher: Any = load_cross_encoder(folder, dtype=dtype, device="cpu")
+    tower = matcher.visual_prompts(layer)
+    prepared = [matcher.prepare_image(image) for image in pictures(N)]
+    texts, pairs = [TEXTS[i % 3] for i in range(N)], torch.arange(N)[:, None].expand(N, 2)
+    own = matcher.score(texts, matcher.look(prepared))
+    gate, prompts = torch.zeros(tower.n_guided, tower.n_heads), 5 * some_prompts(N, tower)
+    scored = tower.scored(tower.halfway(prepared), prompts, gate, pairs, texts).numpy()
+    assert np.abs(scored - own).max() == 0
+    gate[-1, 0] = 0.5
+    other = tower.scored(tower.halfway(prepared), prompts, gate, pairs, texts).numpy()
+    assert (np.abs(other - own) > 1e-6).sum() > N / 2  # one head of one block, and it is heard
+
+
+def test_gate_and_prompts_get_gradients(folder: Path) -> None:
+    matcher = load(folder)
+    tower = matcher.visual_prompts(0)
+    prompts = some_prompts(N, tower).requires_grad_(True)
+    states = tower.halfway([matcher.prepare_image(image) for image in pictures(N)])
+    for opening in (0.0, 0.5):
+        gate = torch.full((tower.n_guided, tower.n_heads), opening, requires_grad=True)
+        pairs = torch.arange(N)[:, None].expand(N, 2)
+        tower.matched(states, prompts, gate, pairs, [TEXTS[0]] * N).sum().backward()
+        assert gate.grad is not None
+        assert (gate.grad.abs() > 1e-6).all()
+    assert prompts.grad is not None
+    assert (prompts.grad.abs().amax(dim=(1, 2)) > 1e-6).all()
+    assert all(parameter.grad is None for parameter in matcher.model.parameters())
+
+
+def test_where_prompts_come_in(folder: Path) -> None:
+    matcher = load(folder)
+    assert isinstance(matcher, Matcher)
+    assert (matcher.visual_prompts(-1).insert_layer, matcher.visual_prompts(-1).n_guided) == (2, 1)
+    with pytest.raises(ConfigError, match="has 3 blocks"):
+        matcher.visual_prompts(3)
+    with pytest.raises(ConfigError, match="drops prompts before its Q-Former"):
+        matcher.visual_prompts(keep_prompts=True)
