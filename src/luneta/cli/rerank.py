@@ -95,6 +95,14 @@ def train(
         int | None,
         typer.Option(help="Pictures for each text at random.", rich_help_panel=HOW, show_default="by variant"),
     ] = None,
+    batches: Annotated[
+        str | None,
+        typer.Option(
+            help="lists: every text has pictures of its own; global: a step's texts are neighbours and share theirs.",
+            rich_help_panel=HOW,
+            show_default="by variant",
+        ),
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="At its peak.", rich_help_panel=HOW, show_default="by variant")
     ] = None,
@@ -116,7 +124,8 @@ def train(
     checks.check_encoder(encoder)
     recipe = _recipe(variant, hidden, {
         "insert_layer": insert_layer, "n_prompts": n_prompts, "steps": steps, "queries": queries, "hard": hard,
-        "random": random, "learning_rate": learning_rate, "checkpointing": checkpointing or None, "seed": seed,
+        "random": random, "batches": batches, "learning_rate": learning_rate, "checkpointing": checkpointing or None,
+        "seed": seed,
     })  # fmt: skip
     shared = {"image": image, "text": text, "language": language, "limit": limit, "revision": revision}
     whole = options.open_data(data, max_bad_share, split=split, **shared)

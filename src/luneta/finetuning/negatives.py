@@ -99,7 +99,7 @@ class Miner:
                 (int(dataset.images_of(text)[0]), score)
                 for text, score in zip(items[image].tolist(), scores[image].tolist(), strict=True)
                 if groups[int(dataset.images_of(text)[0])] != groups[image]
-                and not any(self._alike(words[text], words[int(t)]) for t in mine)
+                and not any(self.alike(words[text], words[int(t)]) for t in mine)
             )
             for other, lead in self._credible(allowed, best):
                 yield image, other, lead
@@ -122,7 +122,7 @@ class Miner:
                 (other, score)
                 for other, score in others
                 if groups[other] != groups[mine[0]]
-                and not any(self._alike(words[text], words[int(t)]) for t in dataset.texts_of(other))
+                and not any(self.alike(words[text], words[int(t)]) for t in dataset.texts_of(other))
             )
             for other, lead in self._credible(allowed, best):
                 yield text, other, lead
@@ -140,12 +140,18 @@ class Miner:
             if other not in doubted:  # with any of its captions
                 yield other, score - best
 
-    def _alike(self, first: frozenset[str], second: frozenset[str]) -> bool:
+    def alike(self, first: frozenset[str], second: frozenset[str]) -> bool:
+        """Two captions, as their words, say nearly the same."""
         return len(first & second) >= self.overlap * len(first | second) > 0
 
 
+def words_of(text: str) -> frozenset[str]:
+    """What `Miner.alike` compares of a caption."""
+    return frozenset(loose_caption_key(text).split())
+
+
 def _words(dataset: ImageTextDataset) -> list[frozenset[str]]:
-    return [frozenset(loose_caption_key(text).split()) for text in dataset.texts]
+    return [words_of(text) for text in dataset.texts]
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.errors import DatasetError
+from luneta.finetuning.negatives import Miner, words_of
+from luneta.rerank.neighbourhoods import neighbourhoods
 from luneta.rerank.recipe import ElipRecipe
 
 Mask = NDArray[np.bool_]
@@ -51,6 +53,7 @@ class ListPlan:
     groups: Indexes
     hard: Indexes
     recipe: ElipRecipe
+    _orders: dict[int, Indexes] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if len(np.unique(self.groups)) < 2:
@@ -71,20 +74,50 @@ class ListPlan:
     def lists(self, step: int) -> Lists:
         """The lists of a step, counted from 0."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng([self.recipe.seed, epoch]).permutation(self.dataset.n_texts)
-        texts = order[place * self._n_texts : (place + 1) * self._n_texts]
+        texts = self._order(epoch)[place * self._n_texts : (place + 1) * self._n_texts]
         rng = np.random.default_rng([self.recipe.seed, epoch, place])
         right = np.array([rng.choice(self._images_of(int(text))) for text in texts], dtype=np.int64)
-        drawn = rng.integers(self.dataset.n_images, size=(len(texts), self.recipe.hard + self.recipe.random))
-        hard = self._hard(texts, rng)
-        drawn[:, : hard.shape[1]] = np.where(hard >= 0, hard, drawn[:, : hard.shape[1]])
-        images = np.concatenate([right[:, None], drawn], axis=1)
+        shared = self.recipe.batches == "global"
+        images = _of_all(right) if shared else np.column_stack([right, self._own(texts, rng)])
         positive = self._belong(texts, images)
-        same = self.groups[images] == self.groups[right][:, None]
+        unsure = self.groups[images] == self.groups[right][:, None]
+        if shared:  # what was mined has been looked at for this
+            unsure |= self._alike(texts, images)
         repeated = np.zeros_like(positive)
         for column in range(1, images.shape[1]):
             repeated[:, column] = (images[:, :column] == images[:, column, None]).any(axis=1)
-        return Lists(texts, images, positive, repeated | same & ~positive)
+        return Lists(texts, images, positive, repeated | unsure & ~positive)
+
+    def _order(self, epoch: int) -> Indexes:
+        """(n_texts,) in the order in which the steps of an epoch take them; of one epoch it is kept."""
+        if epoch not in self._orders:
+            rng = np.random.default_rng([self.recipe.seed, epoch])
+            order = rng.permutation(self.dataset.n_texts)
+            if self.recipe.batches == "global":
+                order = neighbourhoods(order, self._n_texts, self.hard, self.pairs, self.groups, rng)
+            self._orders.clear()
+            self._orders[epoch] = order
+        return self._orders[epoch]
+
+    def _own(self, texts: Indexes, rng: np.random.Generator) -> Indexes:
+        """(n, hard + random): what each text is held against beside its right picture."""
+        drawn = rng.integers(self.dataset.n_images, size=(len(texts), self.recipe.hard + self.recipe.random))
+        hard = self._hard(texts, rng)
+        drawn[:, : hard.shape[1]] = np.where(hard >= 0, hard, drawn[:, : hard.shape[1]])
+        return drawn
+
+    def _alike(self, texts: Indexes, images: Indexes) -> Mask:
+        """Which pictures have a caption that says nearly the same as the text."""
+        miner, captions = Miner(), self.dataset.texts
+        said = {
+            image: [words_of(captions[int(text)]) for text in self.dataset.texts_of(image)]
+            for image in np.unique(images).tolist()
+        }
+        found = np.zeros(images.shape, dtype=bool)
+        for row, text in enumerate(texts.tolist()):
+            words = words_of(captions[text])
+            found[row] = [any(miner.alike(words, other) for other in said[image]) for image in images[row].tolist()]
+        return found
 
     def _hard(self, texts: Indexes, rng: np.random.Generator) -> Indexes:
         """(n, at most recipe.hard) drawn without replacement, the r-th of the pool with weight 1 / r (by the keys of
@@ -106,3 +139,14 @@ class ListPlan:
         wanted = texts[:, None] * self.dataset.n_images + images
         at = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
         return np.asarray(self._keys[at] == wanted, dtype=bool)
+
+
+def _of_all(right: Indexes) -> Indexes:
+    """(n, n): the right pictures of all texts for every text, each list beginning with its own.
+
+    >>> _of_all(np.array([5, 7, 9])).tolist()
+    [[5, 7, 9], [7, 9, 5], [9, 5, 7]]
+    """
+    places = np.arange(len(right))
+    shared: Indexes = right[(places[:, None] + places) % len(right)]
+    return shared

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from luneta.errors import ConfigError, did_you_mean
 
 ListLoss = Literal["auto", "softmax", "sigmoid"]
+Batches = Literal["lists", "global"]
 
 _WHOLE = ("n_prompts", "queries", "hard", "random", "pool", "suspicious", "steps", "validations", "seed", "validated")
 
@@ -32,6 +33,9 @@ class ElipRecipe:
         keep_prompts: the pooling head sees the prompts too, where there is one.
         dropout: of the prompts, in training.
         loss: "auto" is as pretrained: sigmoid where the encoder has a bias, else softmax over each list.
+        batches: "lists" gives every text pictures of its own; "global" is the paper's: the texts of a step are
+            neighbours of one another, and each is held against the right pictures of all. Then `hard` and `random` say
+            nothing: a list is as long as there are texts.
         queries: texts of a step.
         hard: pictures of a list that the encoder takes for the right one.
         random: pictures of a list drawn from all.
@@ -56,6 +60,7 @@ class ElipRecipe:
     keep_prompts: bool = False
     dropout: float = 0.0
     loss: ListLoss = "auto"
+    batches: Batches = "lists"
     queries: int = 32
     hard: int = 6
     random: int = 1
@@ -73,8 +78,9 @@ class ElipRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.loss not in get_args(ListLoss):
-            raise ConfigError(f"unknown loss {self.loss!r}. {did_you_mean(str(self.loss), get_args(ListLoss))}")
+        for name, known in (("loss", get_args(ListLoss)), ("batches", get_args(Batches))):
+            if (choice := getattr(self, name)) not in known:
+                raise ConfigError(f"unknown {name} {choice!r}. {did_you_mean(str(choice), known)}")
         ranges: tuple[tuple[str, float, float], ...] = (
             ("n_prompts", 1, 1000), ("dropout", 0, 0.9), ("queries", 1, 1e6), ("hard", 0, 1e4), ("random", 0, 1e4),
             ("pool", 1, 1e6), ("suspicious", 0, 1e4), ("steps", 1, 1e9), ("learning_rate", 1e-9, 10),
@@ -91,13 +97,15 @@ class ElipRecipe:
         hidden: Any = self.hidden
         if any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in hidden):
             raise ConfigError(f"hidden is {list(hidden)}, expected widths of at least 1")
-        if not self.hard + self.random:
+        if self.batches == "global" and self.queries < 2:
+            raise ConfigError("queries is 1: a list of the right picture alone teaches nothing; take 2 or more")
+        if self.batches == "lists" and not self.hard + self.random:
             raise ConfigError("hard and random are both 0: a list of the right picture alone teaches nothing")
 
     @property
     def listed(self) -> int:
         """Pictures of a list."""
-        return 1 + self.hard + self.random
+        return self.queries if self.batches == "global" else 1 + self.hard + self.random
 
     def steps_between(self) -> int:
         """From one validation to the next."""
@@ -109,8 +117,9 @@ class ElipRecipe:
 
 
 _PAPER = ElipRecipe(
-    n_prompts=10, hidden=(10240, 10240), gated=False, learning_rate=1e-3, weight_decay=0.2, random=0, steps=150_000
-)
+    n_prompts=10, hidden=(10240, 10240), gated=False, batches="global", learning_rate=1e-3, weight_decay=0.2, random=0,
+    steps=150_000,
+)  # fmt: skip
 
 VARIANTS: Mapping[str, ElipRecipe] = MappingProxyType(
     {
@@ -125,7 +134,7 @@ VARIANTS: Mapping[str, ElipRecipe] = MappingProxyType(
     }
 )  # fmt: skip
 """Settings by name: "elip" is what works on thousands of pairs and one machine; the others are those of Zhan et al.
-(2025), trained once through six million pairs, with their batches as lists of as many pictures."""
+(2025), trained once through six million pairs, with their batches of neighbours."""
 
 
 def recipe_of(name: str) -> ElipRecipe:

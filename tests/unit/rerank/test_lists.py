@@ -10,6 +10,7 @@ from luneta.data.relevance import merged_pairs
 from luneta.errors import DatasetError
 from luneta.finetuning.negatives import Miner
 from luneta.rerank.lists import ListPlan
+from luneta.rerank.neighbourhoods import neighbourhoods
 from luneta.rerank.recipe import ElipRecipe
 from luneta.types import Vectors
 from worlds import ConceptEncoder, world
@@ -119,3 +120,87 @@ def test_the_first_that_beat_the_right_answer_are_left_out() -> None:
     for text in range(15):
         ahead = int((texts[text] @ images[every[text]].T > own[text]).sum())
         np.testing.assert_array_equal(some[text][: 5 - min(2, ahead)], every[text][min(2, ahead) :])
+
+
+def test_global_batches_hold_every_text_against_the_right_pictures_of_all() -> None:
+    data = world(24, captions_per_image=2)
+    made = plan(data, batches="global")
+    shown = []
+    for step in range(made.steps_per_epoch):
+        lists = made.lists(step)
+        right = lists.images[:, 0]
+        assert all(image in data.images_of(int(text)) for text, image in zip(lists.texts, right, strict=True))
+        assert [sorted(row.tolist()) for row in lists.images] == [sorted(right.tolist())] * 6
+        assert lists.positive[:, 0].all()
+        assert not lists.ignored[:, 0].any()
+        assert (lists.positive == (lists.texts[:, None] // 2 == lists.images)).all()
+        shown += lists.texts.tolist()
+    assert sorted(shown) == list(range(48))
+
+
+@pytest.mark.parametrize("per_image", [1, 3])
+def test_texts_that_are_taken_for_one_another_are_in_one_group(per_image: int) -> None:
+    """Ten families of six pictures, each taken for the others of its family only: every group is a family."""
+    family = np.random.default_rng(3).permutation(60).reshape(10, 6)
+    taken_for = np.full((60, 8), -1, dtype=np.int64)
+    for members in family:
+        for image in members:
+            taken_for[image, 2:7] = members[members != image]  # what the miner leaves out is -1, wherever
+    texts = np.arange(60 * per_image)
+    pairs = np.stack([texts, texts // per_image], axis=1)
+    rng = np.random.default_rng(0)
+    order = neighbourhoods(rng.permutation(texts), 6, taken_for[texts // per_image], pairs, np.arange(60), rng)
+    assert sorted(order.tolist()) == texts.tolist()
+    families = {tuple(sorted(members.tolist())) for members in family}
+    groups = [tuple(sorted((group // per_image).tolist())) for group in order.reshape(-1, 6)]
+    assert set(groups) == families  # no picture twice in a group either
+    assert len(groups) == 10 * per_image
+
+
+def test_neighbours_of_neighbours_join_and_the_likeliest_first() -> None:
+    chain = np.array([[5, 1], [2, 6], [3, -1], [4, -1], [0, -1], [6, -1], [7, -1], [5, -1]])
+    pairs = np.stack([np.arange(8), np.arange(8)], axis=1)
+    rng = np.random.default_rng(0)
+    order = neighbourhoods(np.arange(8), 4, chain, pairs, np.arange(8), rng)
+    assert {tuple(group) for group in order.reshape(2, 4).tolist()} == {(0, 5, 1, 6), (2, 3, 4, 7)}
+    order = neighbourhoods(np.arange(8), 2, chain, pairs, np.arange(8), rng)
+    assert {tuple(group) for group in order.reshape(4, 2).tolist()} == {(0, 5), (1, 2), (3, 4), (6, 7)}
+
+
+def test_a_global_batch_holds_nothing_wrong_that_may_be_right() -> None:
+    data = world(12, equal_captions=[[3, 7]])
+    groups = [0, 0, *range(1, 11)]
+    made = plan(data, groups=groups, batches="global", queries=12)
+    lists = made.lists(0)
+    where = {int(text): row for row, text in enumerate(lists.texts)}
+    for text, image, right in ((0, 1, False), (1, 0, False), (3, 7, True), (7, 3, True)):
+        at = lists.images[where[text]] == image
+        assert (lists.positive[where[text], at] == right).all()
+        if not right:
+            assert lists.ignored[where[text], at].tolist() == [True]
+    again = np.array([[image in row[:n] for n, image in enumerate(row)] for row in lists.images.tolist()])
+    assert int((lists.ignored & ~again).sum()) == 2  # nothing else is passed over
+    near = ImageTextDataset(
+        "near", data.images, ["a red boat lies on the beach", "a red boat lies on the old beach", *data.texts[2:]],
+        data.pairs, data.rows, data.image_rows, data.text_rows,
+    )  # fmt: skip
+    told = plan(near, batches="global", queries=12).lists(0)
+    row = int(np.flatnonzero(told.texts == 0)[0])
+    assert told.ignored[row, told.images[row] == 1].all()
+
+
+def test_global_batches_are_the_same_again_wherever_one_begins() -> None:
+    data = world(40, captions_per_image=2)
+    one, other = plan(data, batches="global"), plan(data, batches="global")
+    steps = [one.lists(step) for step in range(30)]
+    for step in (29, 14, 3, 13):  # of several epochs, back and forth
+        for name in ("texts", "images", "positive", "ignored"):
+            np.testing.assert_array_equal(getattr(steps[step], name), getattr(other.lists(step), name))
+    assert not np.array_equal(steps[0].texts, steps[13].texts)
+
+
+def test_captions_of_one_picture_are_in_different_groups_while_there_are_others() -> None:
+    data = world(40, captions_per_image=5)
+    made = plan(data, batches="global", queries=8)
+    alone = [len(set((made.lists(step).texts // 5).tolist())) for step in range(made.steps_per_epoch)]
+    assert np.mean(np.array(alone) == 8) > 0.8
