@@ -296,10 +296,9 @@ def _clip_image_processor(cls_name: str) -> Any:
 N_QUERIES = 4
 
 
-def _make_blip2(folder: Path, *, image_token: bool = True, layers: int = 3, itm_gain: float = 4.0) -> None:
+def _make_blip2(folder: Path, *, image_token: bool = True, layers: int = 3) -> None:
     """BLIP-2 for image-text matching. Published tokenizers have one token more than the model has words: the one that
-    stands for a picture. The head speaks up, so that probabilities differ."""
-    import torch
+    stands for a picture."""
     from transformers import Blip2Config, Blip2ForImageTextRetrieval, BlipImageProcessorPil
 
     tokenizer = _bert_tokenizer()
@@ -315,13 +314,8 @@ def _make_blip2(folder: Path, *, image_token: bool = True, layers: int = 3, itm_
         num_query_tokens=N_QUERIES, image_text_hidden_size=EMBEDDING_DIM,
         image_token_index=words if image_token else None,
     )  # fmt: skip
-    model = Blip2ForImageTextRetrieval(config)
-    _spread(model)
-    with torch.no_grad():
-        model.itm_head.weight.mul_(itm_gain)
-    model.save_pretrained(folder)
-    for part in (tokenizer, BlipImageProcessorPil(size={"height": IMAGE_SIZE, "width": IMAGE_SIZE})):
-        part.save_pretrained(folder)
+    processor = BlipImageProcessorPil(size={"height": IMAGE_SIZE, "width": IMAGE_SIZE})
+    _save(folder, Blip2ForImageTextRetrieval(config), tokenizer, processor)
 
 
 _MAKERS: dict[str, Callable[..., None]] = {

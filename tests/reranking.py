@@ -65,4 +65,4 @@ def training(checkpoint: Path, folder: Path, n: int = 24, **recipe: Any) -> Elip
     found = found_in(embeddings)
     pictures = elip.pictures(embeddings.dataset.images)
     pictures.keep_in(folder)
-    return ElipTraining(elip, plan_of(embeddings, how), embeddings.texts, pictures, found, pictures, folder)
+    return ElipTraining(elip, plan_of(embeddings, how), found.queries, pictures, found, pictures, folder)

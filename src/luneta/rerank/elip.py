@@ -2,7 +2,7 @@
 
 The vector of a text becomes prompts for the frozen image tower; a candidate's new score is the cosine of the text and
 of the picture as seen with them (Zhan et al., "ELIP: Enhanced Visual-Language Foundation Models for Image Retrieval",
-2025). Which family of models the encoder is of, only the encoder knows.
+2025), or what a cross-encoder says of the text and that picture. Which family of models it is of, only the model knows.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -19,11 +20,12 @@ from torch import Tensor
 from luneta.encoders.outputs import unit_vectors
 from luneta.errors import ConfigError
 from luneta.progress import track
+from luneta.rerank.crossing import Crossed
 from luneta.rerank.guide import Guide, GuideShape
 from luneta.rerank.pictures import Indexes, Pictures
 from luneta.rerank.recipe import ElipRecipe
-from luneta.rerank.search import Queries
-from luneta.types import Encoder, Halfway, ImageRef, PromptableEncoder, PromptedTower
+from luneta.rerank.search import Found, Queries
+from luneta.types import Encoder, Halfway, ImageRef, Matcher, MatchingTower, PromptableEncoder, PromptedTower
 
 logger = logging.getLogger("luneta")
 
@@ -36,19 +38,21 @@ class Elip:
     """A guide and the image tower it guides; a `Rescorer`.
 
     Attributes:
-        encoder: whose candidates are looked at again.
+        encoder: whose candidates are looked at again; or a cross-encoder, that looks at those of another one.
         tower: its image tower, with room for prompts.
         guide: makes prompts of texts.
         keep_prompts: what pools a picture's tokens sees the prompts too.
     """
 
-    encoder: PromptableEncoder
+    encoder: PromptableEncoder | Matcher
     tower: PromptedTower
     guide: Guide
     keep_prompts: bool = False
 
+    kind = "elip"
+
     @classmethod
-    def untrained(cls, encoder: PromptableEncoder, recipe: ElipRecipe) -> Elip:
+    def untrained(cls, encoder: PromptableEncoder | Matcher, recipe: ElipRecipe) -> Elip:
         """With weights of the recipe's seed; where it is gated, scores are those of the encoder alone.
 
         Raises:
@@ -63,6 +67,24 @@ class Elip:
             torch.manual_seed(recipe.seed)
             guide = Guide(shape)
         return cls(encoder, tower, guide.to(tower.device).eval(), recipe.keep_prompts)
+
+    @property
+    def own_scale(self) -> bool:
+        """New scores are no cosines of the encoder's."""
+        return isinstance(self.encoder, Matcher)
+
+    def read(self, queries: Queries) -> Queries:
+        """Texts with the vectors that prompts are made of: an encoder's own, a cross-encoder's made here."""
+        if isinstance(self.encoder, Matcher):
+            return Queries(queries.texts, self.encoder.encode_texts(queries.texts))
+        return queries
+
+    def unguided(self, found: Found) -> NDArray[np.float32]:
+        """(n_texts, k) scores of candidates where no prompt is listened to: the encoder's, or the cross-encoder's."""
+        if not isinstance(self.encoder, Matcher):
+            return found.scores
+        plain = Crossed(self.encoder)
+        return plain.rescore(found.queries, plain.pictures(found.dataset.images), found.candidates)
 
     def pictures(self, images: Sequence[ImageRef]) -> Pictures:
         """A data set's pictures, read once for many texts."""
@@ -80,6 +102,28 @@ class Elip:
             (n_pairs, embedding_dim) float32 unit vectors.
         """
         return self.tower.guided(pictures, self.guide(guides.to(self.tower.device)), self.guide.gate, pairs)
+
+    def compared(self, texts: Queries, pictures: Halfway, pairs: Tensor) -> Tensor:
+        """(n_pairs,) what is learnt to be high where text and picture belong together; differentiable.
+
+        Args:
+            texts: n_texts as `read` gives them.
+            pictures, pairs: as in `seen`.
+
+        Returns:
+            (n_pairs,) cosines, or a cross-encoder's logits.
+        """
+        guides = torch.from_numpy(texts.vectors)
+        if isinstance(self.encoder, Matcher):
+            prompts = self.guide(guides.to(self.tower.device))
+            return self._matching.matched(pictures, prompts, self.guide.gate, pairs, texts.texts)
+        seen = self.seen(guides, pictures, pairs)
+        cosines: Tensor = (seen * guides.to(seen.device)[pairs[:, 0].to(seen.device)]).sum(dim=1)
+        return cosines
+
+    @property
+    def _matching(self) -> MatchingTower:
+        return cast("MatchingTower", self.tower)
 
     @torch.inference_mode()
     def rescore(
@@ -104,7 +148,7 @@ class Elip:
         Raises:
             EncoderError: a vector is not finite.
         """
-        light = queries if guides is None else guides
+        light = self.read(queries if guides is None else guides)
         scores = np.full(candidates.shape, np.nan, dtype=np.float32)
         with track("re-ranking", len(queries)) as advance:
             for rows in _blocks(len(queries), max(1, self._pairs // max(1, candidates.shape[1]))):
@@ -115,8 +159,8 @@ class Elip:
                 new = np.cumsum(~lost) - 1
                 if len(row):
                     pairs = np.stack([row, new[place[row, column]]], axis=1)
-                    vectors = self._vectors(light.vectors[rows], pictures.of(chosen[~lost]), pairs)
-                    scores[rows.start + row, column] = _cosines(queries.vectors[rows][row], vectors)
+                    own, found = queries.of(np.arange(len(queries))[rows]), pictures.of(chosen[~lost])
+                    scores[rows.start + row, column] = self._scores(own, light.vectors[rows], found, pairs)
                 advance(len(place))
         n_lost = int(np.isnan(scores).sum())
         if n_lost:
@@ -125,25 +169,30 @@ class Elip:
 
     @property
     def _pairs(self) -> int:
-        return PAIRS.get(self.tower.device.type, 256)
+        # a cross-encoder reads all tokens of a picture, for each pair anew
+        return PAIRS.get(self.tower.device.type, 256) // (8 if self.own_scale else 1)
 
-    def _vectors(self, guides: NDArray[np.float32], pictures: Halfway, pairs: Indexes) -> NDArray[np.float32]:
-        texts = torch.from_numpy(guides)
-        parts = [
-            self.seen(texts, pictures, torch.from_numpy(pairs[part])).cpu().numpy()
-            for part in _blocks(len(pairs), self._pairs)
-        ]
-        raw = np.concatenate(parts)
-        return unit_vectors(raw, [""] * len(raw), self.encoder.spec, "visual_prompts")
+    def _scores(
+        self, queries: Queries, guides: NDArray[np.float32], pictures: Halfway, pairs: Indexes
+    ) -> NDArray[np.floating]:
+        parts = [torch.from_numpy(pairs[part]) for part in _blocks(len(pairs), self._pairs)]
+        light = torch.from_numpy(guides)
+        if isinstance(self.encoder, Matcher):
+            prompts, gate, texts = self.guide(light.to(self.tower.device)), self.guide.gate, queries.texts
+            scored = [self._matching.scored(pictures, prompts, gate, part, texts).cpu().numpy() for part in parts]
+            return np.concatenate(scored)
+        raw = np.concatenate([self.seen(light, pictures, part).cpu().numpy() for part in parts])
+        vectors = unit_vectors(raw, [""] * len(raw), self.encoder.spec, "visual_prompts")
+        return _cosines(queries.vectors[pairs[:, 0]], vectors)
 
 
-def promptable(encoder: Encoder) -> PromptableEncoder:
-    """The encoder, if its image tower takes prompts.
+def promptable(encoder: Encoder | Matcher) -> PromptableEncoder | Matcher:
+    """The encoder, or cross-encoder, if its image tower takes prompts.
 
     Raises:
         ConfigError: it does not.
     """
-    if not isinstance(encoder, PromptableEncoder):
+    if not isinstance(encoder, PromptableEncoder | Matcher):
         raise ConfigError(
             f"{encoder.spec.name} takes no visual prompts; checkpoints of transformers whose pictures are tokens do"
         )

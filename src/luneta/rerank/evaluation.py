@@ -123,4 +123,4 @@ def rerank_evaluation(reranker: Reranker, embeddings: Embeddings, before: Evalua
 
 
 def _said_of(reranker: Reranker) -> dict[str, Any]:
-    return {"kind": type(reranker.rescorer).__name__.lower(), "fusion": asdict(reranker.fusion)}
+    return {"kind": reranker.rescorer.kind, "fusion": asdict(reranker.fusion)}

@@ -7,6 +7,9 @@ the first k the encoder's order stays. So a re-ranker that is no use changes not
 The best of many trials looks better than it is, even where all are noise. So the gain must also be sure where nothing
 was chosen: the texts are halved, each half is fused as is best for the other one, and the gain over both is what counts
 (cross-fitting; Stone, "Cross-validatory choice and assessment of statistical predictions", 1974).
+
+Scores of another kind than cosines are first brought to the encoder's mean and spread, by one line for all texts: their
+order is the same, and alpha means the same whatever gave them. No right answer is needed for that.
 """
 
 from __future__ import annotations
@@ -42,16 +45,21 @@ class Fusion:
     Attributes:
         alpha: 0 is the encoder alone, 1 the new score alone.
         k: candidates that are put into another order.
+        slope, shift: new scores are taken as slope x score + shift.
     """
 
     alpha: float
     k: int
+    slope: float = 1.0
+    shift: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.alpha <= 1:
             raise ConfigError(f"alpha is {self.alpha}, expected 0 (the encoder alone) to 1 (the new score alone)")
         if self.k < 1:
             raise ConfigError(f"k is {self.k}, expected how many candidates are put into another order: at least 1")
+        if not (0 < self.slope < np.inf and np.isfinite(self.shift)):
+            raise ConfigError(f"slope {self.slope} and shift {self.shift}, expected a slope above 0 and a number")
 
     @property
     def changes(self) -> bool:
@@ -60,7 +68,7 @@ class Fusion:
 
     def fuse(self, base: Floats, new: Floats) -> Floats:
         """(n, k) scores of both -> those that decide; where there is no new one (NaN), the old one does."""
-        gained = np.where(np.isnan(new), 0, new - base)
+        gained = np.where(np.isnan(new), 0, np.float32(self.slope) * new + np.float32(self.shift) - base)
         return np.asarray(base + np.float32(self.alpha) * gained, dtype=np.float32)
 
     def ranking(self, found: Found, new: Floats) -> Ranking:
@@ -117,12 +125,34 @@ class Choice:
         return max(self.trials, key=lambda trial: trial.value)
 
 
-def choose(found: Found, new: Floats, *, metric: str = CHOSEN_BY, seed: int = 0) -> Choice:
+def line(base: Floats, new: Floats) -> tuple[float, float]:
+    """Slope and shift that give new scores the mean of the old ones, and their spread among the candidates of a text.
+
+    Args:
+        base: (n_texts, k) the encoder's scores.
+        new: (n_texts, k) new ones; NaN where there is none.
+
+    >>> line(np.array([[0.4, 0.2]], dtype=np.float32), np.array([[9.0, 5.0]], dtype=np.float32))
+    (0.05, -0.05)
+    """
+    there = ~np.isnan(new)
+    olds, news = (np.where(there, scores, np.nan).astype(np.float64) for scores in (base, new))
+    known = there.any(axis=1)
+    if not known.any():
+        return 1.0, 0.0
+    spreads = [float(np.sqrt(np.nanvar(scores[known], axis=1).mean())) for scores in (olds, news)]
+    slope = spreads[0] / spreads[1] if min(spreads) > 0 else 1.0
+    shift = float(np.nanmean(olds) - slope * np.nanmean(news))
+    return float(f"{slope:.6g}"), float(f"{shift:.6g}")
+
+
+def choose(found: Found, new: Floats, *, own_scale: bool = False, metric: str = CHOSEN_BY, seed: int = 0) -> Choice:
     """The best alpha and k, or none.
 
     Args:
         found: what the encoder alone finds, on data that was not learnt from.
         new: (n_texts, k) new scores of its candidates.
+        own_scale: they are of another kind than the encoder's, and are brought to its mean and spread.
         metric: a name of `luneta.metrics.METRICS` that is better when it is higher.
         seed: of the halves and of the bootstrap.
 
@@ -132,7 +162,8 @@ def choose(found: Found, new: Floats, *, metric: str = CHOSEN_BY, seed: int = 0)
     if metric not in METRICS or metric in ("best_rank", "positive_similarity"):
         raise ConfigError(f"unknown metric {metric!r}. {did_you_mean(metric, METRICS)}")
     depths = [k for k in KS if k < found.k] + [found.k]
-    fusions = [Fusion(0.0, found.k), *(Fusion(alpha, k) for k in depths for alpha in ALPHAS)]
+    scale = line(found.scores, new) if own_scale else (1.0, 0.0)
+    fusions = [Fusion(0.0, found.k, *scale), *(Fusion(alpha, k, *scale) for k in depths for alpha in ALPHAS)]
     values = np.stack([METRICS[metric](fusion.ranking(found, new)) for fusion in fusions])
     gains = {str(number): value - values[0] for number, value in enumerate(values)}
     gains["fair"] = _fair_gains(values, found.clusters, seed)

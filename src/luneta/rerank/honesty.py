@@ -3,9 +3,9 @@
 1. Is the order better than the encoder's own? (`beats_baseline`)
 2. Do the new scores alone order the candidates better than chance? They do not where a picture's vector has left the
    space of the texts, as when a pooling head is skipped. (`beats_shuffle`)
-3. Is the gain due to the text? Pictures are looked at in the light of another query's text and scored with their own:
-   what gains as much then has learnt something about pictures, or leaks the text into whatever it looks at.
-   (`needs_its_query`)
+3. Is the gain due to the text? Pictures are looked at in the light of another query's text and scored with their own
+   (by a cross-encoder, for which the two are one, with that other text): what gains as much then has learnt something
+   about pictures, or leaks the text into whatever it looks at. (`needs_its_query`)
 
 All three are differences paired by text, and the whole 95 % interval must be above 0.
 """
@@ -13,7 +13,7 @@ All three are differences paired by text, and the whole 95 % interval must be ab
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -33,6 +33,16 @@ QUESTIONS = ("beats_baseline", "beats_shuffle", "needs_its_query")
 class Rescorer(Protocol):
     """Whatever scores candidates anew by looking at a text and a picture together."""
 
+    @property
+    def kind(self) -> str:
+        """What results and folders call it."""
+        ...
+
+    @property
+    def own_scale(self) -> bool:
+        """New scores are of another kind than the encoder's cosines."""
+        ...
+
     def pictures(self, images: Sequence[Any]) -> Any:
         """A data set's pictures, as `rescore` takes them."""
         ...
@@ -40,7 +50,7 @@ class Rescorer(Protocol):
     def rescore(
         self, queries: Queries, pictures: Any, candidates: NDArray[np.int64], *, guides: Queries | None = None
     ) -> Floats:
-        """(n, k) new scores of candidates, of the size of cosines; NaN for a picture that cannot be read.
+        """(n, k) new scores of candidates; NaN for a picture that cannot be read.
 
         Args:
             queries: n texts.
@@ -82,13 +92,13 @@ def question(
         fusion: how much they are to count; where it changes nothing, what they would do alone is asked instead.
         seed: of the exchange of queries and of the bootstrap.
     """
-    used = fusion if fusion.changes else Fusion(1.0, found.k)
+    used = fusion if fusion.changes else replace(fusion, alpha=1.0, k=found.k)
     first = found.cut(used.k)
     swapped = rescorer.rescore(
         first.queries, pictures, first.candidates, guides=first.queries.of(strangers(found.clusters, seed))
     )
     metric = METRICS[CHOSEN_BY]
-    order, alone = metric(used.ranking(first, new)), metric(Fusion(1.0, used.k).ranking(first, new))
+    order, alone = metric(used.ranking(first, new)), metric(replace(used, alpha=1.0).ranking(first, new))
     shuffled = metric(reranked(first.ranking, first.candidates, np.zeros_like(first.scores)))
     differences = {
         "beats_baseline": order - metric(first.ranking),

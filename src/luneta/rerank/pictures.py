@@ -18,7 +18,7 @@ from luneta.decoding import in_order
 from luneta.errors import ImageError
 from luneta.progress import track
 from luneta.threads import available
-from luneta.types import Halfway, ImageRef, PromptableEncoder, PromptedTower
+from luneta.types import Halfway, ImageRef, Matcher, PromptableEncoder, PromptedTower
 
 Indexes = NDArray[np.int64]
 Row = tuple[NDArray[np.float32], NDArray[np.bool_] | None]
@@ -43,7 +43,7 @@ class Pictures:
         images: the pictures.
     """
 
-    def __init__(self, encoder: PromptableEncoder, tower: PromptedTower, images: Sequence[ImageRef]) -> None:
+    def __init__(self, encoder: PromptableEncoder | Matcher, tower: PromptedTower, images: Sequence[ImageRef]) -> None:
         self.images = images
         self._encoder, self._tower = encoder, tower
         self._kept: OrderedDict[int, Any] = OrderedDict()

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,15 +28,15 @@ from luneta.grids import as_text
 from luneta.ledger import entered, ledger_is_wanted
 from luneta.rerank.elip import Elip, promptable
 from luneta.rerank.evaluation import Reranking, rerank_evaluation
-from luneta.rerank.fusion import KS, Choice, Fusion, choose
+from luneta.rerank.fusion import KS, Choice, choose
 from luneta.rerank.honesty import Answer, question
 from luneta.rerank.lists import ListPlan
 from luneta.rerank.plan import Plan, rehearse
 from luneta.rerank.recipe import ElipRecipe
 from luneta.rerank.reranker import Reranker
-from luneta.rerank.search import Found, found_by
+from luneta.rerank.search import Found, Queries, found_by
 from luneta.rerank.training import ElipTraining
-from luneta.types import Encoder
+from luneta.types import Encoder, Matcher
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -110,6 +110,7 @@ def train_elip(
     *,
     out: str | os.PathLike[str],
     recipe: ElipRecipe | None = None,
+    matcher: Matcher | None = None,
     validation: ImageTextDataset | None = None,
     test: ImageTextDataset | None = None,
     near: bool = True,
@@ -128,6 +129,8 @@ def train_elip(
         train: what to learn from.
         out: folder of the result: `reranker/`, `elip.json`, and `before.json` and `after.json` of the test part.
         recipe: how; None takes what works on thousands of pairs.
+        matcher: a cross-encoder that looks at the candidates in the encoder's place, as in ELIP-B; what
+            `load_cross_encoder` returns. None: the encoder itself.
         validation: what it is chosen on; None takes a tenth of `train`, by groups.
         test: what the proof is measured on; None gives no proof.
         near: look for near-identical pictures too when parts are kept apart, which decodes every picture.
@@ -139,7 +142,7 @@ def train_elip(
         DatasetError: nothing is left to learn from or to choose on, or too many pictures cannot be read.
         TrainingError: the training came to nothing.
     """
-    recipe, out, prices, able = recipe or ElipRecipe(), Path(out), prices or Prices(), promptable(encoder)
+    recipe, out, prices, able = recipe or ElipRecipe(), Path(out), prices or Prices(), promptable(matcher or encoder)
     if not encoder.spec.fingerprint:
         raise EncoderError(
             f"{encoder.spec.name} has no fingerprint, so that its re-ranker cannot be told from another's"
@@ -149,6 +152,7 @@ def train_elip(
         "data": [None if data is None else data.fingerprint for data in (train, validation, test)],
         "recipe": recipe.to_dict(),
         "near": near,
+        **({} if matcher is None else {"matcher": matcher.fingerprint}),
     }
     check_claim(out, identity, RESULT)
     elip = Elip.untrained(able, recipe)
@@ -157,7 +161,7 @@ def train_elip(
         with entered("rerank", about, device=encoder.spec.device, prices=prices) as run:
             parts = apart(train, validation, _several(test), near, recipe.seed, max_bad_share)
             claims.enter_context(claimed(out, {**identity, "parts": parts.fingerprint}, RESULT))
-            training, found = _training(elip, parts, recipe, out / "training")
+            training, found = _training(encoder, elip, parts, recipe, out / "training")
             plan = rehearse(training, found, run.meter.device, prices)
             logger.info("%s: %s", encoder.spec.name, plan)
             run.note(predicted_s=plan.seconds, predicted_usd=plan.usd)
@@ -165,7 +169,7 @@ def train_elip(
             training.watched.keep_in(training.folder / "watched")
             training.run()
             new = elip.rescore(found.queries, training.watched, found.candidates)
-            choice = choose(found, new, seed=recipe.seed)
+            choice = choose(found, new, own_scale=elip.own_scale, seed=recipe.seed)
             answers = question(elip, training.watched, found, new, choice.fusion, seed=recipe.seed)
             record = {"recipe": recipe.to_dict(), "data": {"name": train.name, "fingerprint": parts.train.fingerprint}}
             reranker = believed(Reranker(encoder, elip, choice.fusion, answers, record))
@@ -189,6 +193,7 @@ def predict_elip(
     train: ImageTextDataset,
     *,
     recipe: ElipRecipe | None = None,
+    matcher: Matcher | None = None,
     validation: ImageTextDataset | None = None,
     test: ImageTextDataset | None = None,
     near: bool = True,
@@ -201,12 +206,12 @@ def predict_elip(
         ConfigError, DatasetError: as `train_elip`.
     """
     recipe, prices = recipe or ElipRecipe(), prices or Prices()
-    elip = Elip.untrained(promptable(encoder), recipe)
+    elip = Elip.untrained(promptable(matcher or encoder), recipe)
     about = {"encoder": encoder.spec.name, "data": train.name, "method": "elip"}
     with entered("predict", about, device=encoder.spec.device, prices=prices, written=ledger_is_wanted()) as run:
         parts = apart(train, validation, _several(test), near, recipe.seed, max_bad_share)
         with scratch() as folder:
-            return rehearse(*_training(elip, parts, recipe, folder), run.meter.device, prices)
+            return rehearse(*_training(encoder, elip, parts, recipe, folder), run.meter.device, prices)
 
 
 def believed(reranker: Reranker) -> Reranker:
@@ -218,24 +223,25 @@ def believed(reranker: Reranker) -> Reranker:
         return reranker
     failed = "; ".join(str(answer) for answer in reranker.answers if not answer.passed)
     logger.warning("the re-ranker has not shown that it does what it says (%s): it changes nothing (alpha 0)", failed)
-    return Reranker(
-        reranker.encoder, reranker.rescorer, Fusion(0.0, reranker.fusion.k), reranker.answers, reranker.record
-    )  # fmt: skip
+    return replace(reranker, fusion=replace(reranker.fusion, alpha=0.0))
 
 
 def _several(test: ImageTextDataset | None) -> Sequence[ImageTextDataset]:
     return () if test is None else (test,)
 
 
-def _training(elip: Elip, parts: Parts, recipe: ElipRecipe, folder: Path) -> tuple[ElipTraining, Found]:
+def _training(
+    encoder: Encoder, elip: Elip, parts: Parts, recipe: ElipRecipe, folder: Path
+) -> tuple[ElipTraining, Found]:
     """The training, and what the encoder alone finds on the validation part."""
-    learnt, watched = (embed_cached(elip.encoder, data) for data in (parts.train, parts.validation))
+    learnt, watched = (embed_cached(encoder, data) for data in (parts.train, parts.validation))
     groups = np.delete(parts.groups, list(learnt.left_out))
     found = found_by(watched, evaluate_embeddings(watched), max(KS))
     plan = ListPlan(learnt.dataset, merged_pairs(learnt.dataset), groups, _hard(learnt, groups, recipe), recipe)
     pictures, others = elip.pictures(learnt.dataset.images), elip.pictures(found.dataset.images)
     sample = found.cut(WATCHED).sample(recipe.validated, recipe.seed)
-    return ElipTraining(elip, plan, learnt.texts, pictures, sample, others, folder), found
+    texts = elip.read(Queries(list(learnt.dataset.texts), learnt.texts))
+    return ElipTraining(elip, plan, texts, pictures, sample, others, folder), found
 
 
 def _hard(learnt: Embeddings, groups: Indexes, recipe: ElipRecipe) -> Indexes:

@@ -25,13 +25,12 @@ from luneta.errors import ConfigError, TrainingError
 from luneta.metrics import METRICS
 from luneta.progress import track
 from luneta.rerank.elip import Elip
-from luneta.rerank.fusion import ALPHAS, CHOSEN_BY, Fusion
+from luneta.rerank.fusion import ALPHAS, CHOSEN_BY, Fusion, line
 from luneta.rerank.lists import ListPlan, Lists
 from luneta.rerank.pictures import Pictures
 from luneta.rerank.recipe import ElipRecipe
 from luneta.rerank.saving import Standing, load_standing, read_tensors, save_standing
-from luneta.rerank.search import Found
-from luneta.types import Vectors
+from luneta.rerank.search import Found, Queries
 
 logger = logging.getLogger("luneta")
 
@@ -51,7 +50,7 @@ class ElipTraining:
     Attributes:
         elip: its guide changes.
         plan: the lists of every step.
-        texts: (n_texts, embedding_dim) vectors of the texts that are learnt from.
+        texts: that are learnt from, as `Elip.read` gives them.
         pictures: that are learnt from.
         validation: what the encoder alone finds on other data; measured as it goes.
         watched: the pictures of that data.
@@ -61,7 +60,7 @@ class ElipTraining:
 
     elip: Elip
     plan: ListPlan
-    texts: Vectors
+    texts: Queries
     pictures: Pictures
     validation: Found
     watched: Pictures
@@ -156,14 +155,13 @@ class ElipTraining:
                           torch.from_numpy(lists.ignored).to(device))  # fmt: skip
 
     def similarity(self, lists: Lists, chosen: np.ndarray, pairs: Tensor) -> Tensor:
-        """(n_pairs,) cosines of (text, picture) pairs, each picture as seen in the light of the pair's text."""
-        texts, states = torch.from_numpy(self.texts[lists.texts]), self.pictures.of(chosen)
+        """(n_pairs,) of (text, picture) pairs, each picture as seen in the light of the pair's text: cosines, or the
+        logits of a cross-encoder."""
+        texts, states = self.texts.of(lists.texts), self.pictures.of(chosen)
         if self.recipe.checkpointing:
-            seen = checkpoint(self.elip.seen, texts, states, pairs, use_reentrant=False)
-        else:
-            seen = self.elip.seen(texts, states, pairs)
-        cosines: Tensor = (seen * texts.to(seen.device)[pairs[:, 0].to(seen.device)]).sum(dim=1)
-        return cosines
+            found: Tensor = checkpoint(self.elip.compared, texts, states, pairs, use_reentrant=False)
+            return found
+        return self.elip.compared(texts, states, pairs)
 
     def _check_start(self) -> None:
         """With a gate that is shut, scores must be the encoder's own.
@@ -174,7 +172,8 @@ class ElipTraining:
         if not self.elip.guide.shape.gated:
             return
         found = self.validation.sample(CHECKED, self.recipe.seed)
-        gap = np.abs(self.elip.rescore(found.queries, self.watched, found.candidates) - found.scores).max()
+        before = self.elip.unguided(found)
+        gap = np.abs(self.elip.rescore(found.queries, self.watched, found.candidates) - before).max()
         if not gap <= LARGEST_GAP:
             raise TrainingError(
                 f"before the first step a score differs by {gap:.3f} from that of {self.elip.encoder.spec.name}, "
@@ -196,8 +195,9 @@ class ElipTraining:
         """The encoder alone (`baseline`), the new scores `alone`, and both at the best `alpha` (`value`)."""
         found = self.validation
         new = self.elip.rescore(found.queries, self.watched, found.candidates)
+        scale = line(found.scores, new) if self.elip.own_scale else (1.0, 0.0)
         values = {
-            alpha: float(METRICS[CHOSEN_BY](Fusion(alpha, found.k).ranking(found, new)).mean())
+            alpha: float(METRICS[CHOSEN_BY](Fusion(alpha, found.k, *scale).ranking(found, new)).mean())
             for alpha in (0.0, *ALPHAS)
         }
         alpha = max(values, key=lambda a: values[a])

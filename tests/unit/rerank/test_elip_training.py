@@ -43,10 +43,10 @@ def test_the_loss_is_that_of_every_picture_in_its_lists_light(tiny_checkpoint: M
     for row, text in enumerate(lists.texts):
         scores = []
         for image in lists.images[row]:
-            own = torch.from_numpy(made.texts[text][None])
+            own = torch.from_numpy(made.texts.vectors[text][None])
             with torch.inference_mode():
                 seen = made.elip.seen(own, made.pictures.of(np.array([image])), torch.tensor([[0, 0]]))
-            scores.append(float(seen[0].numpy() @ made.texts[text]))
+            scores.append(float(seen[0].numpy() @ made.texts.vectors[text]))
         logits = np.where(lists.ignored[row], -np.inf, scale * np.array(scores))
         shares = logits - np.log(np.exp(logits - logits.max()).sum()) - logits.max()
         right = lists.positive[row] & ~lists.ignored[row]

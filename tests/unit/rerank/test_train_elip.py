@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def test_one_that_helps_is_measured_before_and_after(
         assert one.protocol["hash"] == other.protocol["hash"]
         np.testing.assert_array_equal(one.rankings["text_to_image"].n_better, other.rankings["text_to_image"].n_better)
     after = load_evaluation(tmp_path / "out" / "after.json")
-    assert after.encoder["reranker"] == {"kind": "elip", "fusion": {"alpha": 1.0, "k": 7}}
+    assert after.encoder["reranker"] == {"kind": "elip", "fusion": asdict(Fusion(1.0, 7))}
     assert after.encoder["name"].endswith(", re-ranked")
     gain = again.comparison.difference("text_to_image", "mrr", 0, 1)
     assert gain.value == pytest.approx(after.metrics["text_to_image"]["mrr"].value
