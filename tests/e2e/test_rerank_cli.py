@@ -89,7 +89,7 @@ def test_mistakes_come_before_the_work(luneta: Luneta, tiny_checkpoint: Callable
     assert not (tmp_path / "x").exists()
     other = tiny_checkpoint("siglip")
     luneta("rerank", "train", *CENAS, "-e", checkpoint, *FEW, "--out", "elip")
-    assert "was trained for" in refused("evaluate", "elip/reranker", *CENAS, "-e", other)
+    assert "was made for" in refused("evaluate", "elip/reranker", *CENAS, "-e", other)
     assert not Reranker.load("elip/reranker", _encoder(checkpoint)).fusion.changes
 
 

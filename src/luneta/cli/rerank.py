@@ -249,7 +249,8 @@ def _recipe(variant: str, hidden: str | None, choices: dict[str, Any]) -> ElipRe
 
 def _opened(folder: Path, encoder: str | None, dtype: str, device: str) -> Reranker:
     """A re-ranker with its encoder."""
-    from luneta.rerank.reranker import Reranker, read_record
+    from luneta.rerank.kinds import read_record
+    from luneta.rerank.reranker import Reranker
 
     name = encoder or str(read_record(folder)["encoder"]["name"])
     checks.check_encoder(name)

@@ -95,7 +95,7 @@ def _family_of(name: str, config: dict[str, Any], families: Mapping[str, Family]
     if model_type in MATCHERS:
         raise EncoderError(
             f"{name}: a {model_type} model looks at a text and a picture together and has no one vector for a picture, "
-            "so it is no encoder. It can re-rank what an encoder finds: luneta rerank itm DATA -e ENCODER --model "
+            "so it is no encoder. It can re-rank what an encoder finds: luneta rerank fit DATA -e ENCODER --model "
             f"{name}"
         )
     if families is MATCHERS and model_type in FAMILIES:

@@ -56,6 +56,8 @@ class HFMatcher:
         counts: of matching, "probability" or "logit".
     """
 
+    kind = "itm"
+
     def __init__(
         self,
         checkpoint: Checkpoint,
@@ -93,6 +95,11 @@ class HFMatcher:
     @property
     def fingerprint(self) -> str:
         return self.spec.fingerprint
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What it was loaded with beside its name, as `load_cross_encoder` takes it."""
+        return {"weight": self.weight, "counts": self.counts}
 
     # -- pictures ----------------------------------------------------------------------------------------------
 

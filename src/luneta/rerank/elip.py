@@ -25,7 +25,16 @@ from luneta.rerank.guide import Guide, GuideShape
 from luneta.rerank.pictures import Indexes, Pictures
 from luneta.rerank.recipe import ElipRecipe
 from luneta.rerank.search import Found, Queries
-from luneta.types import Encoder, Halfway, ImageRef, Matcher, MatchingTower, PromptableEncoder, PromptedTower
+from luneta.types import (
+    CrossEncoder,
+    Encoder,
+    Halfway,
+    ImageRef,
+    Matcher,
+    MatchingTower,
+    PromptableEncoder,
+    PromptedTower,
+)
 
 logger = logging.getLogger("luneta")
 
@@ -186,16 +195,15 @@ class Elip:
         return _cosines(queries.vectors[pairs[:, 0]], vectors)
 
 
-def promptable(encoder: Encoder | Matcher) -> PromptableEncoder | Matcher:
+def promptable(encoder: Encoder | CrossEncoder) -> PromptableEncoder | Matcher:
     """The encoder, or cross-encoder, if its image tower takes prompts.
 
     Raises:
         ConfigError: it does not.
     """
     if not isinstance(encoder, PromptableEncoder | Matcher):
-        raise ConfigError(
-            f"{encoder.spec.name} takes no visual prompts; checkpoints of transformers whose pictures are tokens do"
-        )
+        name = encoder.spec.name if isinstance(encoder, Encoder) else encoder.name
+        raise ConfigError(f"{name} takes no visual prompts; checkpoints of transformers whose pictures are tokens do")
     return encoder
 
 

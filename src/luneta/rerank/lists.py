@@ -46,6 +46,7 @@ class ListPlan:
         hard: (n_texts, n) images that the encoder takes for the right one, the likeliest first; -1 where there are
             fewer.
         recipe: how lists are made.
+        similarity: (n_texts, n) scaled cosines of `hard`, where they are drawn by it.
     """
 
     dataset: ImageTextDataset
@@ -53,6 +54,7 @@ class ListPlan:
     groups: Indexes
     hard: Indexes
     recipe: ElipRecipe
+    similarity: NDArray[np.float32] | None = None
     _orders: dict[int, Indexes] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -120,10 +122,10 @@ class ListPlan:
         return found
 
     def _hard(self, texts: Indexes, rng: np.random.Generator) -> Indexes:
-        """(n, at most recipe.hard) drawn without replacement, the r-th of the pool with weight 1 / r (by the keys of
-        Gumbel, 1954)."""
+        """(n, at most recipe.hard) drawn without replacement, each with its weight (by the keys of Gumbel, 1954)."""
         pool = self.hard[texts]
-        keys = rng.gumbel(size=pool.shape) - np.log(np.arange(1, pool.shape[1] + 1))
+        by_rank = -np.log(np.arange(1, pool.shape[1] + 1))
+        keys = rng.gumbel(size=pool.shape) + (by_rank if self.similarity is None else self.similarity[texts])
         order = np.where(pool >= 0, keys, -np.inf).argsort(axis=1)[:, ::-1][:, : self.recipe.hard]
         return np.take_along_axis(pool, order, axis=1)
 

@@ -11,6 +11,7 @@ from luneta.errors import ConfigError, did_you_mean
 
 ListLoss = Literal["auto", "softmax", "sigmoid"]
 Batches = Literal["lists", "global"]
+Drawing = Literal["rank", "similarity"]
 
 _WHOLE = ("n_prompts", "queries", "hard", "random", "pool", "suspicious", "steps", "validations", "seed", "validated")
 
@@ -32,7 +33,8 @@ class ElipRecipe:
             baseline.
         keep_prompts: the pooling head sees the prompts too, where there is one.
         dropout: of the prompts, in training.
-        loss: "auto" is as pretrained: sigmoid where the encoder has a bias, else softmax over each list.
+        loss: "auto" is as pretrained: sigmoid where the encoder has a bias, else softmax over each list. Of a
+            cross-encoder's logits "sigmoid" is the cross-entropy of matching.
         batches: "lists" gives every text pictures of its own; "global" is the paper's: the texts of a step are
             neighbours of one another, and each is held against the right pictures of all. Then `hard` and `random` say
             nothing: a list is as long as there are texts.
@@ -40,6 +42,8 @@ class ElipRecipe:
         hard: pictures of a list that the encoder takes for the right one.
         random: pictures of a list drawn from all.
         pool: hard pictures are drawn from so many of the encoder's first answers, the first ones more often.
+        drawn_by: the r-th of them by "rank" with weight 1 / r, or by "similarity" with the softmax of the encoder's
+            scaled cosines, as in ELIP-B.
         suspicious: of what scores above the right answer so many of the first are left out: likely right, too.
         steps: of the training.
         learning_rate: of the mapper, at its peak.
@@ -65,6 +69,7 @@ class ElipRecipe:
     hard: int = 6
     random: int = 1
     pool: int = 100
+    drawn_by: Drawing = "rank"
     suspicious: int = 2
     steps: int = 1000
     learning_rate: float = 1e-3
@@ -78,7 +83,8 @@ class ElipRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, known in (("loss", get_args(ListLoss)), ("batches", get_args(Batches))):
+        choices = (("loss", ListLoss), ("batches", Batches), ("drawn_by", Drawing))
+        for name, known in ((name, get_args(kind)) for name, kind in choices):
             if (choice := getattr(self, name)) not in known:
                 raise ConfigError(f"unknown {name} {choice!r}. {did_you_mean(str(choice), known)}")
         ranges: tuple[tuple[str, float, float], ...] = (
@@ -128,13 +134,14 @@ VARIANTS: Mapping[str, ElipRecipe] = MappingProxyType(
         "elip-s": replace(_PAPER, loss="sigmoid", keep_prompts=True, dropout=0.1, queries=10, hard=9, steps=600_000),
         "elip-s2": replace(_PAPER, loss="sigmoid", keep_prompts=True, dropout=0.1, queries=10, hard=9, steps=600_000),
         "elip-b": replace(
-            _PAPER, n_prompts=1, hidden=(1024, 1024), loss="softmax", queries=12, hard=1, suspicious=3,
-            learning_rate=1e-5, steps=500_000,
+            _PAPER, n_prompts=1, hidden=(1024, 1024), loss="sigmoid", batches="lists", queries=12, hard=1, suspicious=3,
+            drawn_by="similarity", learning_rate=1e-5, steps=500_000,
         ),
     }
 )  # fmt: skip
 """Settings by name: "elip" is what works on thousands of pairs and one machine; the others are those of Zhan et al.
-(2025), trained once through six million pairs, with their batches of neighbours."""
+(2025), trained once through six million pairs, with their batches of neighbours; "elip-b", for a cross-encoder, holds
+every text against one right picture and one that is taken for it."""
 
 
 def recipe_of(name: str) -> ElipRecipe:

@@ -5,30 +5,22 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 
-from luneta.artifacts import atomic_folder, hash_json, read_json, write_json
-from luneta.errors import ArtifactError, ConfigError, IndexMismatchError, ShapeError
-from luneta.rerank.elip import Elip, promptable
+from luneta.artifacts import atomic_folder, write_json
+from luneta.errors import ArtifactError, ConfigError, ShapeError
 from luneta.rerank.fusion import Fusion
-from luneta.rerank.guide import Guide, GuideShape
 from luneta.rerank.honesty import QUESTIONS, Answer, Rescorer
-from luneta.rerank.saving import read_tensors
+from luneta.rerank.kinds import RECORD, SCHEMA, check_model, identity_of, read_record, read_rescorer, write_rescorer
 from luneta.rerank.search import Queries
-from luneta.types import Encoder, EncoderSpec, ImageRef
+from luneta.types import CrossEncoder, Encoder, ImageRef
 
 logger = logging.getLogger("luneta")
-
-SCHEMA = "luneta.reranker/1"
-
-_GUIDE, _RECORD = "guide.safetensors", "reranker.json"
-_MAKES_AN_ENCODER = ("model_type", "weights", "config", "image", "text")
 
 Indexes = NDArray[np.int64]
 
@@ -108,99 +100,55 @@ class Reranker:
                 f"this re-ranker would change the encoder's order without having shown that it should ({said}). Save "
                 "it with alpha 0, or train another one"
             )
-        if not isinstance(self.rescorer, Elip):
-            raise ConfigError(f"a {type(self.rescorer).__name__} has no folder of its own; only ELIP guides are saved")
         with atomic_folder(folder) as new:
-            guide = self.rescorer.guide
-            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in guide.state_dict().items()},
-                      new / _GUIDE)  # fmt: skip
-            write_json(new / _RECORD, self._written(self.rescorer))
-
-    def _written(self, elip: Elip) -> dict[str, Any]:
-        spec = self.encoder.spec
-        return {
-            "schema": SCHEMA,
-            "kind": "elip",
-            "encoder": {"name": spec.name, "revision": spec.revision, "fingerprint": spec.fingerprint,
-                        "dtype": spec.dtype, "made_of": made_of(spec)},
-            "guide": {"shape": elip.guide.shape.to_dict(), "insert_layer": elip.tower.insert_layer,
-                      "keep_prompts": elip.keep_prompts},
-            "fusion": asdict(self.fusion),
-            "answers": [asdict(answer) for answer in self.answers],
-            "record": dict(self.record),
-        }  # fmt: skip
+            write_json(
+                new / RECORD,
+                {
+                    "schema": SCHEMA,
+                    **write_rescorer(new, self.rescorer),
+                    "encoder": identity_of(self.encoder),
+                    "fusion": asdict(self.fusion),
+                    "answers": [asdict(answer) for answer in self.answers],
+                    "record": dict(self.record),
+                },
+            )
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], encoder: Encoder) -> Reranker:
+    def load(
+        cls, folder: str | os.PathLike[str], encoder: Encoder, *, cross_encoder: CrossEncoder | None = None
+    ) -> Reranker:
         """Read what `save` wrote.
 
         Args:
             folder: of the re-ranker.
-            encoder: the one it was trained for.
+            encoder: the one it was made for.
+            cross_encoder: what it scores with, where it scores with one; None loads it by its name.
 
         Raises:
             ArtifactError: it is missing, damaged or of another schema.
-            IndexMismatchError: it was trained for another encoder.
-            ConfigError: the encoder takes no prompts.
+            IndexMismatchError: it was made for another encoder, or with another cross-encoder.
+            ConfigError: the encoder takes no prompts, or a cross-encoder of your own is to be given.
         """
         written = read_record(folder)
-        check_encoder(written["encoder"], encoder.spec, str(folder))
+        check_model(written["encoder"], encoder, folder)
         try:
-            shape, insert_layer = GuideShape.of(written["guide"]["shape"]), int(written["guide"]["insert_layer"])
-            keep_prompts, fusion = bool(written["guide"]["keep_prompts"]), Fusion(**written["fusion"])
-            answers = [Answer(**answer) for answer in written["answers"]]
-            guide = Guide(shape)
-            guide.load_state_dict(read_tensors(Path(folder) / _GUIDE)[0])
-        except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+            fusion, answers = Fusion(**written["fusion"]), [Answer(**answer) for answer in written["answers"]]
+        except (TypeError, ConfigError) as error:
             raise ArtifactError(f"{folder} is no whole re-ranker: {type(error).__name__}: {error}") from error
-        able = promptable(encoder)
-        tower = able.visual_prompts(insert_layer, keep_prompts=keep_prompts)
-        elip = Elip(able, tower, guide.to(tower.device).eval(), keep_prompts)
-        return cls(encoder, elip, fusion, answers, written["record"])
+        rescorer = read_rescorer(Path(folder), written, encoder, cross_encoder)
+        return cls(encoder, rescorer, fusion, answers, written["record"])
 
 
-def read_record(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a re-ranker's folder says of itself.
-
-    Raises:
-        ArtifactError: it is none, or damaged.
-    """
-    written = read_json(Path(folder) / _RECORD)
-    schema = written.get("schema") if isinstance(written, dict) else None
-    if schema != SCHEMA:
-        raise ArtifactError(f"{folder} has schema {schema!r}; expected {SCHEMA!r}, a folder that Reranker.save wrote")
-    missing = [name for name in ("encoder", "guide", "fusion", "answers", "record") if name not in written]
-    if missing:
-        raise ArtifactError(f"{folder}: {_RECORD} lacks {', '.join(missing)}")
-    return dict(written)
-
-
-def made_of(spec: EncoderSpec) -> str | None:
-    """Digest of what an encoder is, apart from number format and library version; None where it does not say."""
-    if not all(name in spec.details for name in _MAKES_AN_ENCODER):
-        return None
-    return hash_json({name: spec.details[name] for name in _MAKES_AN_ENCODER})
-
-
-def check_encoder(written: Mapping[str, Any], spec: EncoderSpec, folder: str) -> None:
-    """Make sure that a re-ranker was trained for this encoder; another number format is only said.
-
-    Raises:
-        IndexMismatchError: it was trained for another one.
-    """
-    if spec.fingerprint and spec.fingerprint == written["fingerprint"]:
-        return
-    same = made_of(spec)
-    if same is None or same != written["made_of"]:
-        raise IndexMismatchError(
-            f"{folder} was trained for {written['name']} (fingerprint {str(written['fingerprint'])[:12]}), not for "
-            f"{spec.name} ({spec.fingerprint[:12]}): its prompts would mean nothing there; load that encoder, or train "
-            "a re-ranker for this one"
-        )
-    logger.warning(
-        "%s was trained with %s in %s, not in %s or with another version of the library: measure it again",
-        folder, written["name"], written["dtype"], spec.dtype,
-    )  # fmt: skip
+def believed(reranker: Reranker) -> Reranker:
+    """The re-ranker as far as it may be used: as it is, or with alpha 0 where it has not shown that it should."""
+    if not reranker.fusion.changes:
+        logger.warning("nothing is gained for sure over the encoder alone: the re-ranker changes nothing (alpha 0)")
+        return reranker
+    if reranker.is_honest:
+        return reranker
+    failed = "; ".join(str(answer) for answer in reranker.answers if not answer.passed)
+    logger.warning("the re-ranker has not shown that it does what it says (%s): it changes nothing (alpha 0)", failed)
+    return replace(reranker, fusion=replace(reranker.fusion, alpha=0.0))
 
 
 def _check_candidates(

@@ -7,18 +7,19 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from luneta.artifacts import write_json
 from luneta.cost import Prices
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.data.relevance import merged_pairs
 from luneta.embedding import Embeddings
-from luneta.errors import EncoderError
+from luneta.errors import ConfigError, EncoderError
 from luneta.evaluation import embed_cached, evaluate_embeddings
 from luneta.finetuning.claims import check_claim, claimed
 from luneta.finetuning.negatives import Miner
@@ -27,13 +28,14 @@ from luneta.finetuning.prediction import scratch
 from luneta.grids import as_text
 from luneta.ledger import entered, ledger_is_wanted
 from luneta.rerank.elip import Elip, promptable
-from luneta.rerank.evaluation import Reranking, rerank_evaluation
+from luneta.rerank.evaluation import Reranking
+from luneta.rerank.fitting import prove
 from luneta.rerank.fusion import KS, Choice, choose
 from luneta.rerank.honesty import Answer, question
 from luneta.rerank.lists import ListPlan
 from luneta.rerank.plan import Plan, rehearse
 from luneta.rerank.recipe import ElipRecipe
-from luneta.rerank.reranker import Reranker
+from luneta.rerank.reranker import Reranker, believed
 from luneta.rerank.search import Found, Queries, found_by
 from luneta.rerank.training import ElipTraining
 from luneta.types import Encoder, Matcher
@@ -174,7 +176,7 @@ def train_elip(
             record = {"recipe": recipe.to_dict(), "data": {"name": train.name, "fingerprint": parts.train.fingerprint}}
             reranker = believed(Reranker(encoder, elip, choice.fusion, answers, record))
             reranker.save(out / "reranker")
-            proof = None if test is None else _proof(reranker, test, max_bad_share)
+            proof = None if test is None else prove(reranker, test, max_bad_share)
             run.facts.update(mrr_before=choice.baseline, mrr_after=choice.best.value, alpha=reranker.fusion.alpha)
         trained = ElipTrained(
             out / "reranker", reranker, choice, answers, training.history, parts.train.n_images,
@@ -214,18 +216,6 @@ def predict_elip(
             return rehearse(*_training(encoder, elip, parts, recipe, folder), run.meter.device, prices)
 
 
-def believed(reranker: Reranker) -> Reranker:
-    """The re-ranker as far as it may be used: as it is, or with alpha 0 where it has not shown that it should."""
-    if not reranker.fusion.changes:
-        logger.warning("nothing is gained for sure over the encoder alone: the re-ranker changes nothing (alpha 0)")
-        return reranker
-    if reranker.is_honest:
-        return reranker
-    failed = "; ".join(str(answer) for answer in reranker.answers if not answer.passed)
-    logger.warning("the re-ranker has not shown that it does what it says (%s): it changes nothing (alpha 0)", failed)
-    return replace(reranker, fusion=replace(reranker.fusion, alpha=0.0))
-
-
 def _several(test: ImageTextDataset | None) -> Sequence[ImageTextDataset]:
     return () if test is None else (test,)
 
@@ -237,7 +227,9 @@ def _training(
     learnt, watched = (embed_cached(encoder, data) for data in (parts.train, parts.validation))
     groups = np.delete(parts.groups, list(learnt.left_out))
     found = found_by(watched, evaluate_embeddings(watched), max(KS))
-    plan = ListPlan(learnt.dataset, merged_pairs(learnt.dataset), groups, _hard(learnt, groups, recipe), recipe)
+    hard = _hard(learnt, groups, recipe)
+    similarity = _scaled(learnt, hard) if recipe.drawn_by == "similarity" else None
+    plan = ListPlan(learnt.dataset, merged_pairs(learnt.dataset), groups, hard, recipe, similarity)
     pictures, others = elip.pictures(learnt.dataset.images), elip.pictures(found.dataset.images)
     sample = found.cut(WATCHED).sample(recipe.validated, recipe.seed)
     texts = elip.read(Queries(list(learnt.dataset.texts), learnt.texts))
@@ -250,6 +242,15 @@ def _hard(learnt: Embeddings, groups: Indexes, recipe: ElipRecipe) -> Indexes:
     return miner.of_texts(learnt.dataset, learnt.images, learnt.texts, groups)
 
 
-def _proof(reranker: Reranker, test: ImageTextDataset, max_bad_share: float) -> Reranking:
-    embeddings = embed_cached(reranker.encoder, test, max_bad_share=max_bad_share)
-    return rerank_evaluation(reranker, embeddings, evaluate_embeddings(embeddings))
+def _scaled(learnt: Embeddings, hard: Indexes) -> NDArray[np.float32]:
+    """(n_texts, n) cosines of texts and the images of `hard`, scaled as the encoder was trained."""
+    scale = learnt.encoder.logit_scale
+    if scale is None:
+        raise ConfigError(
+            f"{learnt.encoder.name} does not say by how much its scores were scaled in training (logit_scale), so that "
+            "nothing can be drawn by similarity; take drawn_by='rank'"
+        )
+    found = np.empty(hard.shape, dtype=np.float32)
+    for row, images in enumerate(hard):
+        found[row] = scale * (learnt.images[images] @ learnt.texts[row])
+    return found

@@ -13,6 +13,7 @@ from luneta.stats import Interval
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from luneta.rerank.fitting import RerankerFitted
     from luneta.rerank.run import ElipTrained
 
 
@@ -52,7 +53,7 @@ def hits_grid(text: str, hits: Sequence[Hit]) -> Grid:
     )
 
 
-def trained_view(trained: ElipTrained) -> RenderableType:
+def trained_view(trained: ElipTrained | RerankerFitted) -> RenderableType:
     """What was tried, what was answered, the proof, and where the re-ranker is."""
     from rich.console import Group
     from rich.text import Text

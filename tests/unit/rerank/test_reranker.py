@@ -19,7 +19,7 @@ from luneta.rerank import Fusion, Reranker
 from luneta.rerank.elip import Elip
 from luneta.rerank.honesty import QUESTIONS, Answer
 from luneta.rerank.recipe import ElipRecipe
-from luneta.rerank.run import believed
+from luneta.rerank.reranker import believed
 from paintings import Held
 from reranking import SMALL, embedded, encoder_of, found_in
 
@@ -113,7 +113,7 @@ def test_it_is_refused_for_another_encoder(
     tiny_checkpoint: MakeCheckpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     reranker(tiny_checkpoint("clip")).save(tmp_path)
-    with pytest.raises(IndexMismatchError, match=r"was trained for .*clip .*not for .*siglip"):
+    with pytest.raises(IndexMismatchError, match=r"was made for .*clip .*not for .*siglip"):
         Reranker.load(tmp_path, encoder_of(tiny_checkpoint("siglip")))
     other: Any = encoder_of(tiny_checkpoint("clip"))
     retrained = dataclasses.replace(

@@ -1,0 +1,145 @@
+"""fit_reranker(encoder, cross_encoder, data): a cross-encoder as a re-ranker, believed as far as it has shown."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from luneta.artifacts import write_json
+from luneta.cost import Prices
+from luneta.data.dataset import ImageTextDataset
+from luneta.errors import ConfigError
+from luneta.evaluation import embed_cached, evaluate_embeddings
+from luneta.grids import as_text
+from luneta.ledger import entered
+from luneta.rerank.crossing import Crossed
+from luneta.rerank.evaluation import Reranking, rerank_evaluation
+from luneta.rerank.fusion import KS, Choice, choose
+from luneta.rerank.honesty import Answer, question
+from luneta.rerank.kinds import identity_of
+from luneta.rerank.reranker import Reranker, believed
+from luneta.rerank.search import found_by
+from luneta.types import CrossEncoder, Encoder
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+logger = logging.getLogger("luneta")
+
+SCHEMA = "luneta.fitted/1"
+RESULT = "fitted.json"
+
+
+@dataclass(frozen=True, eq=False)
+class RerankerFitted:
+    """A cross-encoder as a re-ranker, and why it is used as it is.
+
+    Attributes:
+        folder: of the re-ranker, as `Reranker.load` takes it.
+        reranker: it; where nothing was gained it changes nothing.
+        choice: how far to believe it, and what else was tried.
+        answers: whether it does what it says.
+        test: before and after on the test part; None where there was none.
+        cost: of everything.
+    """
+
+    folder: Path
+    reranker: Reranker
+    choice: Choice
+    answers: Sequence[Answer]
+    test: Reranking | None
+    cost: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+    def __rich__(self) -> RenderableType:
+        from luneta.rerank.tables import trained_view
+
+        return trained_view(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Schema luneta.fitted/1."""
+        return {
+            "schema": SCHEMA,
+            "encoder": identity_of(self.reranker.encoder),
+            **dict(self.reranker.record),
+            "fusion": asdict(self.reranker.fusion),
+            "gain": asdict(self.choice.gain),
+            "trials": [asdict(trial) for trial in self.choice.trials],
+            "answers": [asdict(answer) for answer in self.answers],
+            "cost": dict(self.cost),
+        }
+
+
+def fit_reranker(
+    encoder: Encoder,
+    cross_encoder: CrossEncoder,
+    validation: ImageTextDataset,
+    *,
+    out: str | os.PathLike[str],
+    test: ImageTextDataset | None = None,
+    k: int = max(KS),
+    max_bad_share: float = 0.01,
+    seed: int = 0,
+    prices: Prices | None = None,
+) -> RerankerFitted:
+    """Choose how far a cross-encoder is believed on what an encoder finds. Nothing is trained.
+
+    It is used only if its gain on the validation part is sure and it does what it says; else it is kept with alpha 0
+    and changes nothing.
+
+    Args:
+        encoder: what `load_encoder` returns: it finds the candidates.
+        cross_encoder: what `load_cross_encoder` returns, or an object of yours: it looks at them again.
+        validation: what it is chosen on.
+        out: folder of the result: `reranker/`, `fitted.json`, and `before.json` and `after.json` of the test part.
+        test: what the proof is measured on; None gives no proof.
+        k: candidates of each text that are looked at, at most.
+        max_bad_share: above this share of pictures that cannot be read nothing is begun.
+        seed: of the halves, the exchange of queries and the bootstrap.
+        prices: of the machine's hours.
+
+    Raises:
+        ConfigError: a model without a fingerprint, a test part that is the validation part, a folder that is not empty.
+        DatasetError: too many pictures cannot be read.
+        EncoderError: a vector or a score is no number.
+    """
+    out, prices = Path(out), prices or Prices()
+    identity_of(encoder)
+    made_with = identity_of(cross_encoder)
+    if test is not None and test.fingerprint == validation.fingerprint:
+        raise ConfigError(f"{test.name} is what is chosen on: it proves nothing; give another test part")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out} is not empty; choose a folder that does not exist yet")
+    rescorer = Crossed(cross_encoder)
+    about = {"encoder": encoder.spec.name, "data": validation.name, "method": rescorer.kind, "out": str(out)}
+    with entered("rerank", about, device=encoder.spec.device, prices=prices) as run:
+        embeddings = embed_cached(encoder, validation, max_bad_share=max_bad_share)
+        found = found_by(embeddings, evaluate_embeddings(embeddings), k)
+        pictures = rescorer.pictures(found.dataset.images)
+        new = rescorer.rescore(found.queries, pictures, found.candidates)
+        choice = choose(found, new, own_scale=rescorer.own_scale, seed=seed)
+        answers = question(rescorer, pictures, found, new, choice.fusion, seed=seed)
+        data = {"name": validation.name, "fingerprint": validation.fingerprint}
+        record = {"cross_encoder": made_with, "validation": data}
+        reranker = believed(Reranker(encoder, rescorer, choice.fusion, answers, record))
+        reranker.save(out / "reranker")
+        proof = None if test is None else prove(reranker, test, max_bad_share)
+        run.facts.update(mrr_before=choice.baseline, mrr_after=choice.best.value, alpha=reranker.fusion.alpha)
+    fitted = RerankerFitted(out / "reranker", reranker, choice, answers, proof, run.facts)
+    if proof is not None:
+        proof.before.save(out / "before.json")
+        proof.after.save(out / "after.json")
+    write_json(out / RESULT, fitted.to_dict())
+    return fitted
+
+
+def prove(reranker: Reranker, test: ImageTextDataset, max_bad_share: float) -> Reranking:
+    """Before and after on a test part."""
+    embeddings = embed_cached(reranker.encoder, test, max_bad_share=max_bad_share)
+    return rerank_evaluation(reranker, embeddings, evaluate_embeddings(embeddings))
