@@ -20,7 +20,7 @@ from luneta.errors import ConfigError, ProtocolMismatchError, did_you_mean
 from luneta.grids import Grid, as_text
 from luneta.metrics import METRICS, best_rank, reciprocal_rank
 from luneta.results import Evaluation
-from luneta.slicing import SMALLEST_SLICE, natural, slices
+from luneta.slicing import Slice, TooSmall, compared_slices
 from luneta.stats import bootstrap, holm, randomisation_test
 from luneta.types import DIRECTIONS, Direction
 
@@ -75,24 +75,6 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
-    """The queries that share something, and how every encoder does on them.
-
-    Attributes:
-        name, value: what they share: a metadata column and its value, or "words" and the like and a range.
-        values: recall@1 of every evaluation.
-        differences: (value, low, high) of every evaluation to the first one; the first's own is None.
-    """
-
-    direction: Direction
-    name: str
-    value: str
-    n_queries: int
-    values: tuple[float, ...]
-    differences: tuple[tuple[float, float | None, float | None] | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Contrast:
     """A query on which two encoders differ: its name and the expected rank of the best relevant item by each."""
 
@@ -111,12 +93,14 @@ class Comparison:
         evaluations: in the order given; the first is the one that the others are held against in slices.
         differences: for every direction, metric and pair of encoders.
         slices: by metadata column, caption length, number of relevant items and size of the group.
+        too_small: queries that are in no slice of theirs, because too few share it.
         contrasts: {(first, second): queries that the first finds and the second misses most, then the reverse}.
     """
 
     evaluations: Sequence[Evaluation]
     differences: Sequence[Difference]
     slices: Sequence[Slice]
+    too_small: Sequence[TooSmall]
     contrasts: Mapping[tuple[int, int], Sequence[Contrast]]
 
     @property
@@ -145,6 +129,7 @@ class Comparison:
             ],
             "differences": [asdict(d) for d in self.differences],
             "slices": [asdict(s) for s in self.slices],
+            "too_small": [asdict(s) for s in self.too_small],
             "contrasts": [asdict(c) for found in self.contrasts.values() for c in found],
         }
 
@@ -206,10 +191,12 @@ def compare(evaluations: Sequence[Evaluation], *, seed: int = 0) -> Comparison:
             values = [found[direction][metric] for found in per_query]
             differences += _differences(direction, metric, values, cluster, seed)
     pairs = list(itertools.combinations(range(len(evaluations)), 2))
+    sliced = {d: compared_slices(evaluations, d, [p[d][SLICED] for p in per_query], seed) for d in DIRECTIONS}
     return Comparison(
         evaluations=list(evaluations),
         differences=differences,
-        slices=[s for d in DIRECTIONS for s in _slices(evaluations, d, [p[d][SLICED] for p in per_query], seed)],
+        slices=[part for large, _ in sliced.values() for part in large],
+        too_small=[rest for _, small in sliced.values() for rest in small],
         contrasts={pair: _contrasts(evaluations[pair[0]], evaluations[pair[1]]) for pair in pairs},
     )
 
@@ -356,25 +343,6 @@ def _turned(found: Difference) -> Difference:
         None if found.high is None else -found.high, None if found.low is None else -found.low,
         found.p, found.p_holm, n_wins=found.n_losses, n_losses=found.n_wins,
     )  # fmt: skip
-
-
-def _slices(
-    evaluations: Sequence[Evaluation], direction: Direction, values: Sequence[NDArray[np.float64]], seed: int
-) -> Iterator[Slice]:
-    cluster = evaluations[0].clusters[direction]
-    for name, labels in slices(evaluations[0], direction).items():
-        for label in sorted(set(labels), key=natural):
-            chosen = np.flatnonzero(np.array(labels, dtype=object) == label)
-            if len(chosen) < SMALLEST_SLICE or len(chosen) == len(labels):
-                continue
-            first = values[0][chosen]
-            gaps = {str(i): v[chosen] - first for i, v in enumerate(values) if i}
-            found = bootstrap(gaps, cluster[chosen], bounded=False, seed=seed)
-            yield Slice(
-                direction, name, label, len(chosen),
-                tuple(float(v[chosen].mean()) for v in values),
-                (None, *((i.value, i.low, i.high) for i in found.values())),
-            )  # fmt: skip
 
 
 def _contrasts(first: Evaluation, second: Evaluation) -> list[Contrast]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from luneta.results import Evaluation
+from luneta.stats import bootstrap
 from luneta.types import Direction
 
 SMALLEST_SLICE = 30
@@ -15,6 +17,69 @@ SMALLEST_SLICE = 30
 
 MOST_RANGES = 4
 """That numbers are divided into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The queries that share something, and how every encoder does on them.
+
+    Attributes:
+        name, value: what they share: a metadata column and its value, or "words" and the like and a range.
+        values: recall@1 of every evaluation.
+        differences: (value, low, high) of every evaluation to the first one; the first's own is None.
+    """
+
+    direction: Direction
+    name: str
+    value: str
+    n_queries: int
+    values: tuple[float, ...]
+    differences: tuple[tuple[float, float | None, float | None] | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TooSmall:
+    """Queries that are in no slice: fewer than `SMALLEST_SLICE` share each of `n_values` values of `name`."""
+
+    direction: Direction
+    name: str
+    n_values: int
+    n_queries: int
+
+
+def compared_slices(
+    evaluations: Sequence[Evaluation], direction: Direction, values: Sequence[NDArray[np.float64]], seed: int = 0
+) -> tuple[list[Slice], list[TooSmall]]:
+    """Parts of the queries with every encoder's score on them, and what is too small to be one.
+
+    Args:
+        evaluations: of one protocol; a column that any of them has divides the queries of all.
+        direction: of the queries.
+        values: of every evaluation, (n_queries,) score of each query.
+        seed: of the bootstrap.
+    """
+    divisions: dict[str, Sequence[str]] = {}
+    for evaluation in evaluations:
+        divisions = slices(evaluation, direction) | divisions  # the first one's, where several have a column
+    cluster = evaluations[0].clusters[direction]
+    found, rest = [], []
+    for name, labels in divisions.items():
+        small = []
+        for label in sorted(set(labels), key=natural):
+            chosen = np.flatnonzero(np.array(labels, dtype=object) == label)
+            if len(chosen) < SMALLEST_SLICE:
+                small.append(len(chosen))
+                continue
+            gaps = {str(i): v[chosen] - values[0][chosen] for i, v in enumerate(values) if i}
+            intervals = bootstrap(gaps, cluster[chosen], bounded=False, seed=seed)
+            found.append(Slice(
+                direction, name, label, len(chosen),
+                tuple(float(v[chosen].mean()) for v in values),
+                (None, *((i.value, i.low, i.high) for i in intervals.values())),
+            ))  # fmt: skip
+        if small:
+            rest.append(TooSmall(direction, name, len(small), sum(small)))
+    return found, rest
 
 
 def slices(evaluation: Evaluation, direction: Direction) -> dict[str, Sequence[str]]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from luneta.encoders.presets import BUNDLED, find_preset
+from luneta.layouts import Name, heading, plain_table, titled
+from luneta.slicing import SMALLEST_SLICE
 from luneta.types import DIRECTIONS
 from luneta.wording import Messages, translator_of, written
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from luneta.comparison import Comparison
-    from luneta.grids import Grid
     from luneta.languages import LanguageGap
     from luneta.results import Evaluation, Metric
 
@@ -73,8 +74,12 @@ WORDS: Messages = {
     "slice_group size": ("group size", "tamanho do grupo"),
     "table_no_value": ("(none)", "(nenhum)"),
     "table_arrows": (
-        "▲ ▼ the 95 % interval of the paired difference to the first encoder excludes 0 (not corrected)",
-        "▲ ▼ o intervalo de 95 % da diferença pareada ao primeiro codificador exclui 0 (sem correção)",
+        "▲ ▼ the 95 % interval of the paired difference to the first encoder excludes 0 (not corrected).",
+        "▲ ▼ o intervalo de 95 % da diferença pareada ao primeiro codificador exclui 0 (sem correção).",
+    ),
+    "table_too_small": (
+        "{direction}, {name}: queries in no part: {n} (values that fewer than {least} queries share: {values}).",
+        "{direction}, {name}: consultas fora das partes: {n} (valores comuns a menos de {least} consultas: {values}).",
     ),
     "table_language": ("language", "idioma"),
     "table_images": ("images", "imagens"),
@@ -102,33 +107,24 @@ WORDS: Messages = {
 
 def evaluation_table(evaluations: Sequence[Evaluation], locale: str = "en") -> RenderableType:
     """One block per direction, one row per encoder, chance as the last row; the protocol underneath."""
-    from rich.box import SIMPLE_HEAD
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
     first, t = evaluations[0], translator_of(locale, WORDS)
     tables: list[RenderableType] = []
     for direction in DIRECTIONS:
-        table = Table(
-            title=t(direction),
-            title_justify="left",
-            title_style="bold",
-            box=SIMPLE_HEAD,
-            header_style="",
-            padding=0,
-        )
-        table.add_column(t("table_encoder"), overflow="fold")
+        table = plain_table()
+        heading(table, t("table_encoder"), words=True)
         for name in SHOWN:
-            table.add_column(name.replace("_", "\n"), justify="right", no_wrap=True, vertical="bottom")
+            table.add_column(Text(name.replace("_", "\n")), justify="right", no_wrap=True)
         for evaluation in evaluations:
             metrics = evaluation.metrics[direction]
             cells = [metric_cell(name, metrics[name], locale) for name in SHOWN]
-            table.add_row(Text(str(evaluation.encoder["name"])), *cells)  # Text: brackets in a name are no markup
+            table.add_row(Name(str(evaluation.encoder["name"])), *cells)
         chance = first.metrics[direction]
         numbers = [written(metric_number(name, chance[name].chance), locale) for name in SHOWN]
         table.add_row(t("table_chance"), *numbers, style="dim")
-        tables.append(table)
+        tables.append(titled(t(direction), table))
     data, protocol = first.dataset, first.protocol
     note = t(
         "table_note",
@@ -201,20 +197,17 @@ def cut_captions(evaluations: Sequence[Evaluation], names: Sequence[str], locale
 
 def comparison_table(comparison: Comparison, metric: str = "recall@1", locale: str = "en") -> RenderableType:
     """One block per direction: every encoder's value, and every pair's difference with its interval and p-value."""
-    from rich.box import SIMPLE_HEAD
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
     t, names = translator_of(locale, WORDS), comparison.names
     parts: list[RenderableType] = []
     for direction in DIRECTIONS:
-        table = Table(title=f"{t(direction)}, {metric}", title_justify="left", title_style="bold",
-                      box=SIMPLE_HEAD, header_style="", padding=0)  # fmt: skip
-        table.add_column(t("table_pair"), overflow="fold")
+        table = plain_table()
+        heading(table, t("table_pair"), words=True)
         for column in ("difference", "interval", "p", "wins", "losses"):
-            table.add_column(t(f"table_{column}"), justify="right", overflow="fold")
-        table.add_column("", justify="right", overflow="fold")
+            table.add_column(t(f"table_{column}"), justify="right", no_wrap=True)
+        table.add_column("", justify="right", no_wrap=True)
         for found in comparison.differences:
             if (found.direction, found.metric) != (direction, metric):
                 continue
@@ -223,8 +216,8 @@ def comparison_table(comparison: Comparison, metric: str = "recall@1", locale: s
             verdict = Text(t("table_sure" if sure else "table_unsure"), style="green" if sure else "yellow")
             wins, losses = (written(f"{n:,}", locale) for n in (found.n_wins, found.n_losses))
             numbers = (written(f"{found.value:+.3f}", locale), _from_to(found.low, found.high, locale))
-            table.add_row(Text(pair), *numbers, _p(found.p_holm, locale), wins, losses, verdict)
-        parts.append(table)
+            table.add_row(Name(pair), *numbers, _p(found.p_holm, locale), wins, losses, verdict)
+        parts.append(titled(f"{t(direction)}, {metric}", table))
     n = len(names) * (len(names) - 1) // 2
     note = t("table_comparisons" if n > 1 else "table_one_comparison", n=n)
     return Group(evaluation_table(comparison.evaluations, locale), *parts, Text(note, style="dim"))
@@ -232,29 +225,38 @@ def comparison_table(comparison: Comparison, metric: str = "recall@1", locale: s
 
 def slices_table(comparison: Comparison, locale: str = "en") -> RenderableType:
     """Recall@1 of every encoder on parts of the queries; an arrow where it differs from the first for sure."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    from rich.console import Group
     from rich.text import Text
 
     t = translator_of(locale, WORDS)
-    table = Table(title=t("table_slices"), title_justify="left", title_style="bold", box=SIMPLE_HEAD,
-                  header_style="", padding=0)  # fmt: skip
-    table.add_column(t("table_direction"))
-    table.add_column(t("table_slice"), overflow="fold")
-    table.add_column(t("table_queries"), justify="right")
-    for name in comparison.names:
-        table.add_column(Text(name), justify="right", overflow="fold")
+    table = plain_table()
+    for column in ("direction", "slice"):
+        heading(table, t(f"table_{column}"), words=True)
+    for column in (t("table_queries"), *comparison.names):
+        heading(table, column, least=len("0.000 ▲"))
     for part in comparison.slices:
         cells = []
         for value, difference in zip(part.values, part.differences, strict=True):
             low, high = (None, None) if difference is None else difference[1:]
             above, below = low is not None and low > 0, high is not None and high < 0
             cells.append(written(f"{value:.3f}", locale) + (" ▲" if above else " ▼" if below else "  "))
-        label = Text(f"{slice_name(part.name, locale)}: {part.value or t('table_no_value')}")
+        label = Name(f"{slice_name(part.name, locale)}: {part.value or t('table_no_value')}")
         table.add_row(t(part.direction), label, written(f"{part.n_queries:,}", locale), *cells)
-    table.caption = t("table_arrows")
-    table.caption_justify = "left"
-    return table
+    notes = [t("table_arrows")] if comparison.slices else []
+    return Group(
+        *([titled(t("table_slices"), table)] if comparison.slices else []),
+        Text("\n".join([*notes, *slices_left_out(comparison, locale)]), style="dim"),
+    )
+
+
+def slices_left_out(comparison: Comparison, locale: str) -> list[str]:
+    """A sentence for everything that divides the queries into parts of which some are too small."""
+    t = translator_of(locale, WORDS)
+    return [
+        t("table_too_small", direction=t(rest.direction), name=slice_name(rest.name, locale), least=SMALLEST_SLICE,
+          n=written(f"{rest.n_queries:,}", locale), values=written(f"{rest.n_values:,}", locale))
+        for rest in comparison.too_small
+    ]  # fmt: skip
 
 
 def slice_name(name: str, locale: str) -> str:
@@ -264,9 +266,7 @@ def slice_name(name: str, locale: str) -> str:
 
 def languages_table(found: LanguageGap, metric: str = "recall@1", locale: str = "en") -> RenderableType:
     """Every language and way of writing on the pictures that it shares with what it is held against, and the gap."""
-    from rich.box import SIMPLE_HEAD
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
     t = translator_of(locale, WORDS)
@@ -276,14 +276,13 @@ def languages_table(found: LanguageGap, metric: str = "recall@1", locale: str = 
     rows += [(language, writing, e) for (language, writing), e in found.writings.items()]
     rows.sort(key=lambda row: list(found.evaluations).index(row[0]))
     for direction in DIRECTIONS:
-        table = Table(title=f"{t(direction)}, {metric}", title_justify="left", title_style="bold",
-                      box=SIMPLE_HEAD, header_style="", padding=0)  # fmt: skip
-        table.add_column(t("table_language"), overflow="fold")
+        table = plain_table()
+        heading(table, t("table_language"), words=True)
         for column in (
             metric,
             *(t(f"table_{name}") for name in ("chance", "images", "against", "gap", "interval", "p")),
         ):
-            table.add_column(column, justify="right")
+            table.add_column(column, justify="right", no_wrap=True)
         for language, writing, evaluation in rows:
             value = evaluation.metrics[direction][metric]
             gap = gaps.get((direction, language, writing))
@@ -296,8 +295,8 @@ def languages_table(found: LanguageGap, metric: str = "recall@1", locale: str = 
                 compared += [_from_to(gap.low, gap.high, locale), _p(gap.p_holm, locale)]
             name = f"  {t(f'table_writing_{writing}')}" if writing else language
             values = (written(metric_number(metric, score), locale) for score in scores)
-            table.add_row(Text(name), *values, written(f"{n_images:,}", locale), *compared)
-        parts.append(table)
+            table.add_row(Name(name), *values, written(f"{n_images:,}", locale), *compared)
+        parts.append(titled(f"{t(direction)}, {metric}", table))
     reference, first = next(iter(found.evaluations.items()))
     unfit = [for_trying_out([first], locale)]
     if all(first.metrics[direction][metric].is_like_guessing for direction in DIRECTIONS):
@@ -317,25 +316,9 @@ def _from_to(low: float | None, high: float | None, locale: str) -> str:
 def _p(value: float, locale: str) -> str:
     """
     >>> _p(0.00004, "en"), _p(0.0456, "pt-BR"), _p(1.0, "en")
-    ('<.001', ',046', '1.000')
+    ('<0.001', '0,046', '1.000')
     """
-    return written("<.001" if value < 0.001 else f"{value:.3f}".removeprefix("0"), locale)
-
-
-def grid_table(grid: Grid) -> RenderableType:
-    """A table of text, with its notes underneath."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(grid.title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, header_style="",
-                  padding=0)  # fmt: skip
-    for i, name in enumerate(grid.header):
-        table.add_column(Text(name), justify="left" if i < grid.n_labels else "right", overflow="fold")
-    for row in grid.rows:
-        table.add_row(*map(Text, row))
-    return Group(table, Text(" ".join(grid.notes), style="dim"))
+    return written("<0.001" if value < 0.001 else f"{value:.3f}", locale)
 
 
 def metric_cell(name: str, metric: Metric, locale: str) -> Text:
@@ -345,8 +328,10 @@ def metric_cell(name: str, metric: Metric, locale: str) -> Text:
     value = written(metric_number(name, metric.value), locale)
     if metric.low is None or metric.high is None:
         return Text(value)
-    end = _short_rank if name == "median_rank" else _short_share
-    interval = written(f"{end(metric.low)}–{end(metric.high)}", locale)
+    low, high = (
+        _short_rank(end) if name == "median_rank" else metric_number(name, end) for end in (metric.low, metric.high)
+    )
+    interval = written(f"{low}–{high}", locale)
     return Text.assemble(value, "\n", (interval, "dim"))
 
 
@@ -358,10 +343,6 @@ def metric_number(name: str, value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.1f}".removesuffix(".0") if name == "median_rank" else f"{value:.3f}"
-
-
-def _short_share(value: float) -> str:
-    return "1" if value == 1 else f"{value:.3f}".removeprefix("0")
 
 
 def _short_rank(value: float) -> str:

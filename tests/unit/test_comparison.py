@@ -121,6 +121,36 @@ def test_slices_are_means_over_their_own_queries() -> None:
     assert "number" not in {s.name for s in found.slices}  # every value occurs once
 
 
+def test_queries_of_parts_that_are_too_small_are_counted(tmp_path: Path) -> None:
+    """Of a column's parts, and of a column that only the second result has; none is lost without a word."""
+    data = world(120, captions_per_image=3)
+    kinds = ["cat"] * 70 + ["dog"] * 35 + ["owl"] * 9 + ["elk"] * 6
+    plain = dataclasses.replace(data, rows=pa.table({"kind": kinds}))
+    more = dataclasses.replace(data, rows=pa.table({"kind": kinds, "odd": ["yes", "no"] * 60}))
+    found = compare([measured(2.0, plain), measured(5.0, more)])
+    counted = {(s.direction, s.name): (s.n_values, s.n_queries) for s in found.too_small}
+    assert counted["image_to_text", "kind"] == (2, 15)
+    assert counted["text_to_image", "kind"] == (2, 45)  # three captions of each
+    for direction, n_queries in (("text_to_image", 360), ("image_to_text", 120)):
+        for name in ("kind", "odd"):
+            inside = [s.n_queries for s in found.slices if (s.direction, s.name) == (direction, name)]
+            assert sum(inside) + counted.get((direction, name), (0, 0))[1] == n_queries
+    for file, evaluation in zip("ab", found.evaluations, strict=True):
+        evaluation.save(tmp_path / f"{file}.json")
+    page = tmp_path / "c.html"
+    files = [str(tmp_path / f"{file}.json") for file in "ab"]
+    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, ["compare", *files, "--report", str(page)])
+    said = "image → text, kind: queries in no part: 15 (values that fewer than 30 queries share: 2)."
+    assert said in done.stdout
+    assert said in page.read_text()
+    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, ["compare", *files, "--locale", "pt-BR"])
+    assert "kind: consultas fora das partes: 15 (valores comuns a menos de 30 consultas: 2)." in done.stdout
+    done = CliRunner().invoke(app, ["compare", *files, "--json"])
+    assert {"direction": "image_to_text", "name": "kind", "n_values": 2, "n_queries": 15} in json.loads(done.stdout)[
+        "too_small"
+    ]
+
+
 def test_contrasts_are_queries_that_one_finds_and_the_other_misses(three: Comparison) -> None:
     for contrast in three.contrasts[0, 2]:
         assert contrast.name == three.evaluations[0].query_names[contrast.direction][contrast.query]

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +106,7 @@ def test_the_command_line(results: Path) -> None:
 
 @pytest.mark.parametrize("locale", ["en", "pt-BR"])
 def test_the_terminal_s_tables_fit_80_columns(results: Path, locale: str) -> None:
-    """Names of columns, values and their intervals stay whole; the name of an encoder is folded."""
+    """Names of columns, values and their intervals stay whole; the names of an encoder and its file are folded."""
     long = "google/siglip2-so400m-patch14-384-of-somebody"
     evaluation = evaluate(ConceptEncoder(noise=3.0, name=long), world(1200), cache=False)
     evaluation.save(results / "long.json")
@@ -118,9 +119,40 @@ def test_the_terminal_s_tables_fit_80_columns(results: Path, locale: str) -> Non
     assert [words.count(metric) for metric in COMPARED] == [6] * len(COMPARED)
     for direction in DIRECTIONS:
         found = evaluation.metrics[direction]["recall@10"]
-        for shown in (f"{found.value:.3f}", f"{found.low:.3f}–{found.high:.3f}".replace("0.", ".")):
+        for shown in (f"{found.value:.3f}", f"{found.low:.3f}–{found.high:.3f}"):
             assert (shown if locale == "en" else shown.replace(".", ",")) in words
-    assert long[:12] in tables
+    for part in ("google/siglip2-", "long.json"):
+        assert part in words
+
+
+def test_every_result_has_its_file_and_copies_are_left_out_and_named(results: Path, tmp_path: Path) -> None:
+    """A copy, and the same encoder measured once more; the same numbers of another encoder stay."""
+    (results / "60" / "below").mkdir()
+    for name in ("1.6.json", "1.6.queries.parquet"):
+        shutil.copy(results / "60" / name, results / "60" / "below" / name)
+    again = replace(load_evaluation(results / "90" / "1.0.json"), created_at="later", cost={"wall_s": 9.0})
+    again.save(results / "a_rerun.json")
+    replace(again, encoder={**again.encoder, "name": "another", "fingerprint": "of another"}).save(results / "b.json")
+    found = leaderboard(results)
+    assert found.copies == {"60/below/1.6.json": "60/1.6.json", "90/1.0.json": "a_rerun.json"}
+    for standing in found.standings:
+        for file, evaluation in zip(standing.files, standing.evaluations, strict=True):
+            assert load_evaluation(results / file).metrics == evaluation.metrics
+            assert load_evaluation(results / file).encoder == evaluation.encoder
+    assert sorted(file for s in found.standings for file in s.files) == [
+        "60/1.0.json", "60/1.02.json", "60/1.6.json", "90/1.02.json", "90/1.6.json", "a_rerun.json", "b.json",
+    ]  # fmt: skip
+    run = CliRunner(env={"COLUMNS": "160"})
+    shown = run.invoke(app, ["leaderboard", str(results)]).stdout
+    assert "left out: 90/1.0.json: the same result as a_rerun.json" in shown
+    shown = run.invoke(app, ["leaderboard", str(results), "--locale", "pt-BR", "--report", str(tmp_path / "b.html")])
+    assert "deixado de fora: 60/below/1.6.json: o mesmo resultado de 60/1.6.json" in shown.stdout
+    assert "60/edited.json foi editado ou danificado depois de escrito" in shown.stdout
+    page = (tmp_path / "b.html").read_text()
+    assert "o mesmo resultado de 60/1.6.json" in page
+    assert page.count("<small>a_rerun.json</small>") == 2
+    table = list(csv.reader(io.StringIO(found.grids()[0].write("csv"))))
+    assert {row[2] for row in table[1:-1]} == set(found.standings[0].files)
 
 
 AWKWARD = Grid(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -200,6 +201,9 @@ def test_the_page_shows_the_pairs(tmp_path: Path, locale: str) -> None:
     assert all(image.attributes["src"].startswith("data:image/jpeg") for image in page.all("img"))
     assert {"en": "cannot be read", "pt-BR": "não pode ser lida"}[locale] in page.text
     assert "83.3 %" in page.text or "83,3 %" in page.text
+    assert {"en": "test: 6 images, 7 texts", "pt-BR": "test: 6 imagens, 7 textos"}[locale] in page.text
+    (shown,) = page.all("main")
+    assert re.search(r"None|\w=|\w\('|\['", shown.text) is None  # nothing as Python writes it
     scored = find_leakage(*leaky(), evaluation=evaluation)
     text = read(write_leakage(tmp_path / "scored.html", scored, locale=locale).read_text()).text
     assert {"en": "They alone", "pt-BR": "Só elas"}[locale] in text

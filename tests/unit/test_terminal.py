@@ -42,8 +42,17 @@ def test_it_fits_and_shows_names_as_they_are(evaluation: Evaluation, locale: str
     text = shown(evaluation, locale)
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
-    assert text.replace("\n", " ").count("[red]x") == 2
-    assert "[/close" in text
+    assert text.replace("\n", " ").count("[red]x[/") == 2
+    assert text.count("closed]") == 2
+
+
+@pytest.mark.parametrize("locale", ["en", "pt-BR"])
+def test_a_share_keeps_its_zero_in_values_intervals_and_p_values(evaluation: Evaluation, locale: str) -> None:
+    other = evaluate(ConceptEncoder(noise=1.0, name="other"), world(30), cache=False)
+    text = printed(comparison_table(compare([evaluation, other]), locale=locale))
+    assert re.findall(r"(?:^|[^\d.,])[.,]\d", text) == []
+    found = evaluation.metrics["text_to_image"]["recall@5"]
+    assert f"{found.low:.3f}–{found.high:.3f}".replace(".", "," if locale == "pt-BR" else ".") in text
 
 
 def test_it_speaks_portuguese(evaluation: Evaluation) -> None:

@@ -29,21 +29,33 @@ from luneta.cli import (
     rerank,
     speech,
 )
+from luneta.error_messages import framed
 from luneta.errors import LunetaError
 from luneta.progress import watch
 
+_Misuse: Any = typer.BadParameter.__base__  # of an option or argument; typer gives it no public name
+
 
 class _Group(TyperGroup):
-    """The verbs; what stops one ends with a message and an exit status of ours."""
+    """The verbs; what stops one ends with a message in its language and an exit status of ours."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.obj = speech.asked_for(args)  # before the verb is known: what is wrong with its options is said in it too
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except LunetaError as error:
-            typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
+            typer.secho(framed(error, ctx.obj), fg="red", err=True)
             raise typer.Exit(2) from error
+        except _Misuse as misuse:
+            if ctx.obj == "en":
+                raise
+            typer.secho(speech.misused(misuse, ctx.obj), fg="red", err=True)
+            raise typer.Exit(2) from misuse
         except KeyboardInterrupt as stop:
-            typer.secho("Stopped. What was finished is kept; run the same command again to go on.", err=True)
+            typer.secho(speech.stopped(ctx.obj), err=True)
             raise typer.Exit(130) from stop
 
 
@@ -91,7 +103,7 @@ def _root(
 ) -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("luneta").setLevel(logging.WARNING if quiet else logging.INFO)
-    context.with_resource(speech.spoken())
+    context.with_resource(speech.spoken(context.obj))
     if quiet:
         context.with_resource(watch(lambda stage, done, total: None))
 

@@ -79,7 +79,7 @@ def command(
     if report:
         speech.say(console, spoken, "wrote", what=report)
     console.print(comparison_table(found, metric, spoken))
-    if found.slices:
+    if found.slices or found.too_small:
         console.print(slices_table(found, spoken))
 
 

@@ -28,9 +28,9 @@ def command(
 ) -> None:
     from rich.console import Console
 
+    from luneta.layouts import GridView
     from luneta.ledger import read_ledger
     from luneta.report.costs import costs_grid, write_costs
-    from luneta.terminal import grid_table
 
     spoken = speech.speak(locale)
     checks.check_outputs([], report)
@@ -42,6 +42,6 @@ def command(
         typer.echo(grid.write(form), nl=False)
         return
     console = Console()
-    console.print(grid_table(grid))
+    console.print(GridView(grid))
     if report:
         speech.say(console, spoken, "wrote", what=report)

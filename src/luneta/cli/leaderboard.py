@@ -14,7 +14,10 @@ HELP = options.examples(
     "luneta leaderboard results/ --metric ndcg@10 --direction image_to_text",
     "luneta leaderboard results/ --format markdown > LEADERBOARD.md",
     "luneta leaderboard results/ --report leaderboard.html --locale pt-BR",
-)("Rank all results of a folder, each protocol by itself; encoders that a paired test cannot tell apart are marked.")
+)(
+    "Rank all results of a folder and of the folders below it, each protocol by itself; encoders that a paired test "
+    "cannot tell apart are marked, and copies of a result are left out."
+)
 
 
 def command(
@@ -42,5 +45,5 @@ def command(
     if report:
         speech.say(console, spoken, "wrote", what=report)
     console.print(leaderboard_view(found, spoken))
-    for name, reason in found.refused.items():
+    for name, reason in found.left_out(spoken).items():
         speech.say(console, spoken, "board_refused", file=name, reason=reason)

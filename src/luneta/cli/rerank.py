@@ -214,9 +214,9 @@ def apply(
     from rich.console import Console
 
     from luneta.artifacts import check_writable, write_json
+    from luneta.layouts import GridView
     from luneta.rerank.application import answer
     from luneta.rerank.tables import hits_grid
-    from luneta.terminal import grid_table
 
     if json is not None:
         check_writable(json)
@@ -226,7 +226,7 @@ def apply(
     )
     hits = answer(reranker, dataset, query, top=top, max_bad_share=max_bad_share)
     for sought, found in zip(query, hits, strict=True):
-        Console().print(grid_table(hits_grid(sought, found)))
+        Console().print(GridView(hits_grid(sought, found)))
     if json is not None:
         write_json(json, [{"query": q, "hits": [asdict(hit) for hit in f]} for q, f in zip(query, hits, strict=True)])
 

@@ -1,7 +1,7 @@
 """What a command says in the language asked for: lines of its own, and what is said on the side while it works.
 
-Notices (of the logger `luneta`) and stages of progress come from all floors, which speak English; here each is turned
-into the language of the command. Errors stay in English: they are the errors of the Python functions.
+Notices (of the logger `luneta`), stages of progress and errors come from all floors, which speak English; here each is
+turned into the language of the command, as far as it is known in it.
 """
 
 from __future__ import annotations
@@ -9,13 +9,17 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from luneta.data.reasons import reason_in
+from luneta.error_messages import error_in
+from luneta.errors import ConfigError
 from luneta.progress import worded
-from luneta.wording import Locale, check_locale
+from luneta.wording import Locale, Messages, check_locale, translator_of, written
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -164,6 +168,17 @@ _PARTS: Mapping[str, str] = {
 """Parts of notices that are words, English -> Portuguese."""
 
 
+_ENDS: Messages = {
+    "usage": ("Usage: {command} {pieces}", "Uso: {command} {pieces}"),
+    "help": ("For help: {command} -h", "Ajuda: {command} -h"),
+    "misuse": ("Error: {message}", "Erro: {message}"),
+    "stopped": (
+        "Stopped. What was finished is kept; run the same command again to go on.",
+        "Parado. O que terminou fica; rode o mesmo comando de novo para continuar.",
+    ),
+}
+
+
 @runtime_checkable
 class Sayable(Protocol):
     """Something that can be said in several languages."""
@@ -175,13 +190,13 @@ _language: ContextVar[Locale] = ContextVar("luneta_cli_language", default="en")
 
 
 @contextlib.contextmanager
-def spoken() -> Iterator[None]:
-    """Inside the block notices and stages are in the language last given to `speak`, in English before."""
+def spoken(locale: Locale = "en") -> Iterator[None]:
+    """Inside the block notices and stages are in the language last given to `speak`, in this one before."""
     handlers = logging.getLogger().handlers
     before = [(handler, handler.formatter) for handler in handlers]
     for handler in handlers:
         handler.setFormatter(_Notice())
-    token = _language.set("en")
+    token = _language.set(locale)
     try:
         with worded(_stage):
             yield
@@ -201,6 +216,34 @@ def speak(locale: str) -> Locale:
     return known
 
 
+def asked_for(arguments: Sequence[str]) -> Locale:
+    """The language of a command line, read or not: English where it names none, or none that is known.
+
+    >>> asked_for(["evaluate", "--locale", "pt"]), asked_for(["costs", "--locale=pt-BR"]), asked_for(["--locale", "fr"])
+    ('pt-BR', 'pt-BR', 'en')
+    """
+    given = [after for before, after in pairwise(arguments) if before == "--locale"]
+    given += [part.removeprefix("--locale=") for part in arguments if part.startswith("--locale=")]
+    with contextlib.suppress(ConfigError, IndexError):
+        return check_locale(given[-1])
+    return "en"
+
+
+def misused(misuse: Any, locale: Locale) -> str:
+    """What is wrong with an option or argument, how the command is used, and how to get help."""
+    t, lines = translator_of(locale, _ENDS), []
+    if misuse.ctx is not None:
+        command = misuse.ctx.command_path
+        usage = " ".join(misuse.ctx.command.collect_usage_pieces(misuse.ctx))
+        lines = [t("usage", command=command, pieces=usage), t("help", command=command)]
+    return "\n".join([*lines, t("misuse", message=error_in(misuse.format_message(), locale))])
+
+
+def stopped(locale: Locale) -> str:
+    """What is said when somebody stops a command."""
+    return translator_of(locale, _ENDS)("stopped")
+
+
 def say(console: Console, locale: Locale, message: str, **parameters: Any) -> None:
     """One line of the command's own; a path in it stays in one piece."""
     from luneta.report.messages import translator
@@ -214,10 +257,21 @@ class _Notice(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         if _language.get() != "en" and str(record.msg) in NOTICES:
             record = copy.copy(record)
-            record.msg = NOTICES[str(record.msg)]
-            if isinstance(record.args, tuple):
-                record.args = tuple(_in_portuguese(x) for x in record.args)
+            record.msg, record.args = _filled(NOTICES[str(record.msg)], record.args), ()
         return super().format(record)
+
+
+def _filled(template: str, args: object) -> str:
+    """A template of the log with its parts filled in, numbers as Portuguese writes them."""
+    parts = iter(args if isinstance(args, tuple) else ())
+
+    def part(found: re.Match[str]) -> str:
+        if found[0] == "%%":
+            return "%"
+        said = found[0] % (_in_portuguese(next(parts)),)
+        return written(said, "pt-BR") if found[0][-1] in "dfg" else said
+
+    return re.sub(r"%(?:%|[-+ #0]*\d*(?:\.\d+)?[a-zA-Z])", part, template)
 
 
 def _in_portuguese(part: object) -> object:

@@ -116,7 +116,7 @@ def finetuning_view(found: FineTuning, locale: str = "en") -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from luneta.terminal import grid_table
+    from luneta.layouts import GridView
 
     t = _translator(locale)
     grids = [*(proof_grid(proof, locale) for proof in found.proofs), curve_grid(found, locale)]
@@ -125,7 +125,7 @@ def finetuning_view(found: FineTuning, locale: str = "en") -> RenderableType:
         t("finetuning_cost", cost=cost_line(found, locale)),
         t("finetuning_checkpoint", path=found.folder),
     ]
-    return Group(*(grid_table(grid) for grid in grids), *(Text(line) for line in lines))
+    return Group(*(GridView(grid) for grid in grids), *(Text(line) for line in lines))
 
 
 def _translator(locale: str) -> Translate:

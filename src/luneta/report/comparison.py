@@ -15,7 +15,7 @@ from luneta.report.evaluation import EvaluationSection
 from luneta.report.examples import picture_view
 from luneta.report.messages import check_locale, translator
 from luneta.report.sections import Encoders, Group, Overview, data_label
-from luneta.terminal import slice_name
+from luneta.terminal import slice_name, slices_left_out
 from luneta.types import DIRECTIONS
 
 
@@ -54,6 +54,7 @@ class ComparisonSection:
                 }
                 for part in found.slices
             ],
+            "left_out": slices_left_out(found, page.locale),
             "contrasts": [
                 {
                     "title": page.t("comparison_versus", first=names[first], second=names[second]),

@@ -61,6 +61,7 @@ class StandingSection:
             {
                 "place": page.number(place, 0),
                 "name": name,
+                "file": file,
                 "alike": alike,
                 "cells": [
                     (page.metric(m, found.value), page.interval(m, found), (direction, m) == chosen)
@@ -68,24 +69,37 @@ class StandingSection:
                     for found in [evaluation.metrics[direction][m]]
                 ],
             }
-            for place, (name, evaluation, alike) in enumerate(
-                zip(distinct_names(standing.evaluations), standing.evaluations, standing.like_the_best, strict=True), 1
+            for place, (name, file, evaluation, alike) in enumerate(
+                zip(
+                    distinct_names(standing.evaluations),
+                    standing.files,
+                    standing.evaluations,
+                    standing.like_the_best,
+                    strict=True,
+                ),
+                start=1,
             )
         ]
 
 
 @dataclass(frozen=True)
 class RefusedSection:
-    """Files of the folder that are no whole results, and why."""
+    """Files of the folder that are no whole results or copies of one, and why they were left out."""
 
-    refused: Mapping[str, str]
+    board: Leaderboard
     template: str = "refused.html.jinja"
 
     def heading(self, page: Page) -> str:
         return page.t("leaderboard_refused")
 
     def view(self, page: Page) -> Mapping[str, Any]:
-        return {"files": list(self.refused.items())}
+        english = self.board.refused
+        return {
+            "files": [
+                (name, reason, "en" if reason == english.get(name) else page.locale)
+                for name, reason in self.board.left_out(page.locale).items()
+            ]
+        }
 
 
 def write_leaderboard(path: str | os.PathLike[str], board: Leaderboard, *, locale: str = "en") -> Path:
@@ -111,8 +125,8 @@ def write_leaderboard(path: str | os.PathLike[str], board: Leaderboard, *, local
             for standing, group in zip(board.standings, groups, strict=True)
         ),
     ]
-    if board.refused:
-        sections.append(RefusedSection(board.refused))
+    if board.left_out():
+        sections.append(RefusedSection(board))
     sections.append(Encoders(evaluations))
     several = len(groups) > 1
     lead = t(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from luneta.leakage import Inflation, Leakage, Sighting
+from luneta.leakage.terminal import sizes
 from luneta.report.document import Page, Report
 from luneta.report.messages import check_locale, translator
 from luneta.stats import Interval
@@ -40,7 +41,10 @@ class LeakageSection:
             ],
             "n_more_captions": max(0, len(found.texts) - _CAPTIONS),
             "inflations": [_row(one, page) for one in found.inflations],
-            "facts": [(t("leakage_train"), str(found.train)), (t("leakage_test"), str(found.test))],
+            "facts": [
+                (t("leakage_train"), sizes(found.train, t, page.locale)),
+                (t("leakage_test"), sizes(found.test, t, page.locale)),
+            ],
         }
 
 

@@ -68,9 +68,9 @@ class Reranking:
         return as_text(self)
 
     def __rich__(self) -> RenderableType:
-        from luneta.terminal import grid_table
+        from luneta.layouts import GridView
 
-        return grid_table(self.grid())
+        return GridView(self.grid())
 
 
 def evaluate_reranked(

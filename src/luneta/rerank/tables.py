@@ -58,12 +58,12 @@ def trained_view(trained: ElipTrained | RerankerFitted) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from luneta.terminal import grid_table
+    from luneta.layouts import GridView
 
-    shown: list[RenderableType] = [grid_table(choice_grid(trained.choice))]
+    shown: list[RenderableType] = [GridView(choice_grid(trained.choice))]
     shown += [Text(str(answer)) for answer in trained.answers]
     if trained.test is not None:
-        shown.append(grid_table(trained.test.grid()))
+        shown.append(GridView(trained.test.grid()))
     fusion = trained.reranker.fusion
     use = f"alpha {fusion.alpha:g} on the first {fusion.k}" if fusion.changes else "it changes nothing: no gain is sure"
     return Group(*shown, Text(f"Re-ranker: {trained.folder} ({use})"))

@@ -1,0 +1,136 @@
+"""Errors in Portuguese: those that are written down are raised somewhere, word for word; others stay in English."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import string
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from luneta import errors
+from luneta.error_messages import KINDS, PARTS, PORTUGUESE, error_in, framed
+from luneta.errors import ConfigError, LunetaError, did_you_mean
+from luneta.wording import patterns_of
+
+SRC = Path(__file__).parents[2] / "src" / "luneta"
+OF_THE_PARSER = ("No such option", "No such command", "Missing ", "Got unexpected", "Option ", "Invalid value")
+
+
+def templates(node: ast.expr, named: Mapping[str, list[ast.expr]]) -> Iterator[str]:
+    """What an expression can say, "0" for everything that is filled in but text that has a name in the module."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        said = [list(templates(value, named)) for value in node.values]
+        yield from map("".join, _product(said))
+    elif isinstance(node, ast.FormattedValue):
+        yield "0%" if node.format_spec and ast.unparse(node.format_spec).endswith("%'") else "0"
+        yield from templates(node.value, named)
+    elif isinstance(node, ast.BinOp):
+        yield from map("".join, _product([list(templates(node.left, named)), list(templates(node.right, named))]))
+    elif isinstance(node, ast.IfExp):
+        yield from templates(node.body, named)
+        yield from templates(node.orelse, named)
+    elif isinstance(node, ast.Name):
+        for value in named.get(node.id, []):
+            if isinstance(value, ast.Constant | ast.JoinedStr | ast.IfExp):
+                yield from templates(value, {})
+            elif ast.unparse(value).startswith("''.join("):  # of nothing, it may be
+                yield ""
+
+
+def _product(parts: list[list[str]]) -> Iterator[list[str]]:
+    if not parts:
+        yield []
+        return
+    for first in dict.fromkeys(parts[0] or ["0"]):
+        for rest in _product(parts[1:]):
+            yield [first, *rest]
+
+
+def raised() -> set[str]:
+    """Every message of an error of ours."""
+    found: set[str] = set()
+    for path in SRC.rglob("*.py"):
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        named: dict[str, list[ast.expr]] = {}
+        for node in ast.walk(module):
+            if isinstance(node, ast.Assign):
+                named.setdefault(ast.unparse(node.targets[0]), []).append(node.value)
+        for node in ast.walk(module):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Error") and node.args:
+                found.update(templates(node.args[0], named))
+            elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).startswith("refused["):
+                found.update(templates(node.value, named))
+    return found
+
+
+def test_every_error_that_is_translated_is_raised_somewhere() -> None:
+    messages = raised()
+    assert len(messages) > 200
+    patterns = {english: pattern for english in PORTUGUESE for pattern, _ in patterns_of({english: ""})}
+    unknown = [
+        english
+        for english, pattern in patterns.items()
+        if not english.startswith(OF_THE_PARSER) and not any(map(pattern.fullmatch, messages))
+    ]
+    assert unknown == []
+
+
+def test_both_languages_have_the_same_parameters() -> None:
+    for english, portuguese in (PORTUGUESE | PARTS).items():
+        ours, theirs = (
+            {name for _, name, *_ in string.Formatter().parse(text) if name} for text in (english, portuguese)
+        )
+        assert theirs <= ours, english
+        assert ours - theirs <= {"layouts"}, english
+        assert english != portuguese
+
+
+def test_every_kind_of_error_has_a_name() -> None:
+    defined = {name for name, value in inspect.getmembers(errors, inspect.isclass) if issubclass(value, LunetaError)}
+    assert set(KINDS) == defined
+
+    class OfSomebody(LunetaError):
+        pass
+
+    assert framed(OfSomebody("what"), "pt-BR") == "Erro: what"
+    assert framed(ConfigError("what"), "en") == "ConfigError: what"
+
+
+@pytest.mark.parametrize(
+    ("english", "portuguese"),
+    [
+        (f"no column 'a'. {did_you_mean('a', [])}", "não há a coluna 'a'. Não há nenhum."),
+        (f"no column 'a'. {did_you_mean('aaab', ['aaac', 'aaad'])}",
+         "não há a coluna 'a'. Você quis dizer aaad ou aaac?"),
+        (f"no column 'a'. {did_you_mean('a', ['x', 'y'])}", "não há a coluna 'a'. Há: x, y."),
+        ("x: 1,234 of 2,000 rows are bad (61.7%; the limit is 1.0%):\n  row 3, a.png: no such file\n"
+         "Mend them, or accept more with max_bad_share=.",
+         "x: 1.234 de 2.000 linhas são ruins (61,7 %; o limite é 1,0 %):\n  linha 3, a.png: arquivo inexistente\n"
+         "Corrija-as, ou aceite mais com --max-bad-share."),
+        ("a.csv cannot be read: Permission denied", "a.csv não pode ser lido: permissão negada"),
+        ("a.csv cannot be read: what a library says", "a.csv não pode ser lido: what a library says"),
+    ],
+)  # fmt: skip
+def test_parts_are_translated_too(english: str, portuguese: str) -> None:
+    assert error_in(english, "pt-BR") == portuguese
+    assert error_in(english, "en") == english
+
+
+@pytest.mark.parametrize("english", ["something new", "no column 'a'. A hint that nobody has translated.", "", "{x} %"])
+def test_what_is_not_known_stays_in_english_as_a_whole(english: str) -> None:
+    assert error_in(english, "pt-BR") == english
+
+
+def test_no_word_of_english_is_left_in_a_translation() -> None:
+    for portuguese in PORTUGUESE.values():
+        words = set(re.findall(r"[a-z]{2,}", re.sub(r"\{.*?\}|--[\w-]+|'.*?'", "", portuguese.lower())))
+        assert (
+            words & {"the", "of", "is", "not", "choose", "with", "and", "another", "folder", "file", "expected"}
+            == set()
+        )
