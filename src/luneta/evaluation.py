@@ -20,9 +20,9 @@ from luneta.doctor import examine
 from luneta.embedding import Embeddings, cached_store_path, embed
 from luneta.errors import ArtifactError, DatasetError
 from luneta.exhibits import exhibits
-from luneta.metrics import METRICS, best_rank, chance, normalized_recall_at
+from luneta.metrics import METRICS, average_precision, best_rank, chance, normalized_recall_at
 from luneta.positives import Duplicates, Positives, check_duplicates, find_positives
-from luneta.ranking import Ranking, rank_both
+from luneta.ranking import Ranking, passed_over, rank, rank_both
 from luneta.results import Evaluation, Exhibits, Metric
 from luneta.stats import bootstrap
 from luneta.types import DIRECTIONS, Direction, Encoder, EncoderSpec
@@ -146,6 +146,10 @@ def evaluate_embeddings(
     shown: dict[Direction, Exhibits] = {
         direction: exhibits(rankings[direction], *_sides(embeddings, direction)) for direction in DIRECTIONS
     }
+    if data.ignored is not None:
+        shown["text_to_image"] = exhibits(rankings["text_to_image"], embeddings.texts, embeddings.images, data.ignored)
+        # a picture's place among those that are asked about is not its place in the data set
+        shown["image_to_text"] = replace(shown["image_to_text"], hits=(), near_misses=(), failures=())
     cost = embeddings.cost
     return Evaluation(
         encoder=_encoder_record(embeddings.encoder),
@@ -153,7 +157,10 @@ def evaluate_embeddings(
         protocol=_protocol(data, positives, seed),
         metrics={d: metrics_of(rankings[d], positives.clusters[d], seed) for d in DIRECTIONS},
         rankings=rankings,
-        query_names={"text_to_image": list(data.texts), "image_to_text": [image.label for image in data.images]},
+        query_names={
+            "text_to_image": list(data.texts),
+            "image_to_text": [data.images[int(i)].label for i in data.paired_images],
+        },
         clusters=positives.clusters,
         slices=_slices(data),
         cost={
@@ -178,10 +185,22 @@ def evaluate_embeddings(
 def ranked(
     embeddings: Embeddings, duplicates: Duplicates | Things = "merge"
 ) -> tuple[Positives, dict[Direction, Ranking]]:
-    """Which answers are right, and where they stand in both directions."""
+    """Which answers are right, and where they stand in both directions; pictures without a text are not asked about."""
     positives = find_positives(embeddings.dataset, duplicates, left_out=embeddings.left_out)
     device = embeddings.encoder.device if embeddings.encoder.device.startswith("cuda") else None
-    return positives, rank_both(embeddings.texts, embeddings.images, positives.pairs, device=device)
+    data, sides = embeddings.dataset, (embeddings.texts, embeddings.images)
+    if data.ignored is None:
+        return positives, rank_both(*sides, positives.pairs, device=device)
+    found: dict[Direction, Ranking] = {
+        "text_to_image": passed_over(rank(*sides, positives.pairs, device=device), *sides, data.ignored)
+    }
+    asked = np.full(data.n_images, -1, dtype=np.int64)
+    asked[data.paired_images] = np.arange(len(data.paired_images))
+    back = (sides[1][data.paired_images], sides[0])
+    pairs, ignored = (np.stack([asked[p[:, 1]], p[:, 0]], axis=1) for p in (positives.pairs, data.ignored))
+    ranking = rank(*back, pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], device=device)
+    found["image_to_text"] = passed_over(ranking, *back, ignored[ignored[:, 0] >= 0])
+    return positives, found
 
 
 def examined(encoder: Encoder) -> list[dict[str, str]]:
@@ -213,7 +232,7 @@ def examined(encoder: Encoder) -> list[dict[str, str]]:
 def _slices(data: ImageTextDataset) -> dict[Direction, dict[str, Sequence[str]]]:
     """Metadata columns with a few values that occur often enough to be measured apart, as text, for every query."""
     found: dict[Direction, dict[str, Sequence[str]]] = {direction: {} for direction in DIRECTIONS}
-    for name in data.rows.column_names:
+    for name in [] if data.judged else data.rows.column_names:  # rows of judged data are of pictures, not of queries
         column = data.rows[name]
         if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
                 or pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)):  # fmt: skip
@@ -228,6 +247,8 @@ def _slices(data: ImageTextDataset) -> dict[Direction, dict[str, Sequence[str]]]
 def _sides(embeddings: Embeddings, direction: Direction) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(queries, gallery) of a direction."""
     sides = (embeddings.texts, embeddings.images)
+    if direction == "image_to_text" and embeddings.dataset.judged:
+        return sides[1][embeddings.dataset.paired_images], sides[0]
     return sides if direction == "text_to_image" else (sides[1], sides[0])
 
 
@@ -250,8 +271,10 @@ def metrics_of(ranking: Ranking, cluster: Indexes, seed: int) -> dict[str, Metri
 
 
 def _per_query(ranking: Ranking) -> dict[str, NDArray[np.float64]]:
-    """The metrics whose mean is reported; recall@k|1000 only where the gallery is large enough for it."""
-    values = {
+    """The metrics whose mean is reported; recall@k|1000 only where the gallery is large enough for it, map of judged
+    queries only: it is what is published of them."""
+    values = {} if ranking.n_passed is None else {"map": average_precision(ranking)}
+    values |= {
         name: metric(ranking) for name, metric in METRICS.items() if name not in ("best_rank", "positive_similarity")
     }
     for k in NORMALIZED_AT:
@@ -304,7 +327,7 @@ def _protocol(data: ImageTextDataset, positives: Positives, seed: int) -> dict[s
         "dataset_fingerprint": data.fingerprint,
         "n_images": data.n_images,
         "n_texts": data.n_texts,
-        "captions": "every caption is a query",
+        "captions": "judged queries" if data.judged else "every caption is a query",
         **positives.rules,
         "ties": "expectation over random orders",
         "metric_definitions": METRIC_DEFINITIONS,

@@ -6,16 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luneta.metrics import best_rank
-from luneta.ranking import Ranking, top_k
+from luneta.ranking import Ranking, top_k_of_others
 from luneta.results import Example, Exhibits
 
 N_EXAMPLES = 8
 N_RETRIEVED = 5
 N_BINS = 60
 N_SAMPLED_PAIRS = 200_000
+NOTHING = np.empty((0, 2), dtype=np.int64)
 
 
-def exhibits(ranking: Ranking, queries: NDArray[np.float32], gallery: NDArray[np.float32]) -> Exhibits:
+def exhibits(
+    ranking: Ranking,
+    queries: NDArray[np.float32],
+    gallery: NDArray[np.float32],
+    ignored: NDArray[np.int64] = NOTHING,
+) -> Exhibits:
     """Choose examples for one direction and count its similarities.
 
     Hits have their item first, near misses within the first ten, failures are the worst. Hits and near misses are
@@ -24,6 +30,7 @@ def exhibits(ranking: Ranking, queries: NDArray[np.float32], gallery: NDArray[np
     Args:
         ranking: of these queries in this gallery.
         queries, gallery: (n, d) unit vectors.
+        ignored: (n, 2) of (query, item) that are passed over.
     """
     ranks = best_rank(ranking)
     generator = np.random.default_rng(0)
@@ -33,9 +40,9 @@ def exhibits(ranking: Ranking, queries: NDArray[np.float32], gallery: NDArray[np
     failures = worst[ranks[worst] > 10]
     edges, positive, negative = _similarities(ranking, queries, gallery, generator)
     return Exhibits(
-        hits=_examples(hits, ranking, ranks, queries, gallery),
-        near_misses=_examples(near, ranking, ranks, queries, gallery),
-        failures=_examples(failures, ranking, ranks, queries, gallery),
+        hits=_examples(hits, ranking, ranks, queries, gallery, ignored),
+        near_misses=_examples(near, ranking, ranks, queries, gallery, ignored),
+        failures=_examples(failures, ranking, ranks, queries, gallery, ignored),
         bin_edges=edges,
         positive=positive,
         negative=negative,
@@ -53,10 +60,15 @@ def _examples(
     ranks: NDArray[np.float64],
     queries: NDArray[np.float32],
     gallery: NDArray[np.float32],
+    ignored: NDArray[np.int64],
 ) -> tuple[Example, ...]:
     if not len(chosen):
         return ()
-    scores, items = top_k(queries[chosen], gallery, min(N_RETRIEVED, len(gallery)))
+    own = ignored[np.isin(ignored[:, 0], chosen)]
+    place = {query: at for at, query in enumerate(chosen.tolist())}
+    passed = np.array([(place[query], item) for query, item in own.tolist()], dtype=np.int64).reshape(-1, 2)
+    n = min(N_RETRIEVED, int(ranking.n_items[chosen].min()))
+    scores, items = top_k_of_others(queries[chosen], gallery, passed, n)
     return tuple(
         Example(
             query=int(query),

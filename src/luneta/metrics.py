@@ -187,6 +187,11 @@ def average_precision_at(ranking: Ranking, k: int) -> PerQuery:
     return found / ranking.n_relevant
 
 
+def average_precision(ranking: Ranking) -> PerQuery:
+    """Expected average precision over the whole ranking; its mean is the mAP of queries with many relevant items."""
+    return average_precision_at(ranking, ranking.gallery_size)
+
+
 def positive_similarity(ranking: Ranking) -> PerQuery:
     """Score of the best relevant item."""
     return np.maximum.reduceat(ranking.scores, ranking.offsets[:-1]).astype(np.float64)
@@ -204,7 +209,7 @@ def normalized_recall_at(ranking: Ranking, k: int, gallery_size: int = 1000) -> 
     if gallery_size < 1:
         raise ConfigError(f"gallery_size is {gallery_size}; expected 1 or more")
     drawn = gallery_size - 1
-    irrelevant = ranking.gallery_size - ranking.n_relevant
+    irrelevant = ranking.n_items - ranking.n_relevant
     if int(irrelevant.min()) < drawn:
         return None
     if k > drawn:
@@ -255,7 +260,7 @@ def chance(ranking: Ranking) -> Ranking:
     return replace(
         ranking,
         n_better=np.zeros_like(ranking.n_better),
-        n_tied=np.full_like(ranking.n_tied, ranking.gallery_size),
+        n_tied=ranking.n_items[ranking.query],
         scores=np.zeros_like(ranking.scores),
         top_item=np.zeros_like(ranking.top_item),
         top_score=np.zeros_like(ranking.top_score),

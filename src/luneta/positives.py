@@ -11,7 +11,7 @@ import numpy as np
 
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.data.groups import same_things
-from luneta.data.relevance import Things, equal_things, merged_pairs
+from luneta.data.relevance import Things, equal_captions, equal_pictures, equal_things, merged_pairs
 from luneta.errors import ConfigError, did_you_mean
 from luneta.stats import clusters
 from luneta.types import Direction
@@ -64,6 +64,8 @@ def find_positives(
         ConfigError: an unknown rule, or things of other data.
         DatasetError: so many equal captions that the right answers would not fit in memory.
     """
+    if data.judged:
+        return _judged(data, duplicates)
     if isinstance(duplicates, Things):
         things = duplicates.remaining(data, left_out)
     elif check_duplicates(duplicates) == "near":
@@ -75,6 +77,18 @@ def find_positives(
     digest = hashlib.sha256(np.ascontiguousarray(pairs, dtype="<i8").tobytes()).hexdigest()
     rules = {**things.rules, "relevant_pairs": digest}
     return Positives(pairs, _clusters(data, things), rules, {"links": dict(things.links)})
+
+
+def _judged(data: ImageTextDataset, duplicates: Duplicates | Things) -> Positives:
+    """Of queries that were judged: what the judgements say, whatever else is equal.
+
+    Queries share pictures, often all of them by a few steps; each stands for itself, unless it is asked twice.
+    """
+    if isinstance(duplicates, Things):
+        raise ConfigError(f"the pictures of {data.name} were judged for its queries: groups say nothing more of them")
+    texts, images = equal_captions(data), equal_pictures(data)[data.paired_images]
+    rules = {"duplicates": "as judged", "neither right nor wrong": "passed over"}
+    return Positives(data.pairs, {"text_to_image": texts, "image_to_text": joined(images, images)}, rules, {})
 
 
 def _clusters(data: ImageTextDataset, things: Things | None) -> dict[Direction, Indexes]:

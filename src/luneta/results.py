@@ -205,6 +205,8 @@ class Evaluation:
             "relevant_n_better": ragged(ranking.n_better),
             "relevant_n_tied": ragged(ranking.n_tied),
         }
+        if ranking.n_passed is not None:
+            columns["n_passed"] = ranking.n_passed
         for name, values in self.slices[direction].items():
             columns[SLICE + name] = pa.array([printable(value) for value in values], pa.string())
         return pa.table(columns)
@@ -333,4 +335,5 @@ def _ranking(direction: Direction, table: pa.Table, metadata: Mapping[bytes, byt
         top_score=table["top_score"].to_numpy(),
         gallery_size=int(metadata[f"gallery_size.{direction}".encode()]),
         mean_negative_similarity=float(metadata[f"mean_negative_similarity.{direction}".encode()]),
+        n_passed=table["n_passed"].to_numpy() if "n_passed" in table.column_names else None,
     )

@@ -35,6 +35,9 @@ class ImageTextDataset:
     counts agree with how papers count queries; equal captions are brought together by the evaluation, by its rule.
     Two data sets are one when they are the same object; compare their `fingerprint` to compare content.
 
+    Texts may also be queries that somebody has judged pictures for, as names of things: each stands here once, whatever
+    the number of its pictures, pictures may belong to no text, and some are neither right nor wrong for a text.
+
     Attributes:
         name: what the user opened: a path, a hub id, a preset.
         images: (n_images) pictures, decoded only when opened.
@@ -47,6 +50,8 @@ class ImageTextDataset:
         skipped: rows left out, with the reason.
         n_source_rows: rows looked at before any was left out.
         sample: {"limit", "seed"} when this is a random sample.
+        ignored: (n, 2) of (text index, image index), sorted: neither right nor wrong, so that a search passes over
+            them. None where texts are captions of pictures; else they are judged queries.
     """
 
     name: str
@@ -63,24 +68,44 @@ class ImageTextDataset:
     skipped: tuple[SkippedRow, ...] = ()
     n_source_rows: int = 0
     sample: Mapping[str, int] | None = None
+    ignored: Indexes | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "pairs", np.asarray(self.pairs, dtype=np.int64).reshape(-1, 2))
-        self._check()
-        keys = np.unique(self.pairs[:, 0] * self.n_images + self.pairs[:, 1])  # one number a pair: quick to sort
-        object.__setattr__(self, "pairs", np.stack(np.divmod(keys, max(self.n_images, 1)), axis=1))
-
-    def _check(self) -> None:
         if len(self.image_rows) != self.n_images or len(self.text_rows) != self.n_texts:
             raise DatasetError(f"{self.name}: image_rows and text_rows must have one entry per image and text")
+        object.__setattr__(self, "pairs", self._checked(self.pairs))
+        if self.ignored is not None:
+            object.__setattr__(self, "ignored", self._checked(self.ignored))
+            if len(np.intersect1d(self._numbers(self.pairs), self._numbers(self.ignored))):
+                raise DatasetError(f"{self.name}: a pair is both right and passed over")
         for name, column, n in (("text", 0, self.n_texts), ("image", 1, self.n_images)):
             seen = np.zeros(n, dtype=bool)
-            indexes = self.pairs[:, column]
-            if len(indexes) and not (indexes.min() >= 0 and indexes.max() < n):
-                raise DatasetError(f"{self.name}: a pair names a {name} outside 0..{n - 1}")
-            seen[indexes] = True
-            if not seen.all():
+            seen[self.pairs[:, column]] = True
+            if not seen.all() and not (self.judged and name == "image"):
                 raise DatasetError(f"{self.name}: {name} {int(np.argmin(seen))} belongs to no pair")
+
+    def _checked(self, pairs: Indexes) -> Indexes:
+        """The pairs sorted and without repeats."""
+        pairs = np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
+        for name, column, n in (("text", 0, self.n_texts), ("image", 1, self.n_images)):
+            if len(pairs) and not (pairs[:, column].min() >= 0 and pairs[:, column].max() < n):
+                raise DatasetError(f"{self.name}: a pair names a {name} outside 0..{n - 1}")
+        return np.stack(np.divmod(np.unique(self._numbers(pairs)), max(self.n_images, 1)), axis=1)
+
+    def _numbers(self, pairs: Indexes) -> Indexes:
+        """One number a pair: quick to sort."""
+        numbers: Indexes = pairs[:, 0] * self.n_images + pairs[:, 1]
+        return numbers
+
+    @property
+    def judged(self) -> bool:
+        """Texts are queries with judged pictures, not captions."""
+        return self.ignored is not None
+
+    @cached_property
+    def paired_images(self) -> Indexes:
+        """Images that belong to a text: all of them unless texts are judged queries."""
+        return np.unique(self.pairs[:, 1])
 
     @property
     def n_images(self) -> int:
@@ -115,6 +140,8 @@ class ImageTextDataset:
             encoded = text.encode("utf-8", errors="surrogatepass")
             digest.update(len(encoded).to_bytes(8, "little") + encoded)
         digest.update(np.ascontiguousarray(self.pairs, dtype="<i8").tobytes())
+        if self.ignored is not None:
+            digest.update(b"ignored" + np.ascontiguousarray(self.ignored, dtype="<i8").tobytes())
         return digest.hexdigest()
 
     def texts_of(self, image: int) -> Indexes:
@@ -143,12 +170,17 @@ class ImageTextDataset:
         images, texts = self.remaining(unreadable)
         new_image, new_text = (np.full(n, -1, dtype=np.int64) for n in (self.n_images, self.n_texts))
         new_image[images], new_text[texts] = np.arange(len(images)), np.arange(len(texts))
-        pairs = np.stack([new_text[self.pairs[:, 0]], new_image[self.pairs[:, 1]]], axis=1)
+
+        def left(old: Indexes) -> Indexes:
+            pairs = np.stack([new_text[old[:, 0]], new_image[old[:, 1]]], axis=1)
+            return pairs[(pairs >= 0).all(axis=1)]
+
         return replace(
             self,
             images=[self.images[int(i)] for i in images],
             texts=[self.texts[int(i)] for i in texts],
-            pairs=pairs[pairs[:, 1] >= 0],
+            pairs=left(self.pairs),
+            ignored=None if self.ignored is None else left(self.ignored),
             image_rows=self.image_rows[images],
             text_rows=self.text_rows[texts],
             skipped=(*self.skipped, *skipped),

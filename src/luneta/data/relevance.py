@@ -94,12 +94,17 @@ def loose_caption_key(text: str) -> str:
 
 def equal_things(dataset: ImageTextDataset) -> tuple[Indexes, Indexes]:
     """(n_texts,) and (n_images,) numbers that equal captions share, and that equal pictures share."""
-    return equal_captions(dataset), _groups(dataset.image_keys)
+    return equal_captions(dataset), equal_pictures(dataset)
 
 
 def equal_captions(dataset: ImageTextDataset) -> Indexes:
     """(n_texts,) numbers that equal captions share."""
     return _groups([caption_key(text) for text in dataset.texts])
+
+
+def equal_pictures(dataset: ImageTextDataset) -> Indexes:
+    """(n_images,) numbers that equal pictures share."""
+    return _groups(dataset.image_keys)
 
 
 def merged_pairs(dataset: ImageTextDataset, things: Things | None = None) -> Indexes:

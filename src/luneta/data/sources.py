@@ -14,6 +14,7 @@ from luneta.data.assembly import assemble
 from luneta.data.dataset import ImageTextDataset
 from luneta.data.folders import read_any_table, read_folder, read_shard_files, read_tables
 from luneta.data.images import SUFFIXES
+from luneta.data.judged import is_judged, open_judged
 from luneta.data.raw import RawTable, Request
 from luneta.data.tables import TABLE_SUFFIXES, is_table
 from luneta.errors import ConfigError, DatasetError, did_you_mean
@@ -47,6 +48,7 @@ def open_dataset(
         - COCO captions or Karpathy split JSON; the folder of the pictures is looked for around it, or `image`;
         - WebDataset shards: one tar, `shard-{000..009}.tar`, `shards/*.tar`, or a folder of them;
         - a folder that `datasets` saved with save_to_disk;
+        - a folder of judged queries: images.jsonl, queries.jsonl and qrels.tsv (see `luneta.data.judged`);
         - "owner/name" or "owner/name:configuration" on the Hugging Face Hub ("hub:owner/name" where a folder of that
           name exists too);
         - "cenas", "cenas:test", "cenas/sketch", ...: the built-in drawn world (its test split unless told otherwise).
@@ -84,6 +86,8 @@ def open_dataset(
             raise ConfigError(f"{name} has no {', '.join(named)} to choose; choose with split=, language= and limit=")
         return open_cenas(name, split=split, language=language, limit=limit, seed=seed)
     try:
+        if request.revision is None and is_judged(folder := Path(name).expanduser()):
+            return open_judged(folder, name, request)
         raw = _read(name, request)
     except OSError as error:  # most often a folder that may not be listed
         raise DatasetError(f"{error.filename or name} cannot be read: {error.strerror or error}") from error

@@ -85,9 +85,13 @@ def apart(
         max_bad_share: more training pictures than this share (and more than one) that cannot be read are too many.
 
     Raises:
-        DatasetError: nothing is left to learn from or to validate on, or too many pictures cannot be read.
+        DatasetError: nothing is left to learn from or to validate on, too many pictures cannot be read, or texts are
+            judged queries.
     """
     others = [data for data in (validation, *tests) if data is not None]
+    if asked := [data.name for data in (train, *others) if data.judged]:
+        raise DatasetError(f"the texts of {asked[0]} are queries that pictures were judged for: it can be measured on, "
+                           "not learnt from; take pictures with captions")  # fmt: skip
     groups = find_groups([train, *others], near=near, seed=seed)
     if near:  # which has decoded all
         unreadable = {item.index: reason for item, reason in groups.unreadable.items() if item.dataset == 0}

@@ -46,6 +46,8 @@ class Ranking:
         top_score: (n_queries,) float32, its similarity.
         gallery_size: number of items that were ranked for each query.
         mean_negative_similarity: mean over all (query, item) that are not relevant; NaN when there are none.
+        n_passed: (n_queries,) int64, items that are passed over: neither relevant nor in the way, as if the gallery did
+            not hold them; None where every item counts.
     """
 
     offsets: Indexes
@@ -57,6 +59,7 @@ class Ranking:
     top_score: Floats
     gallery_size: int
     mean_negative_similarity: float
+    n_passed: Indexes | None = None
 
     @property
     def n_queries(self) -> int:
@@ -66,6 +69,12 @@ class Ranking:
     def n_relevant(self) -> Indexes:
         """(n_queries,) how many positives each query has; at least one."""
         return np.diff(self.offsets)
+
+    @property
+    def n_items(self) -> Indexes:
+        """(n_queries,) how many items of the gallery count for each query."""
+        passed = np.zeros(self.n_queries, dtype=np.int64) if self.n_passed is None else self.n_passed
+        return self.gallery_size - passed
 
     @property
     def query(self) -> Indexes:

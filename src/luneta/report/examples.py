@@ -48,8 +48,9 @@ def galleries(evaluation: Evaluation, page: Page, n_examples: int | None = None)
 
 
 def own_caption(data: ImageTextDataset, image: int) -> str:
-    """The first caption of an image."""
-    return data.texts[int(data.texts_of(image)[0])]
+    """The first caption of an image; its label where it has none, as among pictures for judged queries."""
+    texts = data.texts_of(image)
+    return data.texts[int(texts[0])] if len(texts) else data.images[image].label
 
 
 def picture_view(data: ImageTextDataset, image: int, page: Page) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from luneta.ranking import Ranking
 from luneta.report.document import Page
 from luneta.report.plots import DASHES, N_SERIES, Curve, rank_histogram, recall_curve, similarity_histogram
 from luneta.results import Evaluation
-from luneta.stats import bootstrap, clusters
+from luneta.stats import bootstrap
 from luneta.types import Direction
 
 LAST_K = 50
@@ -64,11 +64,7 @@ def recall_figure(evaluations: Sequence[Evaluation], names: Sequence[str], direc
 def _recall_with_band(evaluation: Evaluation, direction: Direction, ks: Sequence[int]) -> Curve:
     distinct, which = _distinct_queries(evaluation.rankings[direction])
     per_query = {str(k): recall_at(distinct, k)[which] for k in ks}
-    texts = evaluation.rankings["text_to_image"]
-    pairs = np.stack([texts.query, texts.positives], axis=1)
-    text_cluster, image_cluster = clusters(pairs, texts.n_queries, texts.gallery_size)
-    cluster = text_cluster if direction == "text_to_image" else image_cluster
-    bands = bootstrap(per_query, cluster, n_resamples=N_RESAMPLES)
+    bands = bootstrap(per_query, evaluation.clusters[direction], n_resamples=N_RESAMPLES)
     found = [bands[str(k)] for k in ks]
     ends = [(b.value if b.low is None else b.low, b.value if b.high is None else b.high) for b in found]
     return Curve(ks, [b.value for b in found], [low for low, _ in ends], [high for _, high in ends])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.embedding import Embeddings
 from luneta.errors import ConfigError
-from luneta.ranking import Ranking, top_k
+from luneta.ranking import Ranking, top_k_of_others
 from luneta.results import Evaluation
 from luneta.types import Vectors
 
@@ -83,7 +83,7 @@ def search(embeddings: Embeddings, ranking: Ranking, clusters: Indexes, k: int) 
         embeddings: a data set and its vectors.
         ranking: where the right pictures of its texts stand.
         clusters: (n_texts,) equal for texts that succeed and fail together.
-        k: candidates; all pictures where there are fewer.
+        k: candidates; all pictures where there are fewer. Pictures that a query passes over are none.
 
     Raises:
         ConfigError: k below 1.
@@ -92,7 +92,9 @@ def search(embeddings: Embeddings, ranking: Ranking, clusters: Indexes, k: int) 
         raise ConfigError(f"k is {k!r}, expected how many candidates are looked at again: at least 1")
     data = embeddings.dataset
     device = embeddings.encoder.device if embeddings.encoder.device.startswith("cuda") else None
-    scores, candidates = top_k(embeddings.texts, embeddings.images, min(int(k), data.n_images), device=device)
+    ignored = np.empty((0, 2), dtype=np.int64) if data.ignored is None else data.ignored
+    k = min(int(k), int((data.n_images - np.bincount(ignored[:, 0], minlength=data.n_texts)).min()))
+    scores, candidates = top_k_of_others(embeddings.texts, embeddings.images, ignored, k, device=device)
     return Found(data, Queries(list(data.texts), embeddings.texts), ranking, candidates, scores, clusters)
 
 
@@ -110,4 +112,5 @@ def _some(ranking: Ranking, chosen: Indexes) -> Ranking:
     return replace(
         ranking, **per_positive, offsets=np.append(0, np.cumsum(ranking.n_relevant[chosen])),
         top_item=ranking.top_item[chosen], top_score=ranking.top_score[chosen],
+        n_passed=None if ranking.n_passed is None else ranking.n_passed[chosen],
     )  # fmt: skip
