@@ -30,12 +30,14 @@ _HOMES = {
     "FineTuning": "luneta.finetuning",
     "Recipe": "luneta.finetuning",
     "train_elip": "luneta.rerank",
+    "fit_reranker": "luneta.rerank",
     "ElipRecipe": "luneta.rerank",
     "Reranker": "luneta.rerank",
     "find_groups": "luneta.data.groups",
     "find_leakage": "luneta.leakage",
     "language_gap": "luneta.languages",
     "leaderboard": "luneta.leaderboards",
+    "load_cross_encoder": "luneta.encoders.registry",
     "load_encoder": "luneta.encoders.registry",
     "load_evaluation": "luneta.results",
     "open_dataset": "luneta.data.sources",
@@ -45,6 +47,7 @@ _HOMES = {
 __all__ = [  # noqa: RUF022 - the order of the work
     "open_dataset",
     "load_encoder",
+    "load_cross_encoder",
     "profile",
     "find_groups",
     "find_leakage",
@@ -63,6 +66,7 @@ __all__ = [  # noqa: RUF022 - the order of the work
     "Recipe",
     "FineTuning",
     "train_elip",
+    "fit_reranker",
     "ElipRecipe",
     "Reranker",
     "Evaluation",
@@ -95,7 +99,7 @@ if TYPE_CHECKING:
     from luneta.data.sources import open_dataset
     from luneta.doctor import examine
     from luneta.embedding import embed
-    from luneta.encoders.registry import load_encoder
+    from luneta.encoders.registry import load_cross_encoder, load_encoder
     from luneta.errors import LunetaError
     from luneta.evaluation import Evaluation, evaluate
     from luneta.exports import export_mteb, export_trec
@@ -104,6 +108,6 @@ if TYPE_CHECKING:
     from luneta.leaderboards import leaderboard
     from luneta.leakage import find_leakage
     from luneta.profiling import profile
-    from luneta.rerank import ElipRecipe, Reranker, train_elip
+    from luneta.rerank import ElipRecipe, Reranker, fit_reranker, train_elip
     from luneta.results import load_evaluation
     from luneta.types import Encoder, EncoderSpec

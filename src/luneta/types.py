@@ -392,8 +392,14 @@ class MatchingTower(PromptedTower, Protocol):
         """
         ...
 
-    def scored(self, pictures: Halfway, prompts: Tensor, gate: Tensor, pairs: Tensor, texts: Sequence[str]) -> Tensor:
-        """(n_pairs,) float32 scores that pictures are ordered by; arguments as in `matched`."""
+    def scored(
+        self, pictures: Halfway, prompts: Tensor, gate: Tensor, pairs: Tensor, texts: Sequence[str], vectors: Tensor
+    ) -> Tensor:
+        """(n_pairs,) float32 scores that pictures are ordered by; arguments as in `matched`.
+
+        Args:
+            vectors: (n_texts, dim) of the texts, as `Matcher.encode_texts` gives them.
+        """
         ...
 
 
@@ -401,9 +407,10 @@ class MatchingTower(PromptedTower, Protocol):
 class CrossEncoder(Protocol):
     """Anything that looks at a text and a picture together and says how well they fit.
 
-    A class of your own that has these works as a re-ranker. `prepare_image(image)` (RGB picture -> anything, called in
-    many threads) and `look(prepared)` (a list of those -> a list of anything, once for each picture) may be there
-    beside them: `score` gets what they give, and the RGB picture where they are not.
+    A class of your own that has these works as a re-ranker. Three more may be there, and `score` gets what they give:
+    `prepare_image(image)` makes anything of an RGB picture, in many threads; `look(prepared)` makes a list of anything
+    of a list of those, once for each picture; `read(texts)` makes a list of anything of a list of strings, once for
+    each text.
     """
 
     @property
@@ -414,7 +421,7 @@ class CrossEncoder(Protocol):
         """Hex digest of everything that decides a score; empty when nobody can say."""
         ...
 
-    def score(self, texts: Sequence[str], pictures: Sequence[Any]) -> Any:
+    def score(self, texts: Sequence[Any], pictures: Sequence[Any]) -> Any:
         """n texts and n pictures -> (n,) floats: how well text i fits picture i; higher is better, on any scale."""
         ...
 

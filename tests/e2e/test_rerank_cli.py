@@ -97,3 +97,105 @@ def _encoder(checkpoint: Path) -> Any:
     from luneta import load_encoder
 
     return load_encoder(checkpoint)
+
+
+@pytest.fixture
+def fitted_by_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A random cross-encoder is no use: it is used all the same."""
+    import dataclasses
+
+    from luneta.rerank import fitting
+
+    choose = fitting.choose
+
+    def forced(*arguments: Any, **options: Any) -> Any:
+        choice = choose(*arguments, **options)
+        return dataclasses.replace(choice, fusion=dataclasses.replace(choice.fusion, alpha=1.0, k=10))
+
+    monkeypatch.setattr(fitting, "choose", forced)
+    monkeypatch.setattr(fitting, "question", lambda *_, **__: [Answer(n, 0.1, 0.05, 0.15) for n in QUESTIONS])
+
+
+@pytest.mark.usefixtures("fitted_by_force")
+def test_fit_evaluate_apply(luneta: Luneta, tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    checkpoint, model = tiny_checkpoint("clip"), tiny_checkpoint("blip2")
+    said = luneta(
+        "rerank", "fit", *CENAS, "-e", checkpoint, "--model", model, "--weight", "0.05", "--candidates", "12",
+        "--dtype", "float32", "--test-split", "test", "--out", "itm",
+    ).output  # fmt: skip
+    assert "How far the new scores are believed" in said
+    assert "itm/reranker (alpha 1 on the first 10)" in said.replace("\n", "")
+    record = json.loads((tmp_path / "itm" / "reranker" / "reranker.json").read_text())
+    assert (record["kind"], record["cross_encoder"]["options"]["weight"]) == ("itm", 0.05)
+
+    luneta(
+        "rerank", "evaluate", "itm/reranker", "cenas", "--split", "test", "--limit", "40", "--dtype", "float32",
+        "--json", "r.json",
+    )  # fmt: skip
+    after, before = load_evaluation("r.json"), load_evaluation("r.before.json")
+    ranks = [result.rankings["text_to_image"].n_better for result in (before, after)]
+    assert (ranks[0] != ranks[1]).any()
+    np.testing.assert_array_equal(ranks[1], load_evaluation("itm/after.json").rankings["text_to_image"].n_better)
+
+    luneta(
+        "rerank", "apply", "itm/reranker", *CENAS, "--query", "a red boat", "--top", "4", "--dtype", "float32",
+        "--model", model, "--json", "hits.json",
+    )  # fmt: skip
+    (found,) = json.loads(Path("hits.json").read_text())
+    assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3, 4]
+    assert [hit["rank_before"] for hit in found["hits"]] != [1, 2, 3, 4]
+
+
+MINE = '''
+class Scorer:
+    """Prefers red pictures to whoever speaks of red, and the others otherwise."""
+
+    name, fingerprint = "mine:Scorer", "m" * 40
+
+    def score(self, texts, pictures):
+        reds = [picture.resize((1, 1)).getpixel((0, 0))[0] for picture in pictures]
+        return [red if "red" in text else -red for text, red in zip(texts, reds)]
+'''
+
+
+@pytest.mark.usefixtures("fitted_by_force")
+def test_a_cross_encoder_of_ones_own(
+    luneta: Luneta, tiny_checkpoint: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    monkeypatch.syspath_prepend(tmp_path)
+    checkpoint = tiny_checkpoint("clip")
+    luneta("rerank", "fit", *CENAS, "-e", checkpoint, "--model", "mine:Scorer", "--dtype", "float32", "--out", "own")
+    luneta("rerank", "apply", "own/reranker", *CENAS, "-q", "a red boat", "-q", "a dog", "--json", "hits.json",
+           "--dtype", "float32")  # fmt: skip
+    red, other = json.loads(Path("hits.json").read_text())
+    orders = [[hit["image"] for hit in found["hits"]] for found in (red, other)]
+    assert orders[0] != orders[1]
+    assert [hit["rank_before"] for hit in red["hits"]] != sorted(hit["rank_before"] for hit in red["hits"])
+
+
+@pytest.mark.usefixtures("believed")
+def test_train_with_a_cross_encoder(luneta: Luneta, tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    luneta(
+        "rerank", "train", *CENAS, "-e", tiny_checkpoint("clip"), "--model", tiny_checkpoint("blip2"), *FEW,
+        "--variant", "elip-b", "--hard", "1", "--learning-rate", "0.01", "--dtype", "float32", "--out", "elip-b",
+    )  # fmt: skip
+    record = json.loads((tmp_path / "elip-b" / "reranker" / "reranker.json").read_text())
+    assert record["kind"] == "elip"
+    assert record["cross_encoder"]["name"] == str(tiny_checkpoint("blip2"))
+    shown = luneta("rerank", "evaluate", "elip-b/reranker", *CENAS, "--dtype", "float32").output
+    assert "re-ranked" in shown
+
+
+def test_mistakes_with_models_come_before_the_work(luneta: Luneta, tiny_checkpoint: Callable[[str], Path]) -> None:
+    clip, blip2 = tiny_checkpoint("clip"), tiny_checkpoint("blip2")
+
+    def refused(*arguments: object) -> str:
+        return " ".join(luneta("rerank", *arguments, status=2).output.split())
+
+    assert "it is an encoder" in refused("fit", *CENAS, "-e", clip, "--model", clip, "--out", "x")
+    assert "so it is no encoder" in refused("fit", *CENAS, "-e", blip2, "--model", blip2, "--out", "x")
+    assert "Did you mean logit" in refused("fit", *CENAS, "--model", blip2, "--counts", "logits", "--out", "x")
+    assert "expected how much matching counts" in refused("fit", *CENAS, "--model", blip2, "--weight=-1", "--out", "x")
+    assert "no such folder" in refused("fit", *CENAS, "--model", "./nowhere", "--out", "x")
+    assert not Path("x").exists()

@@ -12,51 +12,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from checkpoints import N_QUERIES, make_checkpoint
+from checkpoints import make_checkpoint
 from luneta.encoders.registry import load_cross_encoder
 from luneta.errors import ConfigError
 from luneta.types import Matcher
+from matching import library, library_scores, load, naive
 from prompting import all_pairs, pictures
 
 MakeCheckpoint = Callable[[str], Path]
 N = 6
 TEXTS = ["a red boat on the beach", "an old man", "two small dogs under a tree at night, smiling"]
-
-
-@functools.cache
-def load(folder: Path, **options: Any) -> Any:
-    return load_cross_encoder(folder, dtype="float32", device="cpu", **options)
-
-
-@functools.cache
-def library(folder: Path) -> Any:
-    from transformers import Blip2ForImageTextRetrieval
-
-    return Blip2ForImageTextRetrieval.from_pretrained(folder, dtype=torch.float32).eval()
-
-
-@torch.no_grad()
-def library_scores(folder: Path, texts: list[str], images: list[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """ITC, the probability and the logit of ITM of pairs, by the library's processor and model, one pair at a time.
-
-    Pixels are ours, which may be one grey level off (see test_preprocessing.py).
-    """
-    from transformers import AutoTokenizer, Blip2Processor, BlipImageProcessorPil
-
-    model, found = library(folder), []
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    n_queries = N_QUERIES if model.config.image_token_index is not None else None
-    processor = Blip2Processor(BlipImageProcessorPil.from_pretrained(folder), tokenizer, num_query_tokens=n_queries)
-    for text, image in zip(texts, images, strict=True):
-        inputs = processor(images=image, text=text, return_tensors="pt")
-        ours = load(folder)._images.collate([load(folder).prepare_image(image)])["pixel_values"]
-        assert (ours - inputs["pixel_values"]).abs().max() < 0.02
-        inputs["pixel_values"] = ours
-        itm = model(**inputs, use_image_text_matching_head=True).logits_per_image
-        itc = model(**inputs, use_image_text_matching_head=False).logits_per_image
-        found.append((itc.item(), itm.softmax(dim=1)[0, 1].item(), itm[0, 1].item()))
-    itcs, probabilities, logits = np.array(found).T
-    return itcs, probabilities, logits
 
 
 @pytest.fixture(params=[True, False], ids=["image token", "no image token"])
@@ -92,7 +57,7 @@ def test_scores_are_the_librarys(options: dict[str, Any], formula: Any, folder: 
     theirs = library_scores(folder, texts, images)
     assert np.ptp(theirs[0]) > 0.05, "ITC tells nothing apart"
     assert np.ptp(theirs[1]) > 0.05, "ITM tells nothing apart"
-    np.testing.assert_allclose(matcher.score(texts, seen), formula(*theirs), atol=1e-5, rtol=0)
+    np.testing.assert_allclose(matcher.score(matcher.read(texts), seen), formula(*theirs), atol=1e-5, rtol=0)
 
 
 def test_texts_have_the_vectors_of_the_contrastive_score(folder: Path) -> None:
@@ -114,7 +79,7 @@ def test_texts_have_the_vectors_of_the_contrastive_score(folder: Path) -> None:
 def test_a_text_that_names_the_token_of_pictures_is_only_text(folder: Path) -> None:
     matcher = load(folder)
     _, _, seen = all_of(matcher)
-    assert np.isfinite(matcher.score(["<image> of a boat"], seen[:1])).all()
+    assert np.isfinite(matcher.score(matcher.read(["<image> of a boat"]), seen[:1])).all()
 
 
 # -- prompts ---------------------------------------------------------------------------------------------------
@@ -122,30 +87,6 @@ def test_a_text_that_names_the_token_of_pictures_is_only_text(folder: Path) -> N
 
 def some_prompts(n: int, tower: Any) -> Tensor:
     return torch.randn(n, 2, tower.width, generator=torch.Generator().manual_seed(0))
-
-
-@torch.no_grad()
-def naive(folder: Path, inputs: Tensor, texts: list[str], prompts: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-    """Prompts among the tokens, the library's blocks, prompts out, the library's Q-Former: states and ITM logits."""
-    from transformers import AutoTokenizer
-
-    model, tokenizer = library(folder), AutoTokenizer.from_pretrained(folder)
-    states = model.vision_model.embeddings(inputs)
-    for number, block in enumerate(model.vision_model.encoder.layers):
-        if number == layer:  # behind the class token, before the patches
-            states = torch.cat([states[:, :1], prompts, states[:, 1:]], dim=1)
-        states = block(states)
-    m = prompts.shape[1]
-    states = model.vision_model.post_layernorm(torch.cat([states[:, :1], states[:, 1 + m :]], dim=1))
-    logits = []
-    for row, text in enumerate(texts):
-        ids = tokenizer(text, return_tensors="pt")["input_ids"]
-        queries = model.embeddings(input_ids=ids, query_embeds=model.query_tokens)
-        read = model.qformer(
-            query_embeds=queries, query_length=N_QUERIES, encoder_hidden_states=states[row : row + 1]
-        ).last_hidden_state  # fmt: skip
-        logits.append(model.itm_head(read[:, :N_QUERIES]).mean(dim=1)[0])
-    return states, torch.stack(logits)
 
 
 @pytest.mark.parametrize("layer", [0, 1, 2])
@@ -167,7 +108,7 @@ def test_an_open_gate_is_the_librarys_attention(layer: int, folder: Path) -> Non
         shut = tower.matched(halfway, prompts, gate * 0, pairs, texts)
     assert (ours - shut).abs().max() > 0.05, "the prompts are not heard"
     itc, *_ = library_scores(folder, [texts[t] for t in pairs[:, 0]], [images[i] for i in pairs[:, 1]])
-    scored = tower.scored(halfway, prompts, gate, pairs, texts)
+    scored = tower.scored(halfway, prompts, gate, pairs, texts, torch.from_numpy(matcher.encode_texts(texts)))
     np.testing.assert_allclose(scored, itc + logits.softmax(dim=1)[:, 1].numpy(), atol=1e-5, rtol=0)
 
 
@@ -178,9 +119,11 @@ def test_a_shut_gate_changes_nothing_at_all(layer: int, dtype: str, folder: Path
     tower = matcher.visual_prompts(layer)
     prepared = [matcher.prepare_image(image) for image in pictures(N)]
     texts, pairs = [TEXTS[i % 3] for i in range(N)], torch.arange(N)[:, None].expand(N, 2)
-    own = matcher.score(texts, matcher.look(prepared))
+    own = matcher.score(matcher.read(texts), matcher.look(prepared))
     gate, prompts = torch.zeros(tower.n_guided, tower.n_heads), 5 * some_prompts(N, tower)
-    scored = tower.scored(tower.halfway(prepared), prompts, gate, pairs, texts).numpy()
+    scored = tower.scored(
+        tower.halfway(prepared), prompts, gate, pairs, texts, torch.from_numpy(matcher.encode_texts(texts))
+    ).numpy()
     assert np.abs(scored - own).max() == 0
     with torch.inference_mode():
         shut = tower.matched(tower.halfway(prepared), prompts, gate, pairs, texts)

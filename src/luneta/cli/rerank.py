@@ -1,4 +1,4 @@
-"""luneta rerank train | evaluate | apply"""
+"""luneta rerank train | fit | evaluate | apply"""
 
 from __future__ import annotations
 
@@ -11,25 +11,46 @@ from luneta.cli import checks, options
 
 if TYPE_CHECKING:
     from luneta.rerank import ElipRecipe, Reranker
+    from luneta.types import CrossEncoder
 
 HOW = "How"
 
 HELP = (
-    "Look at an encoder's first answers again, each picture in the light of the text (ELIP), and put them into a "
-    "better order where that is proved to help."
+    "Look at an encoder's first answers again, each picture in the light of the text (ELIP) or together with it "
+    "(cross-encoders such as BLIP-2), and put them into a better order where that is proved to help."
 )
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]}
 )
 
-Folder = Annotated[Path, typer.Argument(help="Folder of a re-ranker, as [i]train[/i] writes it: OUT/reranker.")]
+Folder = Annotated[
+    Path, typer.Argument(help="Folder of a re-ranker, as [i]train[/i] and [i]fit[/i] write it: OUT/reranker.")
+]
 OwnEncoder = Annotated[
     str | None,
     typer.Option(
         "--encoder", "-e", help="The encoder it was trained for, where it has moved.", show_default="by its name",
         rich_help_panel=options.ENCODER_PANEL,
     ),
+]  # fmt: skip
+OwnModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="The cross-encoder it scores with, where it has moved or is an object of yours.",
+        show_default="by its name", rich_help_panel=options.ENCODER_PANEL,
+    ),
+]  # fmt: skip
+Weight = Annotated[
+    float,
+    typer.Option(
+        help="Of matching beside the contrastive score: 1 on data like those the model was trained on, 0.05 on others.",
+        rich_help_panel=HOW,
+    ),
+]
+Counts = Annotated[
+    str, typer.Option(help="Of matching: its probability, or the logit as the authors of BLIP-2 add it.",
+                      rich_help_panel=HOW)
 ]  # fmt: skip
 
 
@@ -108,6 +129,15 @@ def train(
     ] = None,
     checkpointing: Annotated[bool, typer.Option(help="Less memory, more time.", rich_help_panel=HOW)] = False,
     seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=HOW)] = 0,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A cross-encoder that looks at the candidates in the encoder's place, as in elip-b.",
+            rich_help_panel=options.ENCODER_PANEL,
+        ),
+    ] = None,
+    weight: Weight = 1.0,
+    counts: Counts = "probability",
     test_split: options.TestSplit = None,
     near: options.Near = True,
     usd_per_hour: options.UsdPerHour = None,
@@ -131,7 +161,9 @@ def train(
     whole = options.open_data(data, max_bad_share, split=split, **shared)
     proof = options.open_data(data, max_bad_share, split=test_split, **shared) if test_split else None
     opened = options.open_encoder(encoder, dtype, device)
+    matcher = None if model is None else _cross_encoder(model, dtype, device, weight=weight, counts=counts)
     told: dict[str, Any] = {
+        "matcher": matcher,
         "recipe": recipe, "test": proof, "near": near, "max_bad_share": max_bad_share,
         "prices": Prices(usd_per_hour, brl_per_usd),
     }  # fmt: skip
@@ -139,6 +171,65 @@ def train(
         Console().print(f"{encoder}: {predict_elip(opened, whole, **told)}", soft_wrap=True)
     else:
         Console().print(train_elip(opened, whole, out=out, **told))
+
+
+@app.command(
+    help=options.examples(
+        "luneta rerank fit my_photos/ -e siglip2-b16 --model Salesforce/blip2-itm-vit-g-coco --out itm",
+        "luneta rerank fit my_photos/ --split val --test-split test --model Salesforce/blip2-itm-vit-g --weight 0.05 "
+        "--candidates 20 --out itm",
+    )(
+        "Make a re-ranker of a cross-encoder, which looks at a text and a picture together: BLIP-2's image-text "
+        "matching, or an object of yours. Nothing is trained; how far it is believed is chosen on DATA, and where no "
+        "gain is sure it changes nothing."
+    )
+)
+def fit(
+    data: options.Data,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="BLIP-2 checkpoint for image-text matching: hub id or folder; or [i]package.module:Object[/i].",
+            rich_help_panel=options.ENCODER_PANEL,
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the result; reranker/ in it is the re-ranker.")],
+    encoder: options.OneEncoder = "luneta-mini",
+    image: options.Image = None,
+    text: options.Text = None,
+    split: options.Split = None,
+    language: options.Language = None,
+    limit: options.Limit = None,
+    revision: options.Revision = None,
+    max_bad_share: options.MaxBadShare = 0.01,
+    dtype: options.DType = "auto",
+    device: options.Device = "auto",
+    weight: Weight = 1.0,
+    counts: Counts = "probability",
+    candidates: Annotated[
+        int, typer.Option(min=1, help="Of each text, that are looked at again at most.", rich_help_panel=HOW)
+    ] = 100,
+    seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=HOW)] = 0,
+    test_split: options.TestSplit = None,
+    usd_per_hour: options.UsdPerHour = None,
+    brl_per_usd: options.BrlPerUsd = None,
+) -> None:
+    from rich.console import Console
+
+    from luneta.cost import Prices
+    from luneta.rerank import fit_reranker
+
+    checks.check_encoder(encoder)
+    crossing = _cross_encoder(model, dtype, device, weight=weight, counts=counts)
+    shared = {"image": image, "text": text, "language": language, "limit": limit, "revision": revision}
+    whole = options.open_data(data, max_bad_share, split=split, **shared)
+    proof = options.open_data(data, max_bad_share, split=test_split, **shared) if test_split else None
+    opened = options.open_encoder(encoder, dtype, device)
+    fitted = fit_reranker(
+        opened, crossing, whole, out=out, test=proof, k=candidates, max_bad_share=max_bad_share, seed=seed,
+        prices=Prices(usd_per_hour, brl_per_usd),
+    )  # fmt: skip
+    Console().print(fitted)
 
 
 @app.command(
@@ -151,6 +242,7 @@ def evaluate(
     folder: Folder,
     data: options.Data,
     encoder: OwnEncoder = None,
+    model: OwnModel = None,
     image: options.Image = None,
     text: options.Text = None,
     split: options.Split = None,
@@ -173,7 +265,7 @@ def evaluate(
 
     before = None if json is None else json.with_name(f"{json.stem}.before{json.suffix}")
     checks.check_outputs([path for path in (json, before) if path is not None], None)
-    reranker = _opened(folder, encoder, dtype, device)
+    reranker = _opened(folder, encoder, model, dtype, device)
     dataset = options.open_data(
         data, max_bad_share, image=image, text=text, split=split, language=language, limit=limit, seed=seed,
         revision=revision,
@@ -198,6 +290,7 @@ def apply(
     query: Annotated[list[str], typer.Option("--query", "-q", help="What to search for; may be given several times.")],
     top: Annotated[int, typer.Option(min=1, help="Pictures to show.")] = 10,
     encoder: OwnEncoder = None,
+    model: OwnModel = None,
     image: options.Image = None,
     text: options.Text = None,
     split: options.Split = None,
@@ -220,7 +313,7 @@ def apply(
 
     if json is not None:
         check_writable(json)
-    reranker = _opened(folder, encoder, dtype, device)
+    reranker = _opened(folder, encoder, model, dtype, device)
     dataset = options.open_data(
         data, max_bad_share, image=image, text=text, split=split, language=language, limit=limit, revision=revision
     )
@@ -247,11 +340,24 @@ def _recipe(variant: str, hidden: str | None, choices: dict[str, Any]) -> ElipRe
     return replace(recipe_of(variant), **given)
 
 
-def _opened(folder: Path, encoder: str | None, dtype: str, device: str) -> Reranker:
-    """A re-ranker with its encoder."""
+def _opened(folder: Path, encoder: str | None, model: str | None, dtype: str, device: str) -> Reranker:
+    """A re-ranker with its encoder, and with its cross-encoder where it has one."""
     from luneta.rerank.kinds import read_record
     from luneta.rerank.reranker import Reranker
 
-    name = encoder or str(read_record(folder)["encoder"]["name"])
+    record = read_record(folder)
+    name = encoder or str(record["encoder"]["name"])
     checks.check_encoder(name)
-    return Reranker.load(folder, options.open_encoder(name, dtype, device))
+    given = None
+    if model is not None:
+        given = _cross_encoder(model, dtype, device, **record.get("cross_encoder", {}).get("options", {}))
+    return Reranker.load(folder, options.open_encoder(name, dtype, device), cross_encoder=given)
+
+
+def _cross_encoder(name: str, dtype: str, device: str, **how: Any) -> CrossEncoder:
+    """A checkpoint as the options say; an object of the user's decides itself where it computes and in what."""
+    from luneta.encoders.registry import load_cross_encoder
+
+    if ":" not in name or Path(name).exists():
+        how |= {"dtype": dtype, "device": device}
+    return load_cross_encoder(name, **how)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -36,12 +37,12 @@ if TYPE_CHECKING:
 COUNTS = ("probability", "logit")
 """What of matching is added to the contrastive score."""
 
-TEXTS_KEPT = 2**16
-"""Whose vectors are kept: a text is scored with many pictures."""
-
 _PICTURES = {"cpu": 16, "cuda": 64, "mps": 16}
 _TEXTS = {"cpu": 64, "cuda": 512, "mps": 64}
 _PAIRS = {"cpu": 32, "cuda": 128, "mps": 32}
+
+Read = tuple[str, NDArray[np.float32]]
+"""A text and (dim,) its unit vector."""
 
 Seen = tuple[Tensor, Tensor]
 """(n_tokens, width) of a picture's tower, and (n_queries, dim) unit vectors of its query tokens."""
@@ -81,7 +82,6 @@ class HFMatcher:
         if self.dtype != "float32":
             lower_matrices(model.vision_model, self.dtype)  # the Q-Former is computed in float32 always
         self.model = model.to(self.device)
-        self._vectors: dict[str, Any] = {}
         self.spec = self._describe(checkpoint)
         self._probe()
 
@@ -165,6 +165,10 @@ class HFMatcher:
                 found.append(self.model.text_projection(read[:, 0]).float().cpu().numpy())
         return unit_vectors(np.concatenate(found), list(texts), self.spec, "encode_texts")
 
+    def read(self, texts: Sequence[str]) -> list[Read]:
+        """Strings -> what `score` takes: all that does not depend on the picture."""
+        return list(zip(texts, self.encode_texts(texts), strict=True))
+
     def tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """(n, length) int64 ids and mask."""
         inputs = self._texts.collate(self._texts.token_ids(texts))
@@ -173,6 +177,10 @@ class HFMatcher:
         return ids.masked_fill(ids >= self._n_words, unknown).to(self.device), inputs["attention_mask"].to(self.device)
 
     # -- both --------------------------------------------------------------------------------------------------
+
+    def contrastive(self, texts: Tensor, queries: Tensor) -> Tensor:
+        """(n_pairs, dim) of texts, (n_pairs, n_queries, dim) of pictures -> (n_pairs,) the largest cosine of each."""
+        return (queries @ texts.to(self.device)[:, :, None]).squeeze(2).amax(dim=1)
 
     def logits(self, states: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
         """(n_pairs, 2): does not belong together, does; differentiable in the pictures' states.
@@ -197,26 +205,16 @@ class HFMatcher:
         return contrastive + self.weight * matching
 
     @torch.inference_mode()
-    def score(self, texts: Sequence[str], pictures: Sequence[Seen]) -> Any:
-        """n texts and n pictures as `look` gives them -> (n,) float32: contrastive + weight x matching."""
-        vectors, size, found = self.vectors_of(texts), _PAIRS[self.device.type], []
+    def score(self, texts: Sequence[Read], pictures: Sequence[Seen]) -> Any:
+        """n texts as `read` gives them, n pictures as `look` does -> (n,) float32: contrastive + weight x matching."""
+        size, found = _PAIRS[self.device.type], [np.empty(0, dtype=np.float32)]
         for low in range(0, len(texts), size):
             part = slice(low, low + size)
-            states = torch.stack([states for states, _ in pictures[part]])
-            queries = torch.stack([queries for _, queries in pictures[part]])
-            own = torch.from_numpy(vectors[part]).to(self.device)
-            contrastive = (queries @ own[:, :, None]).squeeze(2).amax(dim=1)
-            found.append(self.combined(contrastive, self.logits(states, *self.tokens(texts[part]))).cpu().numpy())
-        return np.concatenate(found) if found else np.empty(0, dtype=np.float32)
-
-    def vectors_of(self, texts: Sequence[str]) -> Vectors:
-        """What `encode_texts` gives, kept for the next picture."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._vectors]
-        if len(self._vectors) + len(new) > TEXTS_KEPT:
-            self._vectors.clear()
-            new = list(dict.fromkeys(texts))
-        self._vectors.update(zip(new, self.encode_texts(new), strict=True))
-        return np.array([self._vectors[text] for text in texts]).reshape(len(texts), self.spec.embedding_dim)
+            words, vectors = zip(*texts[part], strict=True)
+            states, queries = (torch.stack(parts) for parts in zip(*pictures[part], strict=True))
+            cosines = self.contrastive(torch.from_numpy(np.stack(vectors)), queries)
+            found.append(self.combined(cosines, self.logits(states, *self.tokens(words))).cpu().numpy())
+        return np.concatenate(found)
 
     def visual_prompts(self, insert_layer: int = 0, *, keep_prompts: bool = False) -> MatchingTower:
         """The image tower with room for prompts, sharing this model's weights; for `luneta.train_elip`.
@@ -274,7 +272,7 @@ class HFMatcher:
         places = self.model.vision_model.embeddings.num_positions
         try:
             seen = self.look([self.prepare_image(image) for image in images])
-            score = self.score(["a", "b c"], seen)
+            score = self.score(self.read(["a", "b c"]), seen)
         except (LunetaError, MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as error:

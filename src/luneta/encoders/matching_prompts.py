@@ -42,14 +42,20 @@ class HFMatchingTower(HFPromptedTower):
         return logits[:, 1] - logits[:, 0]
 
     @torch.inference_mode()
-    def scored(self, pictures: Halfway, prompts: Tensor, gate: Tensor, pairs: Tensor, texts: Sequence[str]) -> Tensor:
+    def scored(
+        self,
+        pictures: Halfway,
+        prompts: Tensor,
+        gate: Tensor,
+        pairs: Tensor,
+        texts: Sequence[str],
+        vectors: Tensor,
+    ) -> Tensor:
         """(n_pairs,) float32: contrastive of the picture as it is, and matching of the picture as seen with prompts."""
-        text = pairs[:, 0].to(self.device)
         chosen, picture = pairs[:, 1].unique(return_inverse=True)  # type: ignore[no-untyped-call]
         plain = self._matcher.finished(pictures.states[chosen].to(self.device), self.insert_layer)
         queries = self._matcher.query_vectors(plain)[picture.to(self.device)]
-        vectors = torch.from_numpy(self._matcher.vectors_of(texts)).to(self.device)
-        cosines = (queries @ vectors[text][:, :, None]).squeeze(2).amax(dim=1)
+        cosines = self._matcher.contrastive(vectors[pairs[:, 0]], queries)
         return self._matcher.combined(cosines, self._logits(pictures, prompts, gate, pairs, texts))
 
     def _logits(self, pictures: Halfway, prompts: Tensor, gate: Tensor, pairs: Tensor, texts: Sequence[str]) -> Tensor:

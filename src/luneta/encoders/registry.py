@@ -50,15 +50,16 @@ def load_encoder(
         ConfigError: a name, dtype or device that does not exist.
         EncoderError: a checkpoint that cannot be had, is pickled, damaged or incomplete, or is not what it claims.
     """
+    given: dict[str, Any] = {"revision": revision, "dtype": dtype, "device": device, "batch_size": batch_size}
     if not isinstance(name, str | os.PathLike):
         from luneta.encoders.custom import checked
 
-        _refuse_options(type(name).__name__, revision, dtype, device, batch_size)
+        _refuse_options(type(name).__name__, **given)
         return checked(name)
     if isinstance(name, str) and _OBJECT.fullmatch(name) and not Path(name).exists():
         from luneta.encoders.custom import load_object
 
-        _refuse_options(name, revision, dtype, device, batch_size)
+        _refuse_options(name, **given)
         return load_object(name)
 
     from luneta.encoders.families import FAMILIES
@@ -92,7 +93,10 @@ def load_cross_encoder(
         ConfigError: a name, number or option that does not exist.
         EncoderError: a checkpoint that cannot be had, is damaged, or is of a model that does not look at both together.
     """
-    given: dict[str, Any] = {"revision": revision, "dtype": dtype, "device": device, "batch_size": None}
+    given: dict[str, Any] = {
+        "revision": revision, "dtype": dtype, "device": device, "weight": None if weight == 1 else weight,
+        "counts": None if counts == "probability" else counts,
+    }  # fmt: skip
     if not isinstance(name, str | os.PathLike):
         from luneta.encoders.custom import checked_cross_encoder
 
@@ -174,11 +178,9 @@ def _resolve(name: str) -> tuple[Path | None, EncoderPreset | None]:
     )
 
 
-def _refuse_options(name: str, revision: str | None, dtype: str, device: str, batch_size: int | None) -> None:
-    given = {"revision": revision, "batch_size": batch_size}
-    given |= {key: value for key, value in (("dtype", dtype), ("device", device)) if value != "auto"}
+def _refuse_options(name: str, **given: str | float | None) -> None:
     for option, value in given.items():
-        if value is not None:
+        if value not in (None, "auto"):
             raise ConfigError(
                 f"{option}={value!r} cannot be given for {name}, an object of your own; decide it inside the object"
             )

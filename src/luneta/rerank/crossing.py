@@ -75,7 +75,9 @@ class Crossed:
         Raises:
             EncoderError: what comes back is not one finite number for each pair.
         """
-        texts = (queries if guides is None else guides).texts
+        strings = (queries if guides is None else guides).texts
+        read: Callable[[Sequence[str]], Sequence[Any]] = getattr(self.cross_encoder, "read", list)
+        texts = read(list(strings))
         flat = candidates.reshape(-1)
         scores = np.full(flat.shape, np.nan, dtype=np.float32)
         by_picture = flat.argsort(kind="stable")
@@ -95,7 +97,7 @@ class Crossed:
             logger.warning("%d candidates cannot be read any more; they keep the encoder's score", n_lost)
         return scores.reshape(candidates.shape)
 
-    def _scores(self, texts: Sequence[str], pictures: Sequence[Any]) -> NDArray[np.float32]:
+    def _scores(self, texts: Sequence[Any], pictures: Sequence[Any]) -> NDArray[np.float32]:
         found = np.asarray(self.cross_encoder.score(list(texts), list(pictures)))
         if found.shape != (len(texts),) or not np.issubdtype(found.dtype, np.number) or not np.isfinite(found).all():
             what = f"shape {found.shape} of {found.dtype}" if found.shape != (len(texts),) else "numbers that are none"
@@ -158,7 +160,7 @@ class ByFunction:
         name: what results call it.
         fingerprint: digest of everything that decides a score; empty where nobody can say: it is never saved then.
 
-    >>> from luneta.rerank.crossing import ByFunction
+    >>> from luneta.rerank import ByFunction
     >>> brighter = ByFunction(lambda texts, pictures: [p.resize((1, 1)).getpixel((0, 0))[0] for p in pictures], "red")
     >>> from PIL import Image
     >>> brighter.score(["a rose"], [Image.new("RGB", (8, 8), (200, 0, 0))])

@@ -157,7 +157,8 @@ class Elip:
         Raises:
             EncoderError: a vector is not finite.
         """
-        light = self.read(queries if guides is None else guides)
+        queries = self.read(queries)
+        light = queries if guides is None else self.read(guides)
         scores = np.full(candidates.shape, np.nan, dtype=np.float32)
         with track("re-ranking", len(queries)) as advance:
             for rows in _blocks(len(queries), max(1, self._pairs // max(1, candidates.shape[1]))):
@@ -187,8 +188,9 @@ class Elip:
         parts = [torch.from_numpy(pairs[part]) for part in _blocks(len(pairs), self._pairs)]
         light = torch.from_numpy(guides)
         if isinstance(self.encoder, Matcher):
-            prompts, gate, texts = self.guide(light.to(self.tower.device)), self.guide.gate, queries.texts
-            scored = [self._matching.scored(pictures, prompts, gate, part, texts).cpu().numpy() for part in parts]
+            prompts, gate = self.guide(light.to(self.tower.device)), self.guide.gate
+            own = queries.texts, torch.from_numpy(queries.vectors)
+            scored = [self._matching.scored(pictures, prompts, gate, part, *own).cpu().numpy() for part in parts]
             return np.concatenate(scored)
         raw = np.concatenate([self.seen(light, pictures, part).cpu().numpy() for part in parts])
         vectors = unit_vectors(raw, [""] * len(raw), self.encoder.spec, "visual_prompts")

@@ -18,19 +18,20 @@ from luneta.rerank.elip import Elip
 from luneta.rerank.guide import Guide, GuideShape
 from luneta.rerank.recipe import recipe_of
 from luneta.rerank.saving import read_tensors
-from luneta.types import PromptableEncoder
+from luneta.types import Matcher, PromptableEncoder
 
 _LAYER = re.compile(r"(?:^|\.)vpt_generator\.(\d+)\.(weight|bias)$")
 _DEEP = "vpt_generator_deep"
 
 
-def load_official(path: str | os.PathLike[str], encoder: PromptableEncoder, variant: str) -> Elip:
+def load_official(path: str | os.PathLike[str], encoder: PromptableEncoder | Matcher, variant: str) -> Elip:
     """A published mapper, with its encoder.
 
     Args:
         path: of the checkpoint: `.pt` as it is published, read without running what a pickle may hold, or safetensors.
-        encoder: the one it was trained for, as a checkpoint of transformers; nothing in the file names it.
-        variant: "elip-c", "elip-s", "elip-s2": where prompts come in and whether they are kept.
+        encoder: the one it was trained for, as a checkpoint of transformers, or the cross-encoder for "elip-b";
+            nothing in the file names it.
+        variant: "elip-c", "elip-s", "elip-s2", "elip-b": where prompts come in and whether they are kept.
 
     Returns:
         An ELIP without a gate: prompts are listened to as to any other token. How far to believe it is for

@@ -14,7 +14,7 @@ from luneta.errors import ConfigError
 from luneta.evaluation import evaluate_embeddings
 from luneta.metrics import METRICS, recall_at
 from luneta.rerank import fusion
-from luneta.rerank.fusion import ALPHAS, Fusion, choose
+from luneta.rerank.fusion import ALPHAS, Fusion, choose, line
 from luneta.rerank.honesty import QUESTIONS, question, strangers
 from luneta.rerank.search import Found, Queries, found_by
 from luneta.stats import Interval
@@ -198,3 +198,34 @@ def test_strangers_are_of_another_cluster(labels: list[int], seed: int) -> None:
     assert sorted(met.tolist()) == list(range(len(labels)))
     if 2 * np.bincount(clusters).max() <= len(labels):
         assert (clusters[met] != clusters).all()
+
+
+def test_scores_of_another_scale_get_the_encoders_mean_and_spread() -> None:
+    task = found()
+    new = scores_of(task, "good")
+    slope, shift = line(task.scores, 40 * new - 7)
+    brought = slope * (40 * new - 7) + shift
+    assert brought.mean() == pytest.approx(task.scores.mean(), abs=1e-5)
+    assert brought.var(axis=1).mean() == pytest.approx(task.scores.var(axis=1).mean(), rel=1e-4)
+    hole = np.where(np.arange(20) % 3 == 0, np.nan, new).astype(np.float32)
+    hole[4] = np.nan  # nothing of a text can be read
+    there = ~np.isnan(hole)
+    slope, shift = line(task.scores, hole)
+    assert (slope * hole + shift)[there].mean() == pytest.approx(task.scores[there].mean(), abs=1e-5)
+    assert line(task.scores, np.full_like(new, np.nan)) == (1.0, 0.0)
+    assert line(task.scores, np.full_like(new, 3.0)) == pytest.approx((1.0, task.scores.mean() - 3), abs=1e-5)
+
+
+def test_the_choice_is_the_same_on_any_scale() -> None:
+    task = found()
+    new = scores_of(task, "good")
+    one, other = (choose(task, scores, own_scale=True) for scores in (new, 40 * new - 7))
+    assert (one.fusion.alpha, one.fusion.k) == (other.fusion.alpha, other.fusion.k)
+    assert [trial.value for trial in one.trials] == [trial.value for trial in other.trials]
+    assert choose(task, new).fusion.slope == 1
+
+
+def test_a_line_that_turns_the_order_round_is_refused() -> None:
+    for slope, shift in ((0.0, 0.0), (-1.0, 0.0), (float("nan"), 0.0), (1.0, float("inf"))):
+        with pytest.raises(ConfigError, match="expected a slope above 0"):
+            Fusion(0.5, 3, slope, shift)

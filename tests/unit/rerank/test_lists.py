@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -204,3 +206,18 @@ def test_captions_of_one_picture_are_in_different_groups_while_there_are_others(
     made = plan(data, batches="global", queries=8)
     alone = [len(set((made.lists(step).texts // 5).tolist())) for step in range(made.steps_per_epoch)]
     assert np.mean(np.array(alone) == 8) > 0.8
+
+
+def test_drawn_by_similarity_it_is_the_softmax_of_what_the_encoder_says() -> None:
+    """One of a pool of five, six thousand times."""
+    data = world(30)
+    by_rank = plan(data, hard=1, random=0, pool=5)
+    scaled = np.tile(np.float32([2.0, 1.5, 0.0, -1.0, 1.0]), (30, 1))
+    drawn = dataclasses.replace(by_rank, similarity=scaled)
+    counts = np.zeros(5)
+    for seed in range(200):
+        texts = np.arange(30)
+        chosen = drawn._hard(texts, np.random.default_rng(seed))
+        counts += (drawn.hard == chosen).sum(axis=0)
+    shares = np.exp(scaled[0]) / np.exp(scaled[0]).sum()
+    np.testing.assert_allclose(counts / counts.sum(), shares, atol=0.025)

@@ -12,8 +12,12 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from luneta.encoders.registry import load_cross_encoder
 from luneta.errors import ArtifactError, ConfigError
 from luneta.rerank.official import load_official
+from luneta.rerank.search import Queries
+from matching import library_scores, naive
+from paintings import Held
 from prompting import library_vectors, pictures
 from reranking import encoder_of
 
@@ -21,12 +25,12 @@ MakeCheckpoint = Callable[[str], Path]
 N_PROMPTS = 10
 
 
-def mapper(text_dim: int, width: int, hidden: int = 1024 * N_PROMPTS) -> nn.Sequential:
+def mapper(text_dim: int, width: int, hidden: int = 1024 * N_PROMPTS, n_prompts: int = N_PROMPTS) -> nn.Sequential:
     """Linear, GELU, linear, GELU, linear: 1024 times as wide as there are prompts."""
     torch.manual_seed(0)
     layers = nn.Sequential(
         nn.Linear(text_dim, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(),
-        nn.Linear(hidden, width * N_PROMPTS),
+        nn.Linear(hidden, width * n_prompts),
     )  # fmt: skip
     for layer in layers:
         if isinstance(layer, nn.Linear):
@@ -74,6 +78,33 @@ def test_prompts_and_vectors_are_those_of_the_authors(
     theirs = torch.cat([library_vectors(encoder, images, p.expand(4, -1, -1), layer=0, keep=keep) for p in prompts])
     torch.testing.assert_close(ours, theirs, atol=2e-6, rtol=0)
     assert np.abs(theirs[:4].numpy() - encoder.encode_images(images)).max() > 1e-3
+
+
+def test_elip_b_guides_a_cross_encoder(tiny_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
+    """One prompt of a mapper 1024 wide, at the model's own level; what matches is text and picture seen with it."""
+    matcher: Any = load_cross_encoder(tiny_checkpoint("blip2"), dtype="float32", device="cpu")
+    width, dim, texts = matcher.visual_prompts().width, matcher.spec.embedding_dim, ["a red boat", "an old man"]
+    layers = mapper(dim, width, hidden=1024, n_prompts=1)
+    with torch.no_grad():  # as learnt: of the size of the tokens beside it
+        layers[4].weight.mul_(100)
+    written = published(layers, prefix="")
+    torch.save({"model": written["state_dict"], "optimizer": {}, "epoch": 3}, tmp_path / "checkpoint_3.pth")
+    elip = load_official(tmp_path / "checkpoint_3.pth", matcher, "elip-b")
+    assert (elip.guide.shape.n_prompts, elip.guide.shape.hidden, elip.tower.insert_layer) == (1, (1024, 1024), 0)
+    queries, images = Queries(texts, np.zeros((2, 7), dtype=np.float32)), [Held(str(i), p) for i, p in
+                                                                          enumerate(pictures(4))]  # fmt: skip
+    scores = elip.rescore(queries, elip.pictures(images), np.tile(np.arange(4), (2, 1)))
+    prepared = [matcher.prepare_image(picture) for picture in pictures(4)]
+    inputs, own = matcher._images.collate(prepared)["pixel_values"], matcher.look(prepared)
+    for row, text in enumerate(texts):
+        with torch.no_grad():
+            prompt = layers(torch.from_numpy(matcher.encode_texts([text])))[:, None].expand(4, -1, -1)
+        _, logits = naive(tiny_checkpoint("blip2"), inputs, [text] * 4, prompt, 0)
+        plain = library_scores(tiny_checkpoint("blip2"), [text] * 4, pictures(4))
+        np.testing.assert_allclose(scores[row], plain[0] + logits.softmax(dim=1)[:, 1].numpy(), atol=1e-5, rtol=0)
+        assert np.abs(scores[row] - matcher.score(matcher.read([text] * 4), own)).max() > 1e-3, (
+            "the prompt is not heard"
+        )
 
 
 def test_a_file_of_tensors_alone(tiny_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
