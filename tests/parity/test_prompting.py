@@ -90,23 +90,39 @@ def test_an_open_gate_is_the_librarys_attention(
 def test_between_shut_and_open_it_is_a_bias_on_the_prompts_keys(family: str, tiny_checkpoint: MakeCheckpoint) -> None:
     """The definition, computed for one head as it reads, in float64."""
     encoder = load(tiny_checkpoint(family))
-    tower = encoder.visual_prompts(-1)
-    block = encoder._model.vision_model.encoder.layers[-1]
+    tower = encoder.visual_prompts(0)
+    block = encoder._model.vision_model.encoder.layers[0]
     pictures_ = halfway(encoder, tower)
     prompts = some_prompts(1, tower)
     mask = pictures_.mask
-    own = tower._own(block, pictures_.states, mask)
+    own, said = tower._own(block, pictures_.states, mask), tower._projected(block, prompts.expand(N, -1, -1))
     for opening in (0.3, 1.7, -0.6):
         gate = torch.full((tower.n_heads,), opening)
-        states = tower._listening(block, own, tower._projected(block, prompts.expand(N, -1, -1)), gate)
+        states = tower._listening(block, pictures_.states, own, said, gate)
         query, key, value = (part.double() for part in (own.query, own.key, own.value))
-        _, prompt_key, prompt_value = (part.double() for part in tower._projected(block, prompts))
+        _, prompt_key, prompt_value = (part[:1].double() for part in said)
         weight = (query @ key.transpose(2, 3) * block.self_attn.scale).exp()
         weight = weight if mask is None else weight * mask[:, None, None]
         of_prompts = (query @ prompt_key.transpose(2, 3) * block.self_attn.scale).exp()
         total = weight.sum(3, keepdim=True) + abs(opening) * of_prompts.sum(3, keepdim=True)
         heard = (weight @ value + opening * (of_prompts @ prompt_value)) / total
-        torch.testing.assert_close(states, tower._rest(block, own.states, heard.float()), atol=2e-5, rtol=1e-5)
+        torch.testing.assert_close(states, tower._rest(block, pictures_.states, heard.float()), atol=2e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", CLASS_TOKEN)
+def test_a_class_token_that_is_read_alone_hears_what_it_hears_among_the_others(
+    family: str, tiny_checkpoint: MakeCheckpoint
+) -> None:
+    encoder = load(tiny_checkpoint(family))
+    tower = encoder.visual_prompts(-1)
+    block, prompts = encoder._model.vision_model.encoder.layers[-1], some_prompts(N, tower)
+    with torch.no_grad():
+        states = halfway(encoder, tower).states
+        own, said = tower._own(block, states, None), tower._projected(block, prompts)
+        for opening in (0.0, 0.4, 1.0, -0.8):
+            gate = torch.linspace(opening, opening / 2, tower.n_heads)  # every head its own
+            among = tower._listening(block, states, own, said, gate)[:, :1]
+            torch.testing.assert_close(tower._reading(block, states, prompts, gate), among, atol=1e-5, rtol=1e-5)
 
 
 def test_a_shut_gate_learns_in_its_first_step(family: str, tiny_checkpoint: MakeCheckpoint) -> None:
@@ -177,9 +193,12 @@ def test_where_prompts_come_in(tiny_checkpoint: MakeCheckpoint) -> None:
 
 def test_prompts_far_louder_than_the_picture_are_no_overflow(tiny_checkpoint: MakeCheckpoint) -> None:
     encoder = load(tiny_checkpoint("clip"))
-    tower = encoder.visual_prompts(-1)
-    block, prompts = encoder._model.vision_model.encoder.layers[-1], some_prompts(N, tower)
-    own = tower._own(block, halfway(encoder, tower).states, None)
+    tower = encoder.visual_prompts(0)
+    block, prompts = encoder._model.vision_model.encoder.layers[0], some_prompts(N, tower)
+    states = halfway(encoder, tower).states
+    own = tower._own(block, states, None)
     drowned = dataclasses.replace(own, log_mass=own.log_mass - 200)  # e^88 is beyond float32
-    states = tower._listening(block, drowned, tower._projected(block, prompts), torch.ones(tower.n_heads))
-    assert torch.isfinite(states).all()
+    for opening in (0.0, 1.0):
+        gate = torch.full((tower.n_heads,), opening)
+        found = tower._listening(block, states, drowned, tower._projected(block, prompts), gate)
+        assert torch.isfinite(found).all()

@@ -79,14 +79,28 @@ def test_new_scores_that_differ_by_rounding_are_tied() -> None:
     assert (found.n_better[inside] == 0).all()
 
 
-def test_what_was_tied_at_the_edge_stands_behind_the_candidates() -> None:
-    """All items are equal, the first three are candidates; the right one is the last of five."""
+@pytest.mark.parametrize("right", range(5))
+def test_what_is_tied_across_the_edge_stays_whatever_its_index(right: int) -> None:
+    """All items are equal, the first three are candidates: which one is right must not matter."""
     items = np.tile(np.array([[1, 0]], dtype=np.float32), (5, 1))
-    base = rank(items[:1], items, np.array([[0, 4]]))
-    assert (base.n_better[0], base.n_tied[0]) == (0, 5)
-    scores, candidates = top_k(items[:1], items, 3)
-    found = reranked(base, candidates, scores)
-    assert (found.n_better[0], found.n_tied[0]) == (3, 2)
+    base = rank(items[:1], items, np.array([[0, right]]))
+    _, candidates = top_k(items[:1], items, 3)
+    found = reranked(base, candidates, np.array([[0.1, 0.9, 0.5]], dtype=np.float32))
+    assert (found.n_better[0], found.n_tied[0]) == (0, 5)
+    assert (found.top_item[0], found.top_score[0]) == (base.top_item[0], base.top_score[0])
+
+
+@pytest.mark.parametrize(("upper", "lower"), [(0, 2), (1, 3), (0, 4)])
+def test_those_above_a_tie_across_the_edge_are_put_into_another_order(upper: int, lower: int) -> None:
+    """0.9, 0.8 and three times 0.7; four candidates, of which the new scores raise the last."""
+    items = np.array([[0.9, 0], [0.8, 0], [0.7, 0], [0.7, 0], [0.7, 0]], dtype=np.float32)
+    queries = np.array([[1, 0]], dtype=np.float32)
+    base = rank(queries, items, np.array([[0, upper], [0, lower]]))
+    _, candidates = top_k(queries, items, 4)
+    found = reranked(base, candidates, np.array([[0.1, 0.2, 0.3, 0.9]], dtype=np.float32))
+    assert found.n_better.tolist() == [1 - upper, 2]  # the two change places; what is tied overtakes neither
+    assert found.n_tied.tolist() == [1, 3]
+    assert (found.top_item[0], found.top_score[0]) == (1, np.float32(0.2))
 
 
 def test_what_does_not_fit_is_refused() -> None:

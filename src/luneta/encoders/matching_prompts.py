@@ -75,6 +75,9 @@ class HFMatchingTower(HFPromptedTower):
         changed: Tensor = attended + block.mlp(block.layer_norm2(attended))
         return changed
 
+    def _unguided(self, states: Tensor, mask: Tensor | None) -> Tensor:
+        return self._matcher.finished(states, self.insert_layer)
+
     def _vectors(self, states: Tensor, prompts: Tensor, mask: Tensor | None) -> Tensor:
         """The pictures' own tokens at the tower's end; prompts are gone."""
         ended: Tensor = self._tower.post_layernorm(states)

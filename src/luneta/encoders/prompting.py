@@ -6,7 +6,8 @@ alone gives. With a gate g, one number for each block and head,
 
     out = (Z_own o_own + g Z_prompt o_prompt) / (Z_own + |g| Z_prompt).
 
-- g = 0 gives o_own, computed as the library computes it: the vector is the picture's own to the last bit.
+- g = 0 gives o_own. Where all gates are 0 the library's own blocks compute it: the vector is the picture's own to the
+  last bit.
 - g = 1 is ordinary attention to all tokens, as prompts were inserted by Zhan et al. (ELIP, 2025); 0 < g < 1 is the same
   with log g added to the scores of the prompts.
 - At g = 0 the derivative is Z_prompt / Z_own o_prompt, so that a gate that is shut learns to open in its first step. (A
@@ -33,8 +34,11 @@ from luneta.encoders.preprocessing import ImagePreparation
 from luneta.errors import ConfigError
 from luneta.types import Halfway
 
+PAIRS = {"cpu": 32, "cuda": 2048, "mps": 256}
+"""Pairs of a text and a picture that go through the guided blocks together: on a CPU no more than its caches hold."""
+
 LARGEST_LEAD = 50.0
-"""Of the prompts' scores over those of the picture's own tokens, as a logarithm; beyond it nothing else is heard."""
+"""Of a prompt's score over those of the picture's own tokens, as a logarithm; beyond it nothing else is heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +56,11 @@ class _Own:
     """What a block makes of pictures before any prompt is listened to.
 
     Attributes:
-        states: (n, n_read, width) that came in, of the tokens that are read further on.
-        query, key, value: (n, n_heads, n_tokens, head_width); queries of those tokens only.
-        heard: (n, n_heads, n_read, head_width), attention to the picture's own tokens.
-        log_mass: (n, n_heads, n_read) float32, log Z_own.
+        query, key, value: (n, n_heads, n_tokens, head_width).
+        heard: the same, attention to the picture's own tokens.
+        log_mass: (n, n_heads, n_tokens, 1) float32, log Z_own.
     """
 
-    states: Tensor
     query: Tensor
     key: Tensor
     value: Tensor
@@ -68,8 +70,8 @@ class _Own:
     def of(self, pictures: Tensor) -> _Own:
         """(n_pairs,) of the pictures."""
         return _Own(
-            self.states[pictures], self.query[pictures], self.key[pictures], self.value[pictures],
-            self.heard[pictures], self.log_mass[pictures],
+            self.query[pictures], self.key[pictures], self.value[pictures], self.heard[pictures],
+            self.log_mass[pictures],
         )  # fmt: skip
 
 
@@ -145,51 +147,106 @@ class HFPromptedTower:
             (n_pairs, embedding_dim) float32 unit vectors.
         """
         texts, which = pairs.to(self.device).T
+        prompts, states = prompts.to(self.device), pictures.states.to(self.device)
         mask = None if pictures.mask is None else pictures.mask.to(self.device)
         with threads_for(self._model, self.device), mixed(self._setting.dtype, self.device):
-            own = self._own(self._after[0], pictures.states.to(self.device), mask).of(which)  # the same for every text
-            states, prompted = own.states, prompts.to(self.device)[texts]
-            mask = None if mask is None else mask[which]
-            for number, block in enumerate(self._after):
-                own = self._own(block, states, mask) if number else own
-                said = self._projected(block, prompted)
-                states = self._listening(block, own, said, gate[number])
-                if self._keep or block is not self._after[-1]:
-                    prompted = self._rest(block, prompted, self._answering(block, own, said, mask))
-            return self._vectors(states, prompted, mask)
+            if not (self._keep or torch.is_grad_enabled() or bool(gate.any())):
+                return self._unguided(states, mask)[which]
+            own = said = None
+            if not self._is_read(self._after[0]):  # what is the same for every text, and for every picture
+                own, said = self._own(self._after[0], states, mask), self._projected(self._after[0], prompts)
+            parts = [
+                self._seen(
+                    states[picture], prompts[text], None if mask is None else mask[picture], gate,
+                    None if own is None else own.of(picture), None if said is None else [each[text] for each in said],
+                )
+                for text, picture in zip(*(each.split(PAIRS[self.device.type]) for each in (texts, which)), strict=True)
+            ]  # fmt: skip
+        return torch.cat(parts)
+
+    def _unguided(self, states: Tensor, mask: Tensor | None) -> Tensor:
+        """Vectors of pictures as the library computes them."""
+        for block in self._after:
+            states = block(states, _among(mask))
+        return self._vectors(states, states[:, :0], mask)
+
+    def _seen(
+        self, states: Tensor, prompted: Tensor, mask: Tensor | None, gate: Tensor, own: _Own | None,
+        said: Sequence[Tensor] | None,
+    ) -> Tensor:  # fmt: skip
+        """Vectors of pairs.
+
+        Args:
+            states: (n_pairs, n_tokens, width) of each pair's picture.
+            prompted: (n_pairs, n_prompts, width) of its text.
+            mask: of the states.
+            gate: of all guided blocks.
+            own, said: what the first of them makes of both, where it was computed already.
+        """
+        for number, block in enumerate(self._after):
+            if self._is_read(block):
+                return self._vectors(self._reading(block, states, prompted, gate[number]), prompted, mask)
+            if own is None or said is None or number:
+                own, said = self._own(block, states, mask), self._projected(block, prompted)
+            states = self._listening(block, states, own, said, gate[number])
+            if self._keep or block is not self._after[-1]:
+                prompted = self._rest(block, prompted, self._answering(block, own, said, mask))
+        return self._vectors(states, prompted, mask)
+
+    def _is_read(self, block: Any) -> bool:
+        """Whether nothing but the class token is read of what the block makes."""
+        return block is self._after[-1] and self._setting.family.image_pooling == "class token"
 
     def _own(self, block: Any, states: Tensor, mask: Tensor | None) -> _Own:
         query, key, value = self._projected(block, states)
-        heard = F.scaled_dot_product_attention(query, key, value, attn_mask=_among(mask), scale=block.self_attn.scale)
         scores = (query @ key.transpose(2, 3)).float() * block.self_attn.scale
         if mask is not None:
             scores = scores.masked_fill(~mask[:, None, None], float("-inf"))
-        log_mass = scores.logsumexp(dim=3)
-        # of the last block only the class token is read; attention stays that of all tokens, and so the same to the bit
-        if block is self._after[-1] and self._setting.family.image_pooling == "class token":
-            states, query, heard, log_mass = states[:, :1], query[:, :, :1], heard[:, :, :1], log_mass[:, :, :1]
-        return _Own(states, query, key, value, heard, log_mass)
+        log_mass = scores.logsumexp(dim=3, keepdim=True)
+        return _Own(query, key, value, (scores - log_mass).exp().to(value.dtype) @ value, log_mass)
 
-    def _listening(self, block: Any, own: _Own, said: Sequence[Tensor], gate: Tensor) -> Tensor:
+    def _listening(self, block: Any, states: Tensor, own: _Own, said: Sequence[Tensor], gate: Tensor) -> Tensor:
         """What one block makes of the pictures' tokens when they listen to prompts (queries, keys and values)."""
         _, key, value = said
-        to_prompts = (own.query @ key.transpose(2, 3)).float() * block.self_attn.scale
-        lead = (to_prompts.logsumexp(dim=3) - own.log_mass).clamp(max=LARGEST_LEAD)
-        share = (gate[:, None] * lead.exp())[..., None]
-        heard = (own.heard + share * (to_prompts.softmax(dim=3) @ value.float())) / (1 + share.abs())
-        return self._rest(block, own.states, heard)
+        scores = (own.query @ key.transpose(2, 3)).float() * block.self_attn.scale
+        kept, added = _shares(scores - own.log_mass, gate[:, None, None])
+        return self._rest(block, states, own.heard * kept + added.to(value.dtype) @ value)
+
+    def _reading(self, block: Any, states: Tensor, prompted: Tensor, gate: Tensor) -> Tensor:
+        """What one block makes of the class token alone: (n_pairs, 1, width).
+
+        For one query no token needs a key or value of its own: q . (K x + b) is (K' q) . x and a number that is the
+        same for every x, and values V x + c by shares a come to V (sum of a x) + c (sum of a).
+        """
+        attention, n_own = block.self_attn, states.shape[1]
+        dtype = attention.q_proj.weight.dtype
+        tokens = block.layer_norm1(torch.cat([states, prompted], dim=1)).to(dtype)
+        shape = (self.n_heads, attention.head_dim, self.width)
+        query = attention.q_proj(tokens[:, 0]).view(-1, *shape[:2])
+        asked = torch.einsum("nhd,hdw->nhw", query, attention.k_proj.weight.view(shape))
+        scores = (asked @ tokens.transpose(1, 2)).float() * attention.scale
+        log_mass = scores[..., :n_own].logsumexp(dim=2, keepdim=True)
+        kept, added = _shares(scores[..., n_own:] - log_mass, gate[:, None])
+        shares = torch.cat([(scores[..., :n_own] - log_mass).exp() * kept, added], dim=2)
+        heard = torch.einsum("nhw,hdw->nhd", shares.to(dtype) @ tokens, attention.v_proj.weight.view(shape))
+        heard = heard + shares.sum(dim=2, keepdim=True) * attention.v_proj.bias.view(shape[:2])
+        return self._rest(block, states[:, :1], heard[:, :, None])
 
     def _answering(self, block: Any, own: _Own, said: Sequence[Tensor], mask: Tensor | None) -> Tensor:
         """What the prompts hear of the pictures' tokens and of one another."""
         query, key, value = said
-        return F.scaled_dot_product_attention(
-            query, torch.cat([own.key, key], dim=2), torch.cat([own.value, value], dim=2),
-            attn_mask=_among(_longer(mask, query.shape[2])), scale=block.self_attn.scale,
-        )  # fmt: skip
+        n_own = own.key.shape[2]
+        scores = torch.cat([query @ own.key.transpose(2, 3), query @ key.transpose(2, 3)], dim=3).float()
+        if mask is not None:
+            scores = scores.masked_fill(~_longer(mask, query.shape[2])[:, None, None], float("-inf"))
+        share = (scores * block.self_attn.scale).softmax(dim=3).to(value.dtype)
+        heard: Tensor = share[..., :n_own] @ own.value + share[..., n_own:] @ value
+        return heard
 
     def _projected(self, block: Any, states: Tensor) -> list[Tensor]:
         """Queries, keys and values of tokens: (n, n_heads, n_tokens, head_width) each."""
-        attention, normed = block.self_attn, block.layer_norm1(states)
+        attention = block.self_attn
+        normed = block.layer_norm1(states).to(attention.q_proj.weight.dtype)  # once, not for each of the three
         shape = (*states.shape[:2], -1, attention.head_dim)
         layers = (attention.q_proj, attention.k_proj, attention.v_proj)
         return [layer(normed).view(shape).transpose(1, 2) for layer in layers]
@@ -205,7 +262,8 @@ class HFPromptedTower:
             pooled = self._model.visual_projection(self._tower.post_layernorm(states[:, 0]))
         else:
             if self._keep:
-                states, mask = torch.cat([states, prompts], dim=1), _longer(mask, prompts.shape[1])
+                states = torch.cat([states, prompts], dim=1)
+                mask = None if mask is None else _longer(mask, prompts.shape[1])
             masks = () if mask is None else (mask,)
             pooled = self._tower.head(self._tower.post_layernorm(states), *masks)
         vectors = pooled.to(torch.float32)
@@ -213,11 +271,26 @@ class HFPromptedTower:
         return unit
 
 
+def _shares(lead: Tensor, gate: Tensor) -> tuple[Tensor, Tensor]:
+    """By how much what is heard of the picture's own tokens is taken, and by how much the value of every prompt.
+
+    Args:
+        lead: (..., n_prompts) scores of the prompts over log Z_own.
+        gate: that of their head, to be broadcast.
+
+    Returns:
+        (..., 1) and (..., n_prompts): Z_own and g exp(score), both divided by Z_own + |g| Z_prompt.
+    """
+    mass = lead.clamp(max=LARGEST_LEAD).exp()
+    total = 1 + gate.abs() * mass.sum(dim=-1, keepdim=True)
+    return 1 / total, gate * mass / total
+
+
 def _among(mask: Tensor | None) -> Tensor | None:
     """(n, n_tokens) -> (n, 1, 1, n_tokens): which tokens may be listened to."""
     return None if mask is None else mask[:, None, None]
 
 
-def _longer(mask: Tensor | None, n: int) -> Tensor | None:
+def _longer(mask: Tensor, n: int) -> Tensor:
     """The mask with n more tokens at the end that count."""
-    return None if mask is None else F.pad(mask, (0, n), value=True)
+    return F.pad(mask, (0, n), value=True)

@@ -19,8 +19,8 @@ def reranked(base: Ranking, candidates: Indexes, scores: Floats) -> Ranking:
     """The ranking after the first k items of every query were scored anew.
 
     Candidates are ordered by their new scores under the tie rule, all other items follow as they did in `base`. A
-    positive that is no candidate though fewer than k items were better was tied with candidates, which were taken for
-    their lower index; it stands behind them now.
+    positive that was tied with items on both sides of the k-th place stays where it stood, and so do those it was tied
+    with: only their index decided which of them were taken.
 
     Args:
         base: where the positives of every query stood.
@@ -39,18 +39,20 @@ def reranked(base: Ranking, candidates: Indexes, scores: Floats) -> Ranking:
     _check(base, candidates, scores)
     k, query = candidates.shape[1], base.query
     places = _places(candidates, base, query)
-    listed = places >= 0
     better, tied, own = base.n_better.copy(), base.n_tied.copy(), base.scores.copy()
-    passed = np.clip(k - better[~listed], 0, tied[~listed] - 1)
-    better[~listed] += passed
-    tied[~listed] -= passed
+    divided = (better < k) & (better + tied > k)
+    edge = np.full(base.n_queries, k)
+    np.minimum.at(edge, query[divided], better[divided])
+    scores = np.where(np.arange(k) < edge[:, None], scores, np.float32(-np.inf))
+    listed = (places >= 0) & (places < edge[query])
     if listed.any():
         own[listed] = scores[query[listed], places[listed]]
         better[listed], tied[listed] = _counts(query[listed], own[listed], scores)
     first = scores.argmax(axis=1)
     rows = np.arange(len(scores))
+    top_score = np.where(edge > 0, scores[rows, first], base.top_score)
     return replace(
-        base, n_better=better, n_tied=tied, scores=own, top_item=candidates[rows, first], top_score=scores[rows, first]
+        base, n_better=better, n_tied=tied, scores=own, top_item=candidates[rows, first], top_score=top_score
     )
 
 

@@ -39,7 +39,7 @@ from luneta.types import (
 logger = logging.getLogger("luneta")
 
 PAIRS = {"cpu": 256, "cuda": 2048, "mps": 256}
-"""Pairs of a text and a picture that go through the guided blocks together."""
+"""Pairs of a text and a picture that are handed to the tower together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,18 +160,19 @@ class Elip:
         queries = self.read(queries)
         light = queries if guides is None else self.read(guides)
         scores = np.full(candidates.shape, np.nan, dtype=np.float32)
-        with track("re-ranking", len(queries)) as advance:
-            for rows in _blocks(len(queries), max(1, self._pairs // max(1, candidates.shape[1]))):
-                chosen, place = np.unique(candidates[rows], return_inverse=True)
-                lost = pictures.lost(chosen)
-                place = place.reshape(candidates[rows].shape)
-                row, column = np.nonzero(~lost[place])
-                new = np.cumsum(~lost) - 1
-                if len(row):
-                    pairs = np.stack([row, new[place[row, column]]], axis=1)
-                    own, found = queries.of(np.arange(len(queries))[rows]), pictures.of(chosen[~lost])
-                    scores[rows.start + row, column] = self._scores(own, light.vectors[rows], found, pairs)
-                advance(len(place))
+        by_picture = candidates.argsort(axis=None, kind="stable")  # what they say without a text is shared then
+        with track("re-ranking", len(by_picture)) as advance:
+            for part in _blocks(len(by_picture), self._pairs):
+                row, column = np.divmod(by_picture[part], candidates.shape[1])
+                chosen, picture = np.unique(candidates[row, column], return_inverse=True)
+                there = ~pictures.lost(chosen)
+                known = there[picture]
+                if known.any():
+                    row, column, picture = row[known], column[known], (there.cumsum() - 1)[picture[known]]
+                    texts, text = np.unique(row, return_inverse=True)
+                    pairs, found = np.stack([text, picture], axis=1), pictures.of(chosen[there])
+                    scores[row, column] = self._scores(queries.of(texts), light.vectors[texts], found, pairs)
+                advance(len(known))
         n_lost = int(np.isnan(scores).sum())
         if n_lost:
             logger.warning("%d candidates cannot be read any more; they keep the encoder's score", n_lost)
@@ -185,14 +186,12 @@ class Elip:
     def _scores(
         self, queries: Queries, guides: NDArray[np.float32], pictures: Halfway, pairs: Indexes
     ) -> NDArray[np.floating]:
-        parts = [torch.from_numpy(pairs[part]) for part in _blocks(len(pairs), self._pairs)]
-        light = torch.from_numpy(guides)
+        which, light = torch.from_numpy(pairs), torch.from_numpy(guides)
         if isinstance(self.encoder, Matcher):
             prompts, gate = self.guide(light.to(self.tower.device)), self.guide.gate
             own = queries.texts, torch.from_numpy(queries.vectors)
-            scored = [self._matching.scored(pictures, prompts, gate, part, *own).cpu().numpy() for part in parts]
-            return np.concatenate(scored)
-        raw = np.concatenate([self.seen(light, pictures, part).cpu().numpy() for part in parts])
+            return self._matching.scored(pictures, prompts, gate, which, *own).cpu().numpy()
+        raw = self.seen(light, pictures, which).cpu().numpy()
         vectors = unit_vectors(raw, [""] * len(raw), self.encoder.spec, "visual_prompts")
         return _cosines(queries.vectors[pairs[:, 0]], vectors)
 
