@@ -61,6 +61,27 @@ def world(
     )
 
 
+def judged(n_queries: int = 6, n_images: int = 40, seed: int = 0) -> ImageTextDataset:
+    """Queries with up to eight right pictures and up to ten that are passed over; some pictures are for nobody."""
+    rng = np.random.default_rng(seed)
+    pairs, ignored = [], []
+    for query in range(n_queries):
+        chosen = rng.permutation(n_images - 5)
+        n = int(rng.integers(1, 9))
+        pairs += [(query, image) for image in chosen[:n]]
+        ignored += [(query, image) for image in chosen[n : n + int(rng.integers(11))]]
+    return ImageTextDataset(
+        name="judged",
+        images=[Pixel(image) for image in range(n_images)],
+        texts=[f"thing {query}" for query in range(n_queries)],
+        pairs=np.array(pairs),
+        rows=pa.table({"kind": ["drawn", "painted"] * (n_images // 2)}),
+        image_rows=np.arange(n_images),
+        text_rows=np.zeros(n_queries, dtype=np.int64),
+        ignored=np.array(ignored),
+    )
+
+
 @dataclass
 class ConceptEncoder:
     """Knows what it sees up to noise: noise 0 ranks perfectly, "constant" gives every input the same vector."""

@@ -6,12 +6,10 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import pytrec_eval
 
 from luneta import load_evaluation
-from luneta.data.dataset import ImageTextDataset
 from luneta.data.groups import find_groups
 from luneta.embedding import embed
 from luneta.errors import ConfigError, DatasetError
@@ -21,30 +19,9 @@ from luneta.metrics import METRICS
 from luneta.report.evaluation import write_report
 from luneta.rerank.search import found_by
 from luneta.types import DIRECTIONS
-from worlds import ConceptEncoder, Pixel
+from worlds import ConceptEncoder, Pixel, judged
 
 ENCODER = ConceptEncoder(noise=3.0)
-
-
-def judged(n_queries: int = 6, n_images: int = 40, seed: int = 0) -> ImageTextDataset:
-    """Queries with up to eight right pictures and up to ten that are passed over; some pictures are for nobody."""
-    rng = np.random.default_rng(seed)
-    pairs, ignored = [], []
-    for query in range(n_queries):
-        chosen = rng.permutation(n_images - 5)
-        n = int(rng.integers(1, 9))
-        pairs += [(query, image) for image in chosen[:n]]
-        ignored += [(query, image) for image in chosen[n : n + int(rng.integers(11))]]
-    return ImageTextDataset(
-        name="judged",
-        images=[Pixel(image) for image in range(n_images)],
-        texts=[f"thing {query}" for query in range(n_queries)],
-        pairs=np.array(pairs),
-        rows=pa.table({"kind": ["drawn", "painted"] * (n_images // 2)}),
-        image_rows=np.arange(n_images),
-        text_rows=np.zeros(n_queries, dtype=np.int64),
-        ignored=np.array(ignored),
-    )
 
 
 def test_as_trec_eval_measures_it_without_what_is_passed_over() -> None:

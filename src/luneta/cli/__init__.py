@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from luneta import __version__
 from luneta.cli import (
     audit,
+    build,
     compare,
     costs,
     demo,
@@ -87,6 +88,7 @@ for verb in (
     app.command(name=verb.__name__.rpartition(".")[2].replace("_", "-"), help=verb.HELP)(verb.command)
 
 app.add_typer(rerank.app, name="rerank", help=rerank.HELP)
+app.add_typer(build.app, name="build", help=build.HELP)
 
 
 def _print_version(wanted: bool) -> None:
