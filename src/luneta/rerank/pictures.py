@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -48,6 +49,7 @@ class Pictures:
         self._encoder, self._tower = encoder, tower
         self._kept: OrderedDict[int, Any] = OrderedDict()
         self._bytes = 0
+        self._lock = threading.Lock()
         self._shards: list[Row] = []
 
     def lost(self, indexes: Indexes) -> NDArray[np.bool_]:
@@ -106,16 +108,17 @@ class Pictures:
 
     def _get(self, indexes: Indexes) -> list[Any]:
         """What is kept of each picture, read and computed where it was not."""
-        found: dict[int, Any] = {}
-        for index in dict.fromkeys(indexes.tolist()):
-            if index in self._kept:
-                self._kept.move_to_end(index)
-                found[index] = self._kept[index]
-        missing = [index for index in dict.fromkeys(indexes.tolist()) if index not in found]
-        for index, item in self._read(missing):
-            found[index] = item
-            self._keep(index, item)
-        return [found[index] for index in indexes.tolist()]
+        with self._lock:
+            found: dict[int, Any] = {}
+            for index in dict.fromkeys(indexes.tolist()):
+                if index in self._kept:
+                    self._kept.move_to_end(index)
+                    found[index] = self._kept[index]
+            missing = [index for index in dict.fromkeys(indexes.tolist()) if index not in found]
+            for index, item in self._read(missing):
+                found[index] = item
+                self._keep(index, item)
+            return [found[index] for index in indexes.tolist()]
 
     def _read(self, indexes: Sequence[int]) -> Iterator[tuple[int, Any]]:
         size = BATCHES.get(self._tower.device.type, 32)

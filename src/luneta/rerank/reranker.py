@@ -42,6 +42,7 @@ class Reranker:
     fusion: Fusion
     answers: Sequence[Answer] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
+    _last: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __repr__(self) -> str:
         use = f"alpha={self.fusion.alpha:g}, k={self.fusion.k}" if self.fusion.changes else "changes nothing"
@@ -78,11 +79,19 @@ class Reranker:
         k = min(self.fusion.k, candidates.shape[1])
         first = candidates[:, :k]
         queries = Queries(list(texts), self.encoder.encode_texts(list(texts)))
-        new = self.rescorer.rescore(queries, self.rescorer.pictures(images), first)
+        new = self.rescorer.rescore(queries, self._pictures(images), first)
         fused = self.fusion.fuse(scores[:, :k], new)
         order = np.lexsort((first, -fused), axis=1)
         moved, ordered = np.take_along_axis(first, order, axis=1), np.take_along_axis(fused, order, axis=1)
         return np.concatenate([moved, candidates[:, k:]], axis=1), np.concatenate([ordered, scores[:, k:]], axis=1)
+
+    def _pictures(self, images: Sequence[ImageRef]) -> Any:
+        """As the rescorer takes them; what it knows of them already is used when the same sequence comes again."""
+        before, pictures = self._last.get("pictures", (None, None))
+        if before is not images:
+            pictures = self.rescorer.pictures(images)
+            self._last["pictures"] = images, pictures
+        return pictures
 
     # -- its folder --------------------------------------------------------------------------------------------
 

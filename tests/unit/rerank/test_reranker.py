@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,73 @@ def test_pictures_that_are_gone_and_candidates_that_are_few(tiny_checkpoint: Mak
     assert (np.sort(few) == np.sort(found.candidates[:, :3])).all()
     none, _ = made.rerank(found.queries.texts, found.dataset.images, found.candidates[:, :0], found.scores[:, :0])
     assert none.shape == (24, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Counted:
+    """A picture that says when it is read."""
+
+    held: Any
+    opened: list[str]
+
+    @property
+    def label(self) -> str:
+        return str(self.held.label)
+
+    def key(self) -> str:
+        return str(self.held.key())
+
+    def open(self) -> Any:
+        self.opened.append(self.label)
+        return self.held.open()
+
+
+class Slow(Counted):
+    """One that is not read at once, so that another thread asks for it meanwhile."""
+
+    def open(self) -> Any:
+        time.sleep(0.02)
+        return super().open()
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_a_picture_is_read_once_however_often_it_is_searched_for(layer: int, tiny_checkpoint: MakeCheckpoint) -> None:
+    checkpoint = tiny_checkpoint("clip")
+    found, made, opened = found_in(embedded(checkpoint, 24)), reranker(checkpoint, insert_layer=layer), []
+    images = [Counted(ref, opened) for ref in found.dataset.images]
+
+    def search(rows: slice, images: Any) -> np.ndarray:
+        texts, candidates = found.queries.texts[rows], found.candidates[rows]
+        return made.rerank(texts, images, candidates, found.scores[rows])[0]
+
+    one_by_one = np.concatenate([search(slice(row, row + 1), images) for row in range(24)])
+    assert sorted(opened) == sorted({images[i].label for i in np.unique(found.candidates[:, :6])})
+    opened.clear()
+    np.testing.assert_array_equal(search(slice(24), images), one_by_one)
+    assert not opened
+    others = [*images[1:], images[0]]  # another sequence: its first picture is another one
+    moved = made.rerank(found.queries.texts, others, (found.candidates - 1) % 24, found.scores)[0]
+    np.testing.assert_array_equal((moved + 1) % 24, one_by_one)
+    assert opened
+
+
+def test_a_picture_is_read_once_for_searches_in_several_threads(tiny_checkpoint: MakeCheckpoint) -> None:
+    checkpoint = tiny_checkpoint("clip")
+    found, made, opened = found_in(embedded(checkpoint, 24)), reranker(checkpoint, insert_layer=1), []
+    images = [Slow(ref, opened) for ref in found.dataset.images]
+    expected = made.rerank(found.queries.texts[:1], images, found.candidates[:1], found.scores[:1])[0]
+    pictures = made._pictures(images)
+    pictures._forget()
+    opened.clear()
+
+    def search(_: int) -> Any:
+        return made.rerank(found.queries.texts[:1], images, found.candidates[:1], found.scores[:1])[0]
+
+    with ThreadPoolExecutor(4) as threads:
+        for items in threads.map(search, range(4)):
+            np.testing.assert_array_equal(items, expected)
+    assert len(opened) == 6
+    assert made._pictures(images) is pictures
 
 
 def test_candidates_that_do_not_fit(tiny_checkpoint: MakeCheckpoint) -> None:
