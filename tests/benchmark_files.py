@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
+
 from paintings import painting
 
 CATEGORIES = {1: "person", 17: "cat", 18: "dog", 62: "chair"}
@@ -82,3 +85,29 @@ def imagenet_r(folder: Path, n: int = 4) -> Path:
              *(f"{wnid} {name}" for wnid, name in WNIDS.items())]  # fmt: skip
     (root / "README.txt").write_text("\n".join(lines))
     return root
+
+
+def karpathy(folder: Path, n: int = 24, name: str = "dataset_coco.json") -> Path:
+    """A Karpathy split with its pictures: a few of training, the others of the test part, five captions each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    images = []
+    for number in range(n):
+        painting(number, 40).save(folder / f"{number}.jpg")
+        sentences = [{"raw": f"a {way} thing of kind {number}"} for way in ("red", "small", "big", "blue", "new")]
+        split = "train" if number < 2 else "test"
+        images.append({"filename": f"{number}.jpg", "split": split, "sentences": sentences, "cocoid": number})
+    (folder / name).write_text(json.dumps({"images": images, "dataset": "coco"}))
+    return folder
+
+
+def official_checkpoint(path: Path, text_dim: int, width: int, *, hidden: int = 48, n_prompts: int = 3) -> Path:
+    """A whole training checkpoint as ELIP's authors publish them, its mapper small and random."""
+    torch.manual_seed(0)
+    layers = nn.Sequential(
+        nn.Linear(text_dim, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(),
+        nn.Linear(hidden, width * n_prompts),
+    )  # fmt: skip
+    state = {f"visual.transformer.vpt_generator.{name}": tensor for name, tensor in layers.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"epoch": 1, "state_dict": {**state, "logit_scale": torch.tensor(4.6)}, "optimizer": {}}, path)
+    return path

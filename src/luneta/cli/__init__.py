@@ -27,6 +27,7 @@ from luneta.cli import (
     profile,
     push,
     push_dataset,
+    reproduce,
     rerank,
     speech,
 )
@@ -89,6 +90,7 @@ for verb in (
 
 app.add_typer(rerank.app, name="rerank", help=rerank.HELP)
 app.add_typer(build.app, name="build", help=build.HELP)
+app.add_typer(reproduce.app, name="reproduce", help=reproduce.HELP)
 
 
 def _print_version(wanted: bool) -> None:

@@ -132,7 +132,7 @@ def open_judged(folder: Path, name: str, request: Request) -> ImageTextDataset:
         image_rows=np.flatnonzero(codes >= 0)[first],
         text_rows=np.zeros(len(answered), dtype=np.int64),  # queries have no row of their own
         language=request.language or about.get("language"),
-        columns={"image": "file_name", "text": "text", "reason": "judged queries"},
+        columns={"image": "file_name", "text": "text", **_told(about)},
         skipped=tuple(skipped),
         n_source_rows=images.table.num_rows,
         ignored=_among(answered, ignored),
@@ -177,6 +177,11 @@ def _column(raw: RawTable, name: str) -> str:
 
 def _cells(raw: RawTable, name: str) -> list[str]:
     return strings(raw.table.column(_column(raw, name)).cast(pa.string()))
+
+
+def _told(about: Mapping[str, Any]) -> dict[str, str]:
+    """What the folder says of how it was made."""
+    return {name: str(value) for name, value in about.items() if name not in ("schema", "images", "language")}
 
 
 def _numbers(raw: RawTable, column: str) -> dict[str, int]:
