@@ -6,10 +6,12 @@ import contextlib
 import logging
 import platform
 import re
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from luneta.errors import ConfigError
 
@@ -54,38 +56,107 @@ class Prices:
         return {"usd_per_hour": rate, "price_from": source, "usd": usd, "brl": brl}
 
 
+PeakOf = Literal["gpu", "run", "process"]
+"""What the most memory in use is of: of a GPU, what PyTorch held; of the process, while the run went on; or, where the
+system keeps no such peak, of the process since it began, which the run has not exceeded."""
+
+
+@dataclass
+class Peak:
+    """The most memory in use since a start; several may be watched at once, one inside the other.
+
+    On a CPU resident memory of the whole process, libraries and all that was loaded before included. Linux lets its
+    peak be forgotten at the start; elsewhere it is the process's, and the run's as soon as the run exceeds that.
+
+    Attributes:
+        device: PyTorch's name of it.
+    """
+
+    device: str
+    _before: float = 0.0
+    _forgotten: bool = False
+    _highest: float = 0.0
+
+    def mib(self) -> float:
+        """So far."""
+        self._highest = max(self._highest, _peak_mib(self.device))
+        return self._highest
+
+    @property
+    def of(self) -> PeakOf:
+        """What it is of."""
+        if self.device.startswith("cuda"):
+            return "gpu"
+        return "run" if self._forgotten or self.mib() > self._before else "process"
+
+
+_watched: list[Peak] = []
+_watched_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def peak_memory(device: str) -> Iterator[Peak]:
+    """Watch the most memory in use of a device."""
+    with _watched_lock:
+        for other in _watched:
+            if other.device == device:
+                other.mib()  # what it has seen is forgotten next
+        peak = Peak(device, _peak_mib(device), _forget_peak(device))
+        _watched.append(peak)
+    try:
+        yield peak
+        peak.mib()
+    finally:
+        with _watched_lock:
+            _watched.remove(peak)
+
+
+def _peak_mib(device: str) -> float:
+    """The most in use since it was last forgotten."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 2**10
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if platform.system() == "Darwin" else 2**10)
+
+
+def _forget_peak(device: str) -> bool:
+    """Whether the system lets it be forgotten."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+        return True
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+        return True
+    return False
+
+
 @dataclass
 class Meter:
     """What is used between its start and now.
 
     Attributes:
         device: "cpu" or the name of the GPU.
+        peak: of the memory in use.
         wall_s: seconds so far, or of the whole once it has ended.
     """
 
-    device: str = "cpu"
-    _torch_device: str = "cpu"
+    device: str
+    peak: Peak
     _start: float = field(default_factory=time.perf_counter)
     _tracker: Any = None
 
     @property
     def wall_s(self) -> float:
         return time.perf_counter() - self._start
-
-    def peak_mib(self) -> float:
-        """The most memory of the device in use.
-
-        On a CPU the resident memory of the process at its highest so far, before the meter's start too: the system
-        knows no other. On a GPU what PyTorch held of it since the start.
-        """
-        if self.device != "cpu":
-            import torch
-
-            return torch.cuda.max_memory_allocated(self._torch_device) / 2**20
-        import resource
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / (2**20 if platform.system() == "Darwin" else 2**10)
 
     def energy_kwh(self) -> float | None:
         """From codecarbon, where it is installed (luneta[energy]): measured by RAPL and NVML, else from a table."""
@@ -108,19 +179,14 @@ def device_name(device: str) -> str:
 @contextlib.contextmanager
 def metered(device: str) -> Iterator[Meter]:
     """Measure what a block uses; energy only where codecarbon is installed."""
-    name = device_name(device)
-    if name != "cpu":
-        import torch
-
-        torch.cuda.reset_peak_memory_stats(device)
-    meter = Meter(name, device)
-    tracker = _energy_tracker()
-    meter._tracker = tracker
-    try:
-        yield meter
-    finally:
-        if tracker is not None:
-            tracker.stop()
+    with peak_memory(device) as peak:
+        meter = Meter(device_name(device), peak)
+        meter._tracker = _energy_tracker()
+        try:
+            yield meter
+        finally:
+            if meter._tracker is not None:
+                meter._tracker.stop()
 
 
 def _energy_tracker() -> Any:

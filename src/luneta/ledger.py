@@ -73,9 +73,10 @@ class Run:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def cost(self) -> dict[str, Any]:
-        """What it has taken so far: wall_s, device, peak_mib, energy_kwh, usd_per_hour, price_from, usd, brl."""
+        """What it has taken: wall_s, device, peak_mib, peak_of, energy_kwh, usd_per_hour, price_from, usd, brl."""
         seconds, meter = self.meter.wall_s, self.meter
-        used = {"wall_s": seconds, "device": meter.device, "peak_mib": meter.peak_mib()}
+        memory = {"peak_mib": meter.peak.mib(), "peak_of": meter.peak.of}
+        used = {"wall_s": seconds, "device": meter.device, **memory}
         return {**used, "energy_kwh": meter.energy_kwh(), **self.prices.of(seconds, meter.device)}
 
     def note(self, **facts: Any) -> None:

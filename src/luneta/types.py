@@ -296,6 +296,11 @@ class Trainable(Protocol):
 class TrainableEncoder(Encoder, Protocol):
     """An encoder that can be fine-tuned."""
 
+    @property
+    def batch_size(self) -> int | None:
+        """Items per forward pass, as it was loaded with; None leaves it to the device."""
+        ...
+
     def trainable(self) -> Trainable: ...
 
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from luneta import cost
@@ -225,6 +226,40 @@ def test_energy_where_it_can_be_measured(
         assert meter.energy_kwh() is None
 
 
+MIB = 2**20
+
+
+def filled(mib: int) -> float:
+    """Hold so much memory for a moment; its sum, so that it is written."""
+    return float(np.ones(mib * MIB // 8).sum())
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the system forgets no peak")
+def test_memory_is_that_of_the_run() -> None:
+    """Neither what was held and given back before it, nor less than what a run inside it has seen."""
+    filled(900)
+    with cost.peak_memory("cpu") as outer:
+        start = outer.mib()
+        filled(600)
+        with cost.peak_memory("cpu") as inner:
+            filled(200)
+        filled(100)
+    assert outer.of == inner.of == "run"
+    assert outer.mib() - start == pytest.approx(600, abs=40)
+    assert inner.mib() - start == pytest.approx(200, abs=40)
+    with cost.peak_memory("cpu") as later:
+        assert later.mib() < start + 100
+
+
+def test_where_no_peak_is_forgotten_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "_forget_peak", lambda device: False)
+    peaks = iter([800.0, 800.0, 800.0, 900.0, 900.0, 900.0])
+    monkeypatch.setattr(cost, "_peak_mib", lambda device: next(peaks))
+    with cost.peak_memory("cpu") as peak:
+        assert (peak.mib(), peak.of) == (800.0, "process")
+        assert (peak.mib(), peak.of) == (900.0, "run")
+
+
 def test_memory_is_of_the_gpu_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not of the current one, which is the first unless somebody has said otherwise."""
     peaks = {"cuda:0": 7 * 2**20, "cuda:1": 9 * 2**20}
@@ -233,7 +268,8 @@ def test_memory_is_of_the_gpu_that_works(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", lambda device=None: fresh.append(device))
     monkeypatch.setattr("torch.cuda.max_memory_allocated", lambda device=None: peaks[device or "cuda:0"])
     with metered("cuda:1") as meter:
-        assert (meter.device, meter.peak_mib(), fresh) == ("card of cuda:1", 9, ["cuda:1"])
+        assert (meter.device, meter.peak.mib(), fresh) == ("card of cuda:1", 9, ["cuda:1"])
+        assert meter.peak.of == "gpu"
 
 
 def test_a_run_that_is_killed_is_known(ledger: Path) -> None:

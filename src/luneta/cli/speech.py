@@ -117,11 +117,37 @@ NOTICES: Mapping[str, str] = {
         "a escala dos gradientes de 16 bits foi reduzida em %d dos últimos %d passos, que nada fizeram: os números "
         "transbordam. Use precision='bfloat16' ou 'float32', ou baixe a taxa de aprendizado"
     ),
+    "%s goes on with another device or other versions (%s): what comes out is not, bit for bit, what it would have been": (
+        "%s continua com outro dispositivo ou outras versões (%s): o resultado não é, bit a bit, o que teria sido"
+    ),
     "training %d of %d parameters": "treinando %d de %d parâmetros",
     "going on from %s": "continuando de %s",
     "out of memory: going on with micro_batch=%d (the gradients stay those of the whole batch)": (
         "memória esgotada: continuando com micro_batch=%d (os gradientes seguem sendo os do lote inteiro)"
     ),
+    "going on from step %d of %d": "continuando do passo %d de %d",
+    "step %d: %s %.4f at alpha %g, %.4f alone (the encoder: %.4f)": (
+        "passo %d: %s de %.4f com alfa %g, %.4f sozinho (o codificador: %.4f)"
+    ),
+    "%s: training the re-ranker takes %s": "%s: treinar o reordenador leva %s",
+    "nothing is gained for sure over the encoder alone: the re-ranker changes nothing (alpha 0)": (
+        "nada se ganha com certeza sobre o codificador sozinho: o reordenador nada muda (alfa 0)"
+    ),
+    "the re-ranker has not shown that it does what it says (%s): it changes nothing (alpha 0)": (
+        "o reordenador não mostrou que faz o que diz (%s): nada muda (alfa 0)"
+    ),
+    "%d candidates cannot be read any more; they keep the encoder's score": (
+        "%d candidatas já não podem ser lidas; ficam com a pontuação do codificador"
+    ),
+    "%s was made with %s in %s, not in %s or with another version of the library: measure it again": (
+        "%s foi feito com %s em %s, não em %s ou com outra versão da biblioteca: meça de novo"
+    ),
+    "%s goes on with another device or other versions (%s): what comes out is not, bit for bit, what it would have "
+    "been": (
+        "%s continua com outro dispositivo ou outras versões (%s): o que resulta não é, bit por bit, o que teria sido"
+    ),
+    "%s: %d of %d queries have no right picture": "%s: %d de %d consultas não têm imagem certa",
+    "%s: %d of its classes hold no picture": "%s: %d das suas classes não têm imagem",
     "%s could not be examined: %s": "%s não pôde ser examinado: %s",
     "doctor: %s: %s (%s). %s %s luneta doctor says more": "doctor: %s: %s (%s). %s %s luneta doctor diz mais",
 }
@@ -137,15 +163,19 @@ STAGES: Mapping[str, str] = {
     "features of images": "traços das imagens",
     "features of texts": "traços dos textos",
     "fetching pictures": "buscando imagens",
+    "grouping texts": "agrupando textos",
     "hard negatives": "negativos difíceis",
     "hashing images": "resumindo imagens",
     "images": "imagens",
     "lengths of texts": "comprimento dos textos",
     "looking at images": "examinando imagens",
+    "looking at masks": "examinando máscaras",
     "looking at pictures": "examinando as imagens",
     "mirrored candidates": "candidatas espelhadas",
     "mixtures of before and after": "misturas de antes e depois",
     "neighbours": "vizinhos",
+    "pictures": "imagens",
+    "re-ranking": "reordenando",
     "reading": "lendo",
     "reading shards": "lendo shards",
     "report": "relatório",

@@ -112,7 +112,7 @@ def _picture_links(refs: Sequence[ImageRef], near: bool, seed: int) -> tuple[lis
     found = [_equal("file", keys)]
     if not near:
         return found, unreadable
-    signatures = sign(refs)
+    signatures = sign(refs, keys)
     unreadable |= signatures.unreadable
     found.append(_equal("pixels", [pixels or None for pixels in signatures.pixels], known=keys))
     distinct: dict[str, int] = {}

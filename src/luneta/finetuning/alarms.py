@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import statistics
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from transformers import TrainerCallback
 
 from luneta.data.dataset import ImageTextDataset
 from luneta.errors import TrainingError
+from luneta.finetuning.guessing import Guesses, guesses
+from luneta.finetuning.objective import Objective
 
 if TYPE_CHECKING:
     from luneta.finetuning.trainer import ContrastiveTrainer
@@ -37,30 +40,19 @@ RISEN = 0.005
 logger = logging.getLogger("luneta")
 
 
-def loss_of_guessing(sigmoid: bool, n_pairs: int) -> float:
-    """The best loss of a model to which everything looks alike.
-
-    Softmax over n: ln n. Sigmoid, summed over pairs and divided by n: every pair is true with probability 1 / n, so n
-    times the entropy of that.
-    """
-    if not sigmoid:
-        return math.log(n_pairs)
-    p = 1 / n_pairs
-    return n_pairs * -(p * math.log(p) + (1 - p) * math.log1p(-p)) if n_pairs > 1 else 0.0
-
-
 class Alarms(TrainerCallback):  # type: ignore[misc]
     """Stops a training that cannot come to anything, and warns of one that may not."""
 
-    def __init__(self, dataset: ImageTextDataset, sigmoid: bool, limit: float | None) -> None:
+    def __init__(self, dataset: ImageTextDataset, objective: Objective, limit: float | None) -> None:
         """
         Args:
             dataset: what is learnt from.
-            sigmoid: the loss is the sigmoid one, else softmax.
+            objective: the loss.
             limit: that the scale of the scores is held below; None is none.
         """
-        self._dataset, self._sigmoid, self._limit = dataset, sigmoid, limit
+        self._dataset, self._objective, self._limit = dataset, objective, limit
         self._losses: deque[float] = deque(maxlen=WINDOW)
+        self._guesses: deque[Guesses] = deque(maxlen=WINDOW)  # negatives and equal things differ from batch to batch
         self._said: set[str] = set()
         self._overflown: deque[bool] = deque(maxlen=WINDOW)
         self._gradient_scale: float | None = None
@@ -79,11 +71,12 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
             raise self._no_number(f"loss is {facts.loss}", args, state)
         self._look_for_overflow()
         self._losses.append(facts.loss)
+        self._guesses.append(guesses(self._objective, facts.relations, facts.n_negatives))
         self._look_for_collapse(facts.mean_cosine, state.global_step)
         self._look_at_scale(facts.scale)
-        self._look_at_batch(facts.n_things, facts.n_pairs)
+        self._look_at_batch(facts.n_things, len(facts.relations))
         if len(self._losses) == WINDOW:
-            self._look_for_standstill(facts.n_pairs)
+            self._look_for_standstill()
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Before the weights are touched; in 16 bits the scaler leaves such steps out by itself."""
@@ -170,27 +163,29 @@ class Alarms(TrainerCallback):  # type: ignore[misc]
         older, newer = self._halves()
         return newer > older > 0
 
-    def _look_for_standstill(self, n_pairs: int) -> None:
+    def _look_for_standstill(self) -> None:
         """Near a guess for a window of windows, and not on the way down past it."""
         older, newer = self._halves()
         mean = (older + newer) / 2
         spread = math.sqrt(sum((loss - mean) ** 2 for loss in self._losses) / WINDOW)
         falling = older - newer > max(2 * spread * math.sqrt(4 / WINDOW), LEAST_FALL * mean)
-        guesses = {"guessing among the batch": loss_of_guessing(self._sigmoid, n_pairs)}
+        levels = {"guessing among the batch": statistics.fmean(guess.least for guess in self._guesses)}
         if self._first_mean is None:
             self._first_mean = mean
-        if self._sigmoid and abs(self._first_mean - math.log(2)) < STUCK:  # it has stood there from the start
-            guesses["answering 'perhaps' to every pair, as when it is divided by all pairs"] = math.log(2)
-        near = {name: guess for name, guess in guesses.items()
-                if guess and max(abs(older - guess), abs(newer - guess)) < STUCK * guess}  # fmt: skip
+        if even := [guess.even for guess in self._guesses if guess.even is not None]:
+            level = statistics.fmean(even)
+            if abs(self._first_mean - level) < STUCK * level:  # it has stood there from the start
+                levels["answering 'perhaps' to every pair, as when it is divided by all pairs"] = level
+        near = {name: level for name, level in levels.items()
+                if level and max(abs(older - level), abs(newer - level)) < STUCK * level}  # fmt: skip
         self._still = self._still + 1 if near and not falling else 0
         if self._still >= WINDOW:
-            for name, guess in near.items():
+            for name, level in near.items():
                 if self._first("standstill"):
                     logger.warning(
                         "for %d steps the loss has been %.3f, which is that of %s (%.3f): nothing is learnt. Raise the "
                         "learning rate, look whether captions and pictures belong together, and whether the part that "
-                        "should learn is locked", 2 * WINDOW, mean, name, guess,
+                        "should learn is locked", 2 * WINDOW, mean, name, level,
                     )  # fmt: skip
 
     def _first(self, alarm: str) -> bool:

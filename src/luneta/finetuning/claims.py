@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,25 @@ from luneta.artifacts import hash_json, read_json, write_json
 from luneta.errors import ConfigError
 from luneta.finetuning import processes
 
+logger = logging.getLogger("luneta")
+
 _RECORD, _LOCK = "training.json", "training.lock"
+_LONGEST = 24
+"""Letters of what is shown where it differs."""
 
 
 @contextlib.contextmanager
-def claimed(folder: Path, identity: Mapping[str, Any], result: str) -> Iterator[None]:
+def claimed(
+    folder: Path, identity: Mapping[str, Any], result: str, made_with: Mapping[str, str] | None = None
+) -> Iterator[None]:
     """While it lasts a folder is that of one training and of one process; its record stays when it is over.
 
     Args:
         folder: of the result.
         identity: what the training follows from.
         result: name of the file that is written when it has ended.
+        made_with: device and versions, on which the last bits of the result depend. Others than those it was begun
+            with are a warning, and the record keeps all.
 
     Raises:
         ConfigError: it holds another training, a finished one, or files of somebody else; or another process is at it.
@@ -42,7 +51,7 @@ def claimed(folder: Path, identity: Mapping[str, Any], result: str) -> Iterator[
         ) from error
     try:
         check_claim(folder, identity, result)  # again: another process may have ended just before
-        write_json(folder / _RECORD, dict(identity))
+        write_json(folder / _RECORD, {**identity, "made_with": _machineries(folder, made_with or {})})
         yield
     finally:
         lock.release()
@@ -59,12 +68,48 @@ def check_claim(folder: Path, identity: Mapping[str, Any], result: str) -> None:
         raise ConfigError(f"{folder} holds a finished training; choose another folder, or remove it to train anew")
     record = folder / _RECORD
     if record.is_file():
-        begun, kept = any(path.name not in (_RECORD, _LOCK) for path in folder.iterdir()), read_json(record)
-        if begun and hash_json({key: kept.get(key) for key in identity}) != hash_json(identity):
-            raise ConfigError(
-                f"{folder} holds a training of other data, another encoder or another recipe; choose another folder, "
-                "or remove it"
-            )
+        if _is_begun(folder):
+            kept = read_json(record)
+            if different := _different({key: kept.get(key) for key in identity}, identity):
+                raise ConfigError(
+                    f"{folder} holds a training of other data, another encoder or another recipe "
+                    f"({'; '.join(different)}); choose another folder, or remove it"
+                )
         return
     if folder.exists() and any(path.name != _LOCK for path in folder.iterdir()):
         raise ConfigError(f"{folder} is not empty and no training of ours; choose a folder that does not exist yet")
+
+
+def _is_begun(folder: Path) -> bool:
+    """Whether anything of a training is there beside the claim."""
+    return any(path.name not in (_RECORD, _LOCK) for path in folder.iterdir())
+
+
+def _different(kept: Mapping[str, Any], asked: Mapping[str, Any], of: str = "") -> list[str]:
+    """What is not as it was; digests by their names alone."""
+    found = []
+    for key in sorted({*kept, *asked}):
+        before, now = kept.get(key), asked.get(key)
+        if hash_json(before) == hash_json(now):
+            continue
+        if isinstance(before, Mapping) and isinstance(now, Mapping):
+            found += _different(before, now, f"{key} ")
+        elif any(isinstance(value, list) or len(str(value)) > _LONGEST for value in (before, now)):
+            found.append(f"{of}{key}")
+        else:
+            found.append(f"{of}{key}: {before} there, {now} here")
+    return found
+
+
+def _machineries(folder: Path, now: Mapping[str, str]) -> list[Mapping[str, str]]:
+    """What a training was made with so far, the first first; says so when that changes."""
+    record = folder / _RECORD
+    earlier: list[Mapping[str, str]] = []
+    if record.is_file() and _is_begun(folder):
+        earlier = read_json(record).get("made_with", [])
+    if earlier and hash_json(earlier[-1]) != hash_json(now):
+        logger.warning(
+            "%s goes on with another device or other versions (%s): what comes out is not, bit for bit, what it would "
+            "have been", folder, "; ".join(_different(earlier[-1], now)),
+        )  # fmt: skip
+    return [*(one for one in earlier if one != now), now]

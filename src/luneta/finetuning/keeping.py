@@ -50,14 +50,15 @@ class RunningAverage:
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
         """While it lasts the model has the averaged weights."""
+        if self._decay is None:
+            yield
+            return
         before = {name: parameter.detach().clone() for name, parameter in trained(self._model).items()}
-        if self._decay is not None:
-            set_weights(self._model, self._average)
+        set_weights(self._model, self._average)
         try:
             yield
         finally:
-            if self._decay is not None:
-                set_weights(self._model, before)
+            set_weights(self._model, before)
 
     def save(self, folder: Path) -> None:
         if self._decay is not None:
@@ -96,7 +97,7 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
         best = recalls.index(max(recalls))
         if best == len(recalls) - 1 and processes.is_main():
             with self._average.applied(), atomic_path(self._folder / BEST) as path:
-                save_file({name: p.detach().clone() for name, p in trained(self._model).items()}, path)
+                save_file({name: p.detach().contiguous() for name, p in trained(self._model).items()}, path)
         if _is_out_of_patience(state.log_history, self._patience):
             control.should_training_stop = True
 
@@ -116,7 +117,7 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
 def last_checkpoint(folder: Path) -> Path | None:
     """The latest checkpoint that was written whole."""
     whole = [path for path in folder.glob("checkpoint-*") if (path / _WHOLE).is_file()]
-    return max(whole, key=lambda path: int(path.name.rsplit("-", 1)[1]), default=None)
+    return max(whole, key=_step_of, default=None)
 
 
 def ended(checkpoint: Path | None, n_steps: int, patience: int | None) -> dict[str, Any] | None:
@@ -126,6 +127,18 @@ def ended(checkpoint: Path | None, n_steps: int, patience: int | None) -> dict[s
     state: dict[str, Any] = read_json(checkpoint / "trainer_state.json")
     done = state["global_step"] >= n_steps or _is_out_of_patience(state["log_history"], patience)
     return state if done else None
+
+
+def n_done(folder: Path, n_steps: int, patience: int | None) -> int:
+    """Steps of a training that need not be done again: all, where it has ended."""
+    checkpoint = last_checkpoint(folder)
+    if checkpoint is None:
+        return 0
+    return n_steps if ended(checkpoint, n_steps, patience) else _step_of(checkpoint)
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.rsplit("-", 1)[1])
 
 
 def _is_out_of_patience(log: Sequence[Mapping[str, Any]], patience: int | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +28,33 @@ KEPT_BYTES = 2 * 2**30
 _AT_ONCE = {"image": 64, "text": 256}
 
 Batch = dict[str, Any]
-"""images, texts and negatives: what each tower reads, or {"features": (n, width)}; relations: tensors (n,)."""
+"""images, texts and negatives: `Rows`; relations: tensors (n,); pairs: (n, 2) of (text, image)."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a tower will read, row by row: pictures as bytes, token ids, or features of a trunk that is locked.
+
+    Floats are made of a part when it is needed and not before: of a large batch that goes through the towers in parts,
+    they would be the most that is held.
+
+    Attributes:
+        rows: (n) of whatever `ready` takes.
+        make: some rows -> tensors by name.
+    """
+
+    rows: Sequence[Any] | NDArray[np.float32]
+    make: Callable[[Any], dict[str, Tensor]]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, part: slice) -> Rows:
+        return Rows(self.rows[part], self.make)
+
+    def ready(self, device: torch.device | str = "cpu") -> dict[str, Tensor]:
+        """What the tower reads, or {"features": (n, width)}."""
+        return {name: tensor.to(device) for name, tensor in self.make(self.rows).items()}
 
 
 @dataclass
@@ -44,6 +70,7 @@ class Material:
         text_negatives: swap words of captions for further negatives.
         weights: (n_images,) how relevant each image's pairs are; None counts all the same.
         seed: of what is random.
+        kept_bytes: of the pictures that are kept in memory so far.
     """
 
     dataset: ImageTextDataset
@@ -60,7 +87,7 @@ class Material:
         self._said = {caption_key(text) for text in self.dataset.texts} if self.text_negatives else set()
         self._tokens = [] if "text" in self.features else self.trainable.token_ids(self.dataset.texts)
         self._kept: dict[int, Any] = {}
-        self._kept_bytes = 0
+        self.kept_bytes = 0
 
     def __len__(self) -> int:
         return self.dataset.n_images
@@ -82,23 +109,23 @@ class Material:
             "pairs": torch.from_numpy(np.stack([texts, images], axis=1)),
         }
         if self.text_negatives and (negatives := self._negatives(pairs)):
-            batch["negatives"] = self.trainable.text_inputs(self.trainable.token_ids(negatives))
+            batch["negatives"] = Rows(self.trainable.token_ids(negatives), self.trainable.text_inputs)
         return batch
 
-    def _features(self, side: Side, rows: NDArray[np.int64]) -> dict[str, Tensor]:
-        return {"features": torch.from_numpy(self.features[side][rows])}
+    def _features(self, side: Side, rows: NDArray[np.int64]) -> Rows:
+        return Rows(self.features[side][rows], lambda part: {"features": torch.from_numpy(part)})
 
-    def _texts(self, texts: NDArray[np.int64]) -> dict[str, Tensor]:
-        return self.trainable.text_inputs([self._tokens[text] for text in texts.tolist()])
+    def _texts(self, texts: NDArray[np.int64]) -> Rows:
+        return Rows([self._tokens[text] for text in texts.tolist()], self.trainable.text_inputs)
 
     def _negatives(self, pairs: Sequence[Pair]) -> list[str]:
         """Captions with words exchanged, but none that is the caption of some picture here: it may be in the batch."""
         changed = (swapped(self.dataset.texts[p.text], np.random.default_rng([self.seed, *p])) for p in pairs)
         return [text for text in changed if text is not None and caption_key(text) not in self._said]
 
-    def _images(self, pairs: Sequence[Pair]) -> dict[str, Tensor]:
+    def _images(self, pairs: Sequence[Pair]) -> Rows:
         with ThreadPoolExecutor(available()) as pool:
-            return self.trainable.image_inputs(list(pool.map(self._image, pairs)))
+            return Rows(list(pool.map(self._image, pairs)), self.trainable.image_inputs)
 
     def _image(self, pair: Pair) -> Any:
         if pair.image in self._kept:
@@ -109,9 +136,9 @@ class Material:
             picture = self.augmentation(picture, captions, np.random.default_rng([self.seed, *pair]))
             return self.trainable.prepare_image(picture)
         prepared = self.trainable.prepare_image(picture)
-        if self._kept_bytes < KEPT_BYTES:
+        if self.kept_bytes < KEPT_BYTES:
             self._kept[pair.image] = prepared
-            self._kept_bytes += size_of(prepared)
+            self.kept_bytes += size_of(prepared)
         return prepared
 
 

@@ -38,10 +38,10 @@ FINETUNING: Messages = {
     "finetuning_difference": ("difference", "diferença"),
     "finetuning_interval": ("{low} to {high}", "{low} a {high}"),
     "finetuning_proof_note": (
-        "{images} images, {texts} texts, nothing of which was learnt from or decided by; protocol {hash}. 95 % "
-        "intervals; differences are paired by query.",
-        "{images} imagens, {texts} textos, dos quais nada foi aprendido nem decidiu; protocolo {hash}. Intervalos de "
-        "95 %; as diferenças são pareadas por consulta.",
+        "{images} images, {texts} texts, nothing of which was learnt from or decided by; protocol {hash}, computed in "
+        "{dtype}. 95 % intervals; differences are paired by query.",
+        "{images} imagens, {texts} textos, dos quais nada foi aprendido nem decidiu; protocolo {hash}, calculado em "
+        "{dtype}. Intervalos de 95 %; as diferenças são pareadas por consulta.",
     ),
     "finetuning_curve": ("What was kept", "O que ficou"),
     "finetuning_curve_note": (
@@ -53,10 +53,11 @@ FINETUNING: Messages = {
     "finetuning_cost": ("Cost: {cost}", "Custo: {cost}"),
     "finetuning_lasted_seconds": ("{n} seconds on {device}", "{n} segundos em {device}"),
     "finetuning_lasted": ("{n} minutes on {device}", "{n} minutos em {device}"),
-    "finetuning_memory": ("{n} MiB at most", "no máximo {n} MiB"),
-    "finetuning_memory_of_process": (
-        "{n} MiB at most of the process so far",
-        "no máximo {n} MiB do processo até aqui",
+    "finetuning_memory_gpu": ("{n} of the GPU's memory", "{n} da memória da GPU"),
+    "finetuning_memory_run": ("{n} of memory for the whole process", "{n} de memória do processo inteiro"),
+    "finetuning_memory_process": (
+        "at most {n} of memory for the whole process",
+        "no máximo {n} de memória do processo inteiro",
     ),
     "finetuning_usd": ("{usd} USD ({rate} an hour, {source})", "{usd} USD ({rate} por hora, {source})"),
     "finetuning_price_given": ("given", "informado"),
@@ -100,9 +101,11 @@ FINETUNING: Messages = {
     ),
     "finetuning_recipe": ("Recipe", "Receita"),
     "finetuning_predicted": (
-        "about {n} {unit}, {memory}{money} ({last})",
-        "cerca de {n} {unit}, {memory}{money} ({last})",
+        "{time}, {memory}{money} ({last})",
+        "{time}, {memory}{money} ({last})",
     ),
+    "finetuning_about": ("about {n} {unit}", "cerca de {n} {unit}"),
+    "finetuning_less_than": ("less than {n} seconds", "menos de {n} segundos"),
     "finetuning_second": ("second", "segundo"),
     "finetuning_seconds": ("seconds", "segundos"),
     "finetuning_minutes": ("minutes", "minutos"),

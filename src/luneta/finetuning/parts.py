@@ -93,10 +93,7 @@ def apart(
         raise DatasetError(f"the texts of {asked[0]} are queries that pictures were judged for: it can be measured on, "
                            "not learnt from; take pictures with captions")  # fmt: skip
     groups = find_groups([train, *others], near=near, seed=seed)
-    if near:  # which has decoded all
-        unreadable = {item.index: reason for item, reason in groups.unreadable.items() if item.dataset == 0}
-    else:
-        unreadable = broken_pictures(train)
+    unreadable = _unreadable(groups, 0) if near else broken_pictures(train)
     _check_readable(unreadable, train, max_bad_share)
     own = groups.image_groups[0]
     elsewhere = np.unique(
@@ -119,7 +116,8 @@ def apart(
     learnt = train.without_images(np.flatnonzero(dropped).tolist()) if dropped.any() else train
     own = own[kept]
     if validation is not None:
-        held = readable(_without_tested(validation, groups), max_bad_share)
+        untested = _untested(validation, groups)
+        held = _only(validation, untested, max_bad_share, _unreadable(groups, 1) if near else None)
         return Parts(learnt, sample(held, seed), own, int(leaked.sum()))
     held_out = _held_out(own, seed)
     inside = learnt.without_images(np.flatnonzero(held_out).tolist())
@@ -127,8 +125,13 @@ def apart(
     return Parts(inside, sample(outside, seed), own[~held_out], int(leaked.sum()))
 
 
-def _without_tested(validation: ImageTextDataset, groups: Groups) -> ImageTextDataset:
-    """The validation part, second of what was grouped, less what the test parts behind it hold.
+def _unreadable(groups: Groups, dataset: int) -> dict[int, str]:
+    """Images of a data set that cannot be decoded, and why; known where all have been decoded to be compared."""
+    return {item.index: reason for item, reason in groups.unreadable.items() if item.dataset == dataset}
+
+
+def _untested(validation: ImageTextDataset, groups: Groups) -> Mask:
+    """Of the validation part, second of what was grouped, what the test parts behind it do not hold.
 
     Checkpoint and mixture are chosen on it: chosen on the pictures of the proof, they would flatter it.
     """
@@ -144,7 +147,7 @@ def _without_tested(validation: ImageTextDataset, groups: Groups) -> ImageTextDa
             "%d of %d validation images are left out: the test part has the same picture or caption",
             int(shared.sum()), len(shared),
         )  # fmt: skip
-    return validation.without_images(np.flatnonzero(shared).tolist())
+    return np.asarray(~shared, dtype=bool)
 
 
 def not_learnt(
@@ -175,11 +178,12 @@ def not_learnt(
     if not keep:
         return []
     sets = [parts.train, *keep, parts.validation, *tests]
-    found = find_groups(sets, near=near, captions=False, seed=seed).image_groups
+    groups = find_groups(sets, near=near, captions=False, seed=seed)
+    found = groups.image_groups
     learnt, decides = found[0], found[1 + len(keep)]
     tested = np.concatenate([np.empty(0, dtype=np.int64), *found[2 + len(keep) :]])
     left = []
-    for data, own in zip(keep, found[1:], strict=False):
+    for number, (data, own) in enumerate(zip(keep, found[1:], strict=False), start=1):
         shared = np.isin(own, learnt)
         if shared.all():
             raise DatasetError(
@@ -198,14 +202,34 @@ def not_learnt(
                 f"all pictures of {data.name} that are not learnt from are in the test part, which decides nothing; "
                 "take more of its pictures"
             )
-        decider = sample(_only(data, deciding, max_bad_share), seed)
-        left.append(Kept(decider, _only(data, proving, max_bad_share) if proving.any() else None))
+        broken = _unreadable(groups, number) if near else None
+        decider = sample(_only(data, deciding, max_bad_share, broken), seed)
+        left.append(Kept(decider, _only(data, proving, max_bad_share, broken) if proving.any() else None))
     return left
 
 
-def _only(data: ImageTextDataset, chosen: Mask, max_bad_share: float) -> ImageTextDataset:
-    """The chosen images, as far as they can be read."""
-    return readable(data.without_images(np.flatnonzero(~chosen).tolist()), max_bad_share)
+def _only(
+    data: ImageTextDataset, chosen: Mask, max_bad_share: float, broken: Mapping[int, str] | None
+) -> ImageTextDataset:
+    """The chosen images, as far as they can be read.
+
+    Args:
+        data: of which they are.
+        chosen: (n_images,).
+        max_bad_share: above this share of the chosen ones, unreadable ones are too many.
+        broken: images that cannot be decoded, and why; None looks.
+
+    Raises:
+        DatasetError: they are too many, or all.
+    """
+    left = data if chosen.all() else data.without_images(np.flatnonzero(~chosen).tolist())
+    if broken is None:
+        here = broken_pictures(left)
+    else:
+        place = np.cumsum(chosen) - 1
+        here = {int(place[index]): reason for index, reason in broken.items() if chosen[index]}
+    _check_readable(here, left, max_bad_share)
+    return left.without_images(list(here)) if here else left
 
 
 def _proving(groups: Indexes, unlearnt: Mask, tested: Mask, decides: Mask, seed: int) -> Mask:
@@ -255,17 +279,6 @@ def broken_pictures(data: ImageTextDataset) -> dict[int, str]:
     return found
 
 
-def readable(data: ImageTextDataset, max_bad_share: float) -> ImageTextDataset:
-    """Without the images that cannot be decoded, and their texts.
-
-    Raises:
-        DatasetError: they are too many, or all.
-    """
-    broken = broken_pictures(data)
-    _check_readable(broken, data, max_bad_share)
-    return data.without_images(list(broken)) if broken else data
-
-
 def _check_readable(broken: Mapping[int, str], data: ImageTextDataset, max_bad_share: float) -> None:
     if broken:
         logger.warning("%d of %d images of %s cannot be read and are left out", len(broken), data.n_images, data.name)
@@ -313,14 +326,15 @@ def warn_of_little(train: ImageTextDataset, method: Method) -> None:
                        "understands: take method='head', which changes least; or collect more", *facts)  # fmt: skip
 
 
-def warn_of_cut_captions(encoder: Encoder, train: ImageTextDataset) -> None:
-    """Say so when the encoder does not read all of some captions."""
+def warn_of_cut_captions(encoder: Encoder, train: ImageTextDataset) -> int:
+    """Say so when the encoder does not read all of some captions; how many these are."""
     n = encoder.n_truncated(train.texts) if isinstance(encoder, CuttingEncoder) else 0
     if n:
         logger.warning(
             "%d of %d training captions (%.1f %%) are longer than %s reads, and their end is not learnt: shorten them, "
             "or divide them into several captions", n, train.n_texts, 100 * n / train.n_texts, encoder.spec.name,
         )  # fmt: skip
+    return n or 0
 
 
 def sample(data: ImageTextDataset, seed: int) -> ImageTextDataset:

@@ -32,14 +32,22 @@ class Proof:
     before: Evaluation
     after: Evaluation
 
+    @property
+    def dtype(self) -> str:
+        """In which both were computed; `luneta.evaluate` gives the same numbers in the same, others in another."""
+        return str(self.after.encoder["dtype"])
+
     @cached_property
     def comparison(self) -> Comparison:
         """After against before, query by query; each under a name of its own."""
         return compare([_named(self.before, "before"), _named(self.after, "after")])
 
     def to_dict(self) -> dict[str, Any]:
-        """Recall@1 before, after, and the paired difference."""
-        found: dict[str, Any] = {"name": self.name, "learnt": self.learnt, "recall@1": {}}
+        """What it was measured on and how, recall@1 before, after, and the paired difference."""
+        found: dict[str, Any] = {
+            "name": self.name, "learnt": self.learnt, "protocol": self.after.protocol["hash"], "dtype": self.dtype,
+            "recall@1": {},
+        }  # fmt: skip
         for direction in DIRECTIONS:
             before, after = (result.metrics[direction]["recall@1"].value for result in (self.before, self.after))
             change = self.comparison.difference(direction, "recall@1", 1, 0)

@@ -9,38 +9,31 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from luneta.artifacts import write_json, write_text
 from luneta.comparison import Comparison
 from luneta.cost import Prices
 from luneta.data.dataset import ImageTextDataset
+from luneta.encoders.precision import resolve_dtype
 from luneta.encoders.registry import load_encoder
 from luneta.errors import ConfigError, EncoderError
-from luneta.evaluation import evaluate
 from luneta.finetuning import processes
 from luneta.finetuning.card import card
 from luneta.finetuning.claims import check_claim, claimed
 from luneta.finetuning.interpolation import TARGET, Point, choose, curve, mixed
 from luneta.finetuning.keeping import last_checkpoint
-from luneta.finetuning.parts import (
-    Kept,
-    Parts,
-    apart,
-    not_learnt,
-    relevance_of,
-    warn_of_cut_captions,
-    warn_of_little,
-)
-from luneta.finetuning.prediction import Prediction, predict, scratch
-from luneta.finetuning.proof import Proof, names_of, public_name, save_proofs
+from luneta.finetuning.planning import Given, Plan
+from luneta.finetuning.prediction import Prediction
+from luneta.finetuning.proof import Proof, public_name, save_proofs
 from luneta.finetuning.recipe import Recipe
-from luneta.finetuning.training import Training
-from luneta.finetuning.validation import Validation
 from luneta.grids import as_text
 from luneta.ledger import Run, entered, ledger_is_wanted, mean_recall, quality
-from luneta.types import Encoder, Trainable, TrainableEncoder
+from luneta.types import Encoder, TrainableEncoder
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -50,8 +43,9 @@ logger = logging.getLogger("luneta")
 SCHEMA = "luneta.finetuning/1"
 RESULT = "finetuning.json"
 
-OF_THE_MACHINE = ("micro_batch", "checkpointing", "log_to")
-"""Choices that do not change what is learnt: a training may go on with others."""
+OF_THE_MACHINE = ("micro_batch", "checkpointing", "log_to", "precision")
+"""Choices that do not change what is learnt, so that a training may go on with others; of the precision it counts what
+it comes to on the device."""
 
 
 @dataclass(frozen=True)
@@ -163,63 +157,36 @@ def finetune(
             cannot be read.
         TrainingError: the training came to nothing.
     """
-    recipe, out, prices, tests = recipe or Recipe(), Path(out), prices or Prices(), _several(test)
+    recipe, out, prices = recipe or Recipe(), Path(out), prices or Prices()
     learner = _checked(encoder, allowed_loss)
-    about = {"encoder": encoder.spec.name, "data": train.name, "method": recipe.method, "out": str(out)}
-    identity = {
-        "encoder": encoder.spec.fingerprint,
-        "data": [None if data is None else data.fingerprint for data in (train, validation, *tests, *keep)],
-        "recipe": {key: value for key, value in recipe.to_dict().items() if key not in OF_THE_MACHINE},
-        "allowed_loss": allowed_loss,
-        "near": near,
-    }
+    given = Given(train, validation, _several(test), keep, near, max_bad_share)
+    identity = _identity(learner, given, recipe, allowed_loss)
     check_claim(out, identity, RESULT)
-    device, main = encoder.spec.device, processes.is_main()
+    about = {"encoder": encoder.spec.name, "data": train.name, "method": recipe.method, "out": str(out)}
+    device, main, steps = encoder.spec.device, processes.is_main(), out / "training"
     with (
         contextlib.ExitStack() as claims,
         entered("finetune", about, device=device, prices=prices, written=main) as run,
     ):
-        plan = _plan(
-            learner, train, validation, tests, keep, near=near, max_bad_share=max_bad_share, recipe=recipe
-        )  # fmt: skip
-        predicted = plan.predict(run, prices)
+        plan = Plan.of(learner, given, recipe)
+        predicted = plan.predict(prices, begun=steps)
         logger.info("%s: fine-tuning takes %s", encoder.spec.name, predicted)
-        start_s, resumed = time.perf_counter(), last_checkpoint(out / "training") is not None
+        start_s, resumed = time.perf_counter(), last_checkpoint(steps) is not None
         # First: a proof that cannot be given should not be found out after hours. Its vectors are kept.
-        before = [evaluate(encoder, data, max_bad_share=max_bad_share) for _, _, data in plan.proved]
-        trainable, parts = learner.trainable(), plan.parts
-        measured_on = plan.measured_on(trainable)
-        start = {name: tensor.detach().cpu().clone() for name, tensor in trainable.model.state_dict().items()}
-        training = plan.training(trainable, measured_on[TARGET], out / "training")
-        claims.enter_context(claimed(out, {**identity, "parts": parts.fingerprint}, RESULT))
+        before = plan.measure(learner)
+        whole = {**identity, "parts": plan.parts.fingerprint}
+        claims.enter_context(claimed(out, whole, RESULT, made_with=_machinery(run)))
         run.note(**predicted.facts())
-        end = training.run()
-        points = curve(trainable.model, start, end, measured_on)
-        chosen = processes.of_main(choose(points, allowed_loss))
-        base = public_name(encoder.spec.name, encoder.spec.revision)
-        if main:
-            trainable.save(out / "model", mixed(start, end, chosen.alpha), card="")
-            if training.adapter is not None:
-                training.adapter.save(out / "adapter", chosen.alpha, base)
-        processes.wait()
-        tuned = load_encoder(str(out / "model"), dtype=encoder.spec.dtype, device=device)
-        after = [evaluate(tuned, data, max_bad_share=max_bad_share) for _, _, data in plan.proved]
-        proofs = [
-            Proof(name, learnt, *both) for (name, learnt, _), *both in zip(plan.proved, before, after, strict=True)
-        ]
-        run.facts.update(
-            recall_before=points[0].recalls[TARGET], recall_after=chosen.recalls[TARGET], alpha=chosen.alpha
-        )
-        if tests:
-            run.facts.update(quality(after[0]), recall_untrained=mean_recall(before[0]))
-        if not resumed:
-            run.facts["actual_s"] = time.perf_counter() - start_s
+        learnt = _learn(plan, out, allowed_loss)
+        tuned = _reloaded(out / "model", learner)
+        proofs = plan.proofs(before, plan.measure(tuned))
+        run.facts.update(_facts(learnt, proofs), actual_s=time.perf_counter() - start_s)
         found = FineTuning(
-            folder=out / "model", encoder=tuned, recipe=recipe, base=base,
-            data=public_name(train.name, train.revision), curve=points, chosen=chosen, n_steps=training.n_done,
-            history=training.history, n_train=parts.train.n_images, n_val=parts.validation.n_images,
-            n_leaked=parts.n_leaked, n_truncated=trainable.n_truncated(parts.train.texts), proofs=proofs,
-            cost={**run.cost(), "resumed": resumed},
+            folder=out / "model", encoder=tuned, recipe=recipe, base=_base(learner),
+            data=public_name(train.name, train.revision), curve=learnt.curve, chosen=learnt.chosen,
+            n_steps=learnt.n_steps, history=learnt.history, n_train=plan.parts.train.n_images,
+            n_val=plan.parts.validation.n_images, n_leaked=plan.parts.n_leaked, n_truncated=plan.n_truncated,
+            proofs=proofs, cost={**run.cost(), "resumed": resumed},
         )  # fmt: skip
         if main:
             _write(found, out, card(found, encoder.spec, train))
@@ -237,6 +204,76 @@ def _checked(encoder: Encoder, allowed_loss: object) -> TrainableEncoder:
     return encoder
 
 
+def _identity(encoder: Encoder, given: Given, recipe: Recipe, allowed_loss: float) -> dict[str, Any]:
+    """What the result follows from: a training goes on in its folder only where all of it is the same."""
+    return {
+        "encoder": encoder.spec.fingerprint,
+        "data": given.fingerprints,
+        "recipe": {key: value for key, value in recipe.to_dict().items() if key not in OF_THE_MACHINE},
+        "precision": resolve_dtype(recipe.precision, torch.device(encoder.spec.device)),
+        "allowed_loss": allowed_loss,
+        "near": given.near,
+    }
+
+
+def _machinery(run: Run) -> dict[str, str]:
+    """What the last bits of the result depend on beside that: a training goes on with others, and says so."""
+    libraries = {name: version(name) for name in ("torch", "transformers", "peft", "numpy")}
+    return {"device": run.meter.device, **libraries}
+
+
+def _base(encoder: Encoder) -> str:
+    """What the encoder is called in public."""
+    return public_name(encoder.spec.name, encoder.spec.revision)
+
+
+@dataclass(frozen=True)
+class _Learnt:
+    """What training and mixing came to; the weights are on the disk.
+
+    Attributes:
+        curve, chosen, n_steps, history: as `FineTuning` has them.
+    """
+
+    curve: Sequence[Point]
+    chosen: Point
+    n_steps: int
+    history: Sequence[Mapping[str, float]]
+
+
+def _learn(plan: Plan, out: Path, allowed_loss: float) -> _Learnt:
+    """Train, choose the mixture of before and after that is kept, and write it."""
+    trainable = plan.encoder.trainable()
+    measured_on = plan.measured_on(trainable)
+    start = {name: tensor.detach().cpu().clone() for name, tensor in trainable.model.state_dict().items()}
+    training = plan.training(trainable, measured_on[TARGET], out / "training")
+    end = training.run()
+    points = curve(trainable.model, start, end, measured_on)
+    chosen = processes.of_main(choose(points, allowed_loss))
+    if processes.is_main():
+        trainable.save(out / "model", mixed(start, end, chosen.alpha), card="")
+        if training.adapter is not None:
+            training.adapter.save(out / "adapter", chosen.alpha, _base(plan.encoder))
+    processes.wait()
+    return _Learnt(points, chosen, training.n_done, training.history)
+
+
+def _reloaded(folder: Path, like: TrainableEncoder) -> TrainableEncoder:
+    """The new checkpoint, computed as the encoder that it comes from: else before and after would differ by that."""
+    spec = like.spec
+    tuned = load_encoder(str(folder), dtype=spec.dtype, device=spec.device, batch_size=like.batch_size)
+    return _checked(tuned, allowed_loss=0)
+
+
+def _facts(learnt: _Learnt, proofs: Sequence[Proof]) -> dict[str, Any]:
+    """For the ledger."""
+    before, after = learnt.curve[0].recalls[TARGET], learnt.chosen.recalls[TARGET]
+    facts: dict[str, Any] = {"recall_before": before, "recall_after": after, "alpha": learnt.chosen.alpha}
+    if proofs and proofs[0].learnt:
+        facts |= {**quality(proofs[0].after), "recall_untrained": mean_recall(proofs[0].before)}
+    return facts
+
+
 def _write(found: FineTuning, out: Path, model_card: str) -> None:
     """Everything beside the checkpoint; last the record that says that all of it is there."""
     save_proofs(found.proofs, out / "results")
@@ -251,6 +288,7 @@ def predict_cost(
     encoder: Encoder,
     train: ImageTextDataset,
     *,
+    out: str | os.PathLike[str] | None = None,
     recipe: Recipe | None = None,
     validation: ImageTextDataset | None = None,
     test: ImageTextDataset | Sequence[ImageTextDataset] = (),
@@ -261,76 +299,23 @@ def predict_cost(
 ) -> Prediction:
     """What `finetune` with the same arguments would take, from a rehearsal of a few steps.
 
+    Args:
+        out: folder of the result; of a training that was begun there, what is left is predicted. None begins anew.
+        encoder, train, recipe, validation, test, keep, near, max_bad_share, prices: as in `finetune`.
+
     Raises:
         ConfigError, DatasetError: as `finetune`.
     """
     recipe, prices = recipe or Recipe(), prices or Prices()
     about = {"encoder": encoder.spec.name, "data": train.name, "method": recipe.method}
-    with entered("predict", about, device=encoder.spec.device, prices=prices, written=ledger_is_wanted()) as run:
-        learner = _checked(encoder, allowed_loss=0)
-        plan = _plan(
-            learner, train, validation, _several(test), keep, near=near, max_bad_share=max_bad_share, recipe=recipe
-        )  # fmt: skip
-        return plan.predict(run, prices)
+    with entered("predict", about, device=encoder.spec.device, prices=prices, written=ledger_is_wanted()):
+        plan = Plan.of(
+            _checked(encoder, allowed_loss=0),
+            Given(train, validation, _several(test), keep, near, max_bad_share),
+            recipe,
+        )
+        return plan.predict(prices, begun=None if out is None else Path(out) / "training")
 
 
 def _several(test: ImageTextDataset | Sequence[ImageTextDataset]) -> Sequence[ImageTextDataset]:
     return (test,) if isinstance(test, ImageTextDataset) else test
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What a training will learn from and be measured on, before any of it is done."""
-
-    encoder: TrainableEncoder
-    parts: Parts
-    tests: Mapping[str, ImageTextDataset]
-    kept: Mapping[str, Kept]
-    recipe: Recipe
-
-    @property
-    def proved(self) -> list[tuple[str, bool, ImageTextDataset]]:
-        """What before and after are measured on: its name, whether it is what was learnt, and the data."""
-        kept = [(name, False, kept.proving) for name, kept in self.kept.items() if kept.proving is not None]
-        return [*((name, True, data) for name, data in self.tests.items()), *kept]
-
-    def measured_on(self, trainable: Trainable) -> dict[str, Validation]:
-        """What decides, by name: the validation part, and the deciding part of what is to be kept."""
-        cached = self.recipe.cached
-        deciding = {name: Validation(trainable, kept.deciding, cached) for name, kept in self.kept.items()}
-        return {TARGET: Validation(trainable, self.parts.validation, cached), **deciding}
-
-    def training(self, trainable: Trainable, validation: Validation, folder: Path) -> Training:
-        """Of an encoder that has been opened up."""
-        learnt, column = self.parts.train, self.recipe.relevance
-        weights = None if column is None else relevance_of(learnt, column)
-        return Training(trainable, learnt, self.parts.groups, validation, self.recipe, folder, weights)
-
-    def predict(self, run: Run, prices: Prices) -> Prediction:
-        """With a model of its own, which is gone before the training begins."""
-        with scratch() as folder:
-            trainable = self.encoder.trainable()
-            validation = Validation(trainable, self.parts.validation, self.recipe.cached)
-            training = self.training(trainable, validation, folder)
-            deciding, proved = [kept.deciding for kept in self.kept.values()], [data for *_, data in self.proved]
-            return predict(training, deciding, proved, run.meter, prices)
-
-
-def _plan(
-    encoder: TrainableEncoder,
-    train: ImageTextDataset,
-    validation: ImageTextDataset | None,
-    tests: Sequence[ImageTextDataset],
-    keep: Sequence[ImageTextDataset],
-    *,
-    near: bool,
-    max_bad_share: float,
-    recipe: Recipe,
-) -> _Plan:
-    parts = apart(train, validation, tests, near, recipe.seed, max_bad_share)
-    warn_of_little(parts.train, recipe.method)
-    warn_of_cut_captions(encoder, parts.train)
-    kept = not_learnt(keep, parts, tests, near, recipe.seed, max_bad_share)
-    names = names_of([*tests, *keep], reserved=[TARGET])
-    of_tests, of_kept = names[: len(tests)], names[len(tests) :]
-    return _Plan(encoder, parts, dict(zip(of_tests, tests, strict=True)), dict(zip(of_kept, kept, strict=True)), recipe)

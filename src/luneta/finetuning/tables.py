@@ -38,7 +38,7 @@ def proof_grid(proof: Proof, locale: str = "en") -> Grid:
         title=t("finetuning_proof" if proof.learnt else "finetuning_kept_proof", data=proof.name),
         header=("", t("finetuning_before"), t("finetuning_after"), t("finetuning_difference")),
         rows=tuple(rows),
-        notes=(t("finetuning_proof_note", hash=rules["hash"][:12], **counts),),
+        notes=(t("finetuning_proof_note", hash=rules["hash"][:12], dtype=proof.dtype, **counts),),
     )
 
 
@@ -72,15 +72,11 @@ def cost_line(found: FineTuning, locale: str = "en") -> str:
     def number(key: str, digits: int, factor: float = 1) -> str:
         return written(f"{float(cost[key]) * factor:,.{digits}f}", locale)
 
-    memory = "finetuning_memory_of_process" if cost["device"] == "cpu" else "finetuning_memory"
     if float(cost["wall_s"]) < 60:
         lasted = t("finetuning_lasted_seconds", n=number("wall_s", 0), device=cost["device"])
     else:
         lasted = t("finetuning_lasted", n=number("wall_s", 1, 1 / 60), device=cost["device"])
-    parts = [
-        lasted,
-        t(memory, n=number("peak_mib", 0)),
-    ]
+    parts = [lasted, t(f"finetuning_memory_{cost['peak_of']}", n=f"{number('peak_mib', 0)} MiB")]
     if cost.get("energy_kwh") is not None:
         parts.append(f"{number('energy_kwh', 4)} kWh")
     if cost.get("usd") is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +19,7 @@ from luneta.encoders.precision import resolve_dtype
 from luneta.errors import TrainingError
 from luneta.finetuning import processes
 from luneta.finetuning.batches import BatchPlan
-from luneta.finetuning.material import Batch, Material, collate
+from luneta.finetuning.material import Batch, Material, Rows, collate
 from luneta.finetuning.objective import Objective, Vectors
 from luneta.finetuning.recipe import Recipe
 from luneta.losses import Relations
@@ -31,26 +30,38 @@ logger = logging.getLogger("luneta")
 ENOUGH = 12
 """Ordered couples of different things, as four have, below which their mean cosine says nothing."""
 
-Outputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]
-"""Vectors of images, texts and negative texts, scale, bias."""
+TOWERS = ("images", "texts", "negatives")
+"""What of a batch goes through a tower, in this order."""
+
+Outputs = dict[str, Tensor]
+"""Unit vectors by what they are of (`TOWERS`), and "scale" and "bias" (where there is one)."""
 
 
 class Student(nn.Module):
-    """What is trained, as one module: a batch in, vectors out."""
+    """What is trained, as one module: a batch in, or what one tower reads of it; vectors out."""
 
     def __init__(self, model: nn.Module, towers: Towers) -> None:
         super().__init__()
         self.model = model
         self.towers = towers
 
-    def forward(self, images: Mapping[str, Tensor], texts: Mapping[str, Tensor], negatives: Any = None) -> Outputs:
+    def forward(self, **inputs: Mapping[str, Tensor]) -> Outputs:
+        """
+        Args:
+            inputs: by the names of `TOWERS`, as `Rows.ready` makes them.
+        """
         towers = self.towers
-        image_features = images["features"] if "features" in images else towers.image_features(images)
-        text_features = texts["features"] if "features" in texts else towers.text_features(texts)
-        image_vectors, text_vectors = towers.image_vectors(image_features), towers.text_vectors(text_features)
-        wrong = text_vectors[:0] if negatives is None else towers.text_vectors(towers.text_features(negatives))
-        bias = None if towers.bias is None else towers.bias.clone()  # a result: several processes look at these
-        return image_vectors, text_vectors, wrong, towers.scale, bias
+        found = {name: self._vectors(name, read) for name, read in inputs.items()}
+        found["scale"] = towers.scale
+        if towers.bias is not None:
+            found["bias"] = towers.bias.clone()  # a result: several processes look at these
+        return found
+
+    def _vectors(self, name: str, read: Mapping[str, Tensor]) -> Tensor:
+        towers = self.towers
+        if name == "images":
+            return towers.image_vectors(read["features"] if "features" in read else towers.image_features(read))
+        return towers.text_vectors(read["features"] if "features" in read else towers.text_features(read))
 
 
 @dataclass
@@ -59,8 +70,8 @@ class StepFacts:
 
     Attributes:
         loss: of the batch.
-        n_pairs: of the batch, over all processes.
-        n_things: different ones among them.
+        relations: of its pairs, over all processes.
+        n_negatives: texts that describe none of its pictures, over all processes.
         scale: of the scores.
         mean_cosine: of different images, or texts, whichever is higher, of sides that learn: near 1 when all vectors
             are alike; None where too few are different or no tower learns.
@@ -68,11 +79,16 @@ class StepFacts:
     """
 
     loss: float
-    n_pairs: int
-    n_things: int
+    relations: Relations
+    n_negatives: int
     scale: float
     mean_cosine: float | None
     pairs: Tensor
+
+    @property
+    def n_things(self) -> int:
+        """Different ones among the pairs."""
+        return len(set(self.relations.groups.tolist()))
 
 
 class ContrastiveTrainer(Trainer):  # type: ignore[misc]
@@ -101,6 +117,7 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
         self.plan, self.objective, self.recipe, self.validate = plan, objective, recipe, validate
         self.micro_batch = recipe.micro_batch or plan.batch_size
         self.facts: StepFacts | None = None
+        self._n_negatives = 0  # of the last batch, over all processes
         super().__init__(
             model=student,
             args=arguments,
@@ -122,7 +139,7 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
             num_workers=self.args.dataloader_num_workers,
             pin_memory=self.args.dataloader_pin_memory,
         )
-        prepared: DataLoader[Any] = prepare_data_loader(loader, self.accelerator.device, 1, 0, put_on_device=True)
+        prepared: DataLoader[Any] = prepare_data_loader(loader, self.accelerator.device, 1, 0)
         return prepared
 
     # -- learning ------------------------------------------------------------------------------------------------
@@ -155,7 +172,6 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
         for layer in model.modules():
             if isinstance(layer, nn.modules.batchnorm._BatchNorm):
                 layer.eval()  # as pretrained (ALIGN): statistics of parts of a batch are not those of the whole
-        inputs = self._prepare_inputs(inputs)
         before = RandomState()
         while True:
             try:
@@ -182,70 +198,68 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
 
     def _step(self, model: nn.Module, inputs: Batch) -> Tensor:
         relations = self._relations(inputs["relations"])
-        parts = split(inputs, self.micro_batch)
-        if len(parts) == 1:
+        if len(inputs["pairs"]) <= self.micro_batch:
             with self.compute_loss_context_manager():
-                outputs = model(**parts[0])
+                outputs = model(**self._ready({name: inputs[name] for name in TOWERS if name in inputs}))
             loss = self._loss(outputs, relations)
             self._watch(outputs, loss, inputs, relations)
             self.accelerator.backward(loss)
         else:
-            loss = self._step_in_parts(model, parts, relations, inputs)
+            loss = self._step_in_parts(self.accelerator.unwrap_model(model), inputs, relations)
         return loss.detach()
 
-    def _step_in_parts(self, model: nn.Module, parts: list[Batch], relations: Relations, inputs: Batch) -> Tensor:
-        states, outputs = [], []
-        for part in parts:
+    def _ready(self, part: Mapping[str, Rows]) -> dict[str, dict[str, Tensor]]:
+        """What the towers read, on the device."""
+        return {name: rows.ready(self.args.device) for name, rows in part.items()}
+
+    def _step_in_parts(self, student: Student, inputs: Batch, relations: Relations) -> Tensor:
+        """One tower after the other, part by part, so that the activations of one part of one tower are held."""
+        parts = split(inputs, self.micro_batch)
+        states = []
+        found: dict[str, list[Tensor]] = {}
+        for name, rows in parts:
             states.append(RandomState())
             with torch.no_grad(), self.compute_loss_context_manager():
-                outputs.append(model(**part))
-        whole = [torch.cat([output[i] for output in outputs]).detach().requires_grad_() for i in range(3)]
-        towers = self.accelerator.unwrap_model(model).towers
-        vectors = (whole[0], whole[1], whole[2], towers.scale, towers.bias)
-        loss = self._loss(vectors, relations)
-        self._watch(vectors, loss, inputs, relations)
+                found.setdefault(name, []).append(student(**self._ready({name: rows}))[name])
+        whole: Outputs = {name: torch.cat(vectors).requires_grad_() for name, vectors in found.items()}
+        temperature = {"scale": student.towers.scale, "bias": student.towers.bias}
+        outputs = whole | {name: value for name, value in temperature.items() if value is not None}
+        loss = self._loss(outputs, relations)
+        self._watch(outputs, loss, inputs, relations)
         # Gradients of the vectors and of scale and bias; the former are scaled for 16 bits with the loss.
         self.accelerator.backward(loss)
-        starts = [0, 0, 0]
-        for number, (part, state) in enumerate(zip(parts, states, strict=True)):
+        done = dict.fromkeys(whole, 0)
+        for (name, rows), state in zip(parts, states, strict=True):
             state.restore()
-            with self._without_sync(model, last=number == len(parts) - 1):
-                with self.compute_loss_context_manager():
-                    output = model(**part)
-                # Scale and bias have their gradients; but processes average only what a backward pass comes by.
-                total = 0 * sum(value for value in output[3:] if value is not None and value.requires_grad)
-                for i in range(3):
-                    n = len(output[i])
-                    gradient = whole[i].grad
-                    if gradient is not None and n:
-                        total = total + (output[i] * gradient[starts[i] : starts[i] + n]).sum()
-                    starts[i] += n
-                if isinstance(total, Tensor):
-                    total.backward()  # type: ignore[no-untyped-call]
+            with self.compute_loss_context_manager():
+                vectors = student(**self._ready({name: rows}))[name]
+            gradient, start = whole[name].grad, done[name]
+            if gradient is not None and vectors.requires_grad:
+                vectors.backward(gradient[start : start + len(rows)])
+            done[name] += len(rows)
+        _average_gradients(student)
         return loss
 
-    def _without_sync(self, model: nn.Module, *, last: bool) -> Any:
-        """Gradients are averaged over processes once, with the last part."""
-        return self.accelerator.no_sync(model) if not last else contextlib.nullcontext()
-
     def _loss(self, outputs: Outputs, relations: Relations) -> Tensor:
-        images, texts, negatives, scale, bias = outputs
-        gathered = [_gather(vectors) for vectors in (images, texts, negatives)]
-        return self.objective(Vectors(gathered[0], gathered[1], gathered[2], scale, bias), relations)
+        images, texts = _gather(outputs["images"]), _gather(outputs["texts"])
+        negatives = _gather(outputs.get("negatives", outputs["texts"][:0]))
+        self._n_negatives = len(negatives)
+        return self.objective(Vectors(images, texts, negatives, outputs["scale"], outputs.get("bias")), relations)
 
     def _relations(self, own: Mapping[str, Tensor]) -> Relations:
-        whole = {name: _gather(values) for name, values in own.items()}
+        whole = {name: _gather(values.to(self.args.device)) for name, values in own.items()}
         return Relations(whole["texts"], whole["images"], whole["groups"], whole.get("weights"))
 
     @torch.no_grad()
     def _watch(self, outputs: Outputs, loss: Tensor, inputs: Batch, relations: Relations) -> None:
-        images, texts = outputs[0].float(), outputs[1].float()
-        others = _different(inputs["relations"])
+        images, texts = outputs["images"].float(), outputs["texts"].float()
+        others = _different(inputs["relations"]).to(images.device)
         learning = [v for side, v in (("image", images), ("text", texts)) if side not in self.recipe.cached]
         means = [float((v @ v.T)[others].mean()) for v in learning] if others.sum() >= ENOUGH else []
         cosine = max(means) if means else None
-        things = len(set(relations.groups.tolist()))
-        self.facts = StepFacts(float(loss), len(relations), things, float(outputs[3]), cosine, inputs["pairs"])
+        self.facts = StepFacts(
+            float(loss), relations, self._n_negatives, float(outputs["scale"]), cosine, inputs["pairs"]
+        )
 
     # -- measuring -----------------------------------------------------------------------------------------------
 
@@ -283,22 +297,31 @@ class RandomState:
             torch.cuda.set_rng_state_all(self._gpus)
 
 
-def split(batch: Batch, size: int) -> list[Batch]:
-    """A batch in parts of at most `size` pairs, for `Student.forward`; negatives go along in equal shares."""
-    n = len(batch["pairs"])
-    n_parts = -(-n // size)
+def split(batch: Batch, size: int) -> list[tuple[str, Rows]]:
+    """A batch in parts of at most `size` pairs, tower by tower; negatives go along in as many parts, of equal shares.
+
+    Returns:
+        (name of `TOWERS`, rows) of each part that holds any.
+    """
+    n_parts = -(-len(batch["pairs"]) // size)
     parts = []
-    for number in range(n_parts):
-        part: Batch = {}
-        for name in ("images", "texts", "negatives"):
-            if name in batch:
-                m = len(next(iter(batch[name].values())))
-                rows = slice(m * number // n_parts, m * (number + 1) // n_parts)
-                part[name] = {key: values[rows] for key, values in batch[name].items()}
-        if "negatives" in part and not len(next(iter(part["negatives"].values()))):
-            del part["negatives"]
-        parts.append(part)
+    for name in TOWERS:
+        m = len(batch.get(name, ()))
+        cuts = [slice(m * number // n_parts, m * (number + 1) // n_parts) for number in range(n_parts)]
+        parts += [(name, batch[name][rows]) for rows in cuts if rows.start < rows.stop]
     return parts
+
+
+def _average_gradients(model: nn.Module) -> None:
+    """Over all processes, where there are several; after parts, which went past the wrapper that does it otherwise."""
+    if not processes.are_joined():
+        return
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            torch.distributed.all_reduce(parameter.grad)
+            parameter.grad /= processes.count()
 
 
 def _different(relations: Mapping[str, Tensor]) -> Tensor:

@@ -213,7 +213,7 @@ class Training:
         self._keeper = Keeper(model, self.folder, average, self.recipe.patience)
         towers = self.trainable.towers
         limit = None if self.objective.sigmoid else max(LARGEST_SCALE, float(towers.scale.detach()))
-        alarms = Alarms(self.dataset, self.objective.sigmoid, limit)
+        alarms = Alarms(self.dataset, self.objective, limit)
 
         def validate() -> Mapping[str, float]:
             with average.applied():

@@ -13,9 +13,12 @@ import pytest
 import torch
 
 from luneta.errors import TrainingError
-from luneta.finetuning.alarms import WINDOW, Alarms, loss_of_guessing
+from luneta.finetuning.alarms import WINDOW, Alarms
+from luneta.finetuning.guessing import guesses
+from luneta.finetuning.objective import Objective, Vectors
 from luneta.finetuning.recipe import LARGEST_SCALE
 from luneta.finetuning.trainer import StepFacts
+from luneta.losses import Relations
 from worlds import world
 
 
@@ -23,19 +26,23 @@ def watch(
     losses: Iterable[float],
     *,
     sigmoid: bool = False,
+    margin: float | None = None,
     n_pairs: int = 64,
+    n_things: int | None = None,
     fp16: bool = False,
     first_cosine: float = 0.3,
     **facts: Any,
 ) -> Alarms:
     """Alarms after steps of these losses; the mean cosine given is that of all steps but the first."""
-    alarms = Alarms(world(8), sigmoid, None if sigmoid else LARGEST_SCALE)
+    alarms = Alarms(world(8), Objective(sigmoid, margin), None if sigmoid else LARGEST_SCALE)
+    rows = torch.arange(n_pairs)
+    relations = Relations(rows, rows, rows if n_things is None else rows % n_things)
     for step, loss in enumerate(losses, start=1):
-        seen = {"n_things": n_pairs, "scale": 30.0, "mean_cosine": 0.3, **facts}
+        seen = {"relations": relations, "n_negatives": 0, "scale": 30.0, "mean_cosine": 0.3, **facts}
         if step == 1:
             seen["mean_cosine"] = first_cosine
         pairs = torch.tensor([[3, 3], [5, 5]])
-        alarms.trainer = SimpleNamespace(facts=StepFacts(loss=loss, n_pairs=n_pairs, pairs=pairs, **seen))  # type: ignore[assignment]
+        alarms.trainer = SimpleNamespace(facts=StepFacts(loss=loss, pairs=pairs, **seen))  # type: ignore[assignment]
         alarms.on_step_end(SimpleNamespace(fp16=fp16), SimpleNamespace(global_step=step), None)
     return alarms
 
@@ -44,12 +51,41 @@ def noisy(losses: Any, spread: float = 0.03) -> list[float]:
     return (np.asarray(losses) * (1 + spread * np.random.default_rng(0).normal(size=len(losses)))).tolist()
 
 
-@pytest.mark.parametrize("n", [2, 5, 64, 1000])
-def test_the_loss_of_guessing_is_the_least_where_everything_looks_alike(n: int) -> None:
-    logits = np.linspace(-15, 5, 200_001)  # one logit for every pair
-    ours = np.log1p(np.exp(-logits)) + (n - 1) * np.log1p(np.exp(logits))
-    assert loss_of_guessing(True, n) == pytest.approx(ours.min(), rel=1e-6)
-    assert loss_of_guessing(False, n) == pytest.approx(-math.log(1 / n))
+KINDS: list[Any] = [
+    Relations.distinct(7),
+    Relations(
+        torch.tensor([0, 0, 1, 2, 3, 4, 5]), torch.tensor([0, 1, 2, 3, 3, 4, 5]), torch.tensor([0, 0, 1, 1, 1, 2, 3])
+    ),
+    Relations(*[torch.tensor([0, 1, 2, 3, 4, 4, 4])] * 3, torch.tensor([0.5, 2, 1, 0, 1, 3, 1])),
+    Relations(torch.arange(4), torch.arange(4), torch.zeros(4, dtype=torch.int64)),  # nothing is a negative
+]
+
+
+@pytest.mark.parametrize("relations", KINDS, ids=["distinct", "equal captions and pictures", "weights", "one group"])
+@pytest.mark.parametrize("n_negatives", [0, 3])
+@pytest.mark.parametrize("margin", [None, 0.2])
+@pytest.mark.parametrize("dims", [(), (2,)])
+def test_guesses_are_the_loss_where_everything_looks_alike(
+    relations: Relations, n_negatives: int, margin: float | None, dims: tuple[int, ...]
+) -> None:
+    """For the sigmoid loss the least one, over all biases that one score could have."""
+    alike = torch.nn.functional.normalize(torch.ones(len(relations) + n_negatives, 4), dim=1).double()
+    images = alike[: len(relations)]
+
+    def loss(sigmoid: bool, bias: float) -> float:
+        vectors = Vectors(
+            images, images, alike[len(relations) :], torch.tensor(0.0 if sigmoid else 20.0), torch.tensor(bias)
+        )
+        return float(Objective(sigmoid, margin, dims)(vectors, relations))
+
+    found = guesses(Objective(False, margin, dims), relations, n_negatives)
+    assert found.least == pytest.approx(loss(False, 0), abs=1e-6)
+    assert found.even is None
+    found = guesses(Objective(True, margin, dims), relations, n_negatives)
+    least = min(loss(True, bias) for bias in np.linspace(-8, 8, 1601))
+    assert found.least == pytest.approx(least, abs=1e-3)
+    constant = loss(True, 0) - guesses(Objective(True), relations, n_negatives).even * len(relations)  # type: ignore[operator]
+    assert found.even == pytest.approx((loss(True, 0) - constant) / len(relations) + constant, abs=1e-6)
 
 
 @pytest.mark.parametrize("sigmoid", [True, False])
@@ -66,7 +102,8 @@ def test_a_healthy_run_is_left_alone(
 
 
 @pytest.mark.parametrize(
-    ("sigmoid", "level"), [(False, math.log(64)), (True, loss_of_guessing(True, 64)), (True, math.log(2))]
+    ("sigmoid", "level"),
+    [(False, math.log(64)), (True, guesses(Objective(True), Relations.distinct(64)).least), (True, math.log(2))],
 )
 def test_a_loss_that_stays_at_guessing(sigmoid: bool, level: float, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "luneta")
@@ -75,6 +112,30 @@ def test_a_loss_that_stays_at_guessing(sigmoid: bool, level: float, caplog: pyte
     watch(noisy(np.full(3 * WINDOW, level), 0.005), sigmoid=sigmoid)
     assert len(caplog.records) == 1
     assert "nothing is learnt. Raise the learning rate" in caplog.text
+
+
+@pytest.mark.parametrize("sigmoid", [True, False])
+@pytest.mark.parametrize(("n_things", "n_negatives", "margin"), [(6, 0, None), (64, 40, None), (64, 0, 0.3)])
+def test_guessing_is_of_the_loss_in_use(
+    sigmoid: bool, n_things: int, n_negatives: int, margin: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Equal things, negative texts and the margin move it: what stood at ln 64 then has learnt, or never began."""
+    caplog.set_level(logging.WARNING, "luneta")
+    rows = torch.arange(64)
+    relations = Relations(rows, rows, rows % n_things)
+    plain, found = (
+        guesses(Objective(sigmoid), Relations.distinct(64)),
+        guesses(Objective(sigmoid, margin), relations, n_negatives),
+    )
+    about: Any = {"sigmoid": sigmoid, "margin": margin, "n_things": n_things, "n_negatives": n_negatives}
+    watch(noisy(np.full(3 * WINDOW, plain.least), 0.002), **about)
+    assert "nothing is learnt" not in caplog.text
+    watch(noisy(np.full(3 * WINDOW, found.least), 0.002), **about)
+    assert "nothing is learnt" in caplog.text
+    if sigmoid:
+        caplog.clear()
+        watch(noisy(np.full(3 * WINDOW, found.even), 0.002), **about)
+        assert "as when it is divided by all pairs" in caplog.text
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
@@ -161,9 +222,14 @@ def test_16_bit_numbers_that_overflow_again_and_again(caplog: pytest.LogCaptureF
 
     def after(scales: list[float]) -> None:
         caplog.clear()
-        alarms, left = Alarms(world(8), False, LARGEST_SCALE), iter(scales)
+        alarms, left = Alarms(world(8), Objective(sigmoid=False), LARGEST_SCALE), iter(scales)
         facts = StepFacts(
-            loss=1.0, n_pairs=4, n_things=4, scale=30.0, mean_cosine=0.3, pairs=torch.tensor([[3, 3], [5, 5]])
+            loss=1.0,
+            relations=Relations.distinct(4),
+            n_negatives=0,
+            scale=30.0,
+            mean_cosine=0.3,
+            pairs=torch.tensor([[3, 3], [5, 5]]),
         )
         scaler = SimpleNamespace(get_scale=lambda: next(left))
         alarms.trainer = SimpleNamespace(facts=facts, accelerator=SimpleNamespace(scaler=scaler))  # type: ignore[assignment]

@@ -26,7 +26,7 @@ def written(base: EncoderSpec, **data: str) -> str:
         base=public_name(base.name, base.revision), data=public_name(told.name, told.revision), curve=points,
         chosen=points[1], n_steps=1,
         history=[], n_train=9, n_val=2, n_leaked=0, n_truncated=0, proofs=[],
-        cost={"wall_s": 60.0, "device": "cpu", "peak_mib": 1.0},
+        cost={"wall_s": 60.0, "device": "cpu", "peak_mib": 1.0, "peak_of": "run"},
     )  # fmt: skip
     return card(found, base, told)
 
@@ -43,7 +43,7 @@ def test_folders_of_this_machine_stay_here() -> None:
 
 
 def test_memory_is_not_claimed_for_the_training_alone() -> None:
-    assert "1.0 minutes on cpu; 1 MiB at most of the process so far; validation" in written(SPEC)
+    assert "1.0 minutes on cpu; 1 MiB of memory for the whole process; validation" in written(SPEC)
 
 
 def test_what_comes_from_the_hub_keeps_its_whole_name() -> None:

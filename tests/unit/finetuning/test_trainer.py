@@ -77,12 +77,38 @@ def test_parts_have_the_gradients_of_the_whole(make: Make, family: str, micro_ba
     """InfoNCE and sigmoid, with swapped captions as further negatives."""
     trainer = loop(make(family, text_negatives=True, batch_size=11))
     batch = trainer.train_dataset.__getitems__(next(iter(trainer.plan)))
-    assert len(batch["negatives"]["input_ids"]) == 7
+    assert len(batch["negatives"]) == 7
     whole = gradients(trainer, batch)
     trainer.micro_batch = micro_batch
     assert_equal_gradients(whole, gradients(trainer, batch))
     assert any("logit_scale" in name or name.endswith("temperature") for name in whole)
     assert any("logit_bias" in name for name in whole) == family.startswith("siglip")
+
+
+def test_no_more_than_a_part_of_one_tower_is_made_ready(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large batch pictures wait as bytes: floats of all of them would be the most that is held."""
+    found = make("clip", text_negatives=True, batch_size=11, micro_batch=4)
+    trainer = loop(found)
+    batch = trainer.train_dataset.__getitems__(next(iter(trainer.plan)))
+    assert {row.dtype for row in batch["images"].rows} == {np.dtype(np.uint8)}
+    made: list[tuple[str, int]] = []
+    read: list[list[str]] = []
+    for name in ("image_inputs", "text_inputs"):
+        make_ready = getattr(found.trainable, name)
+
+        def counted(rows: Any, name: str = name, make_ready: Any = make_ready) -> Any:
+            made.append((name, len(rows)))
+            return make_ready(rows)
+
+        monkeypatch.setattr(found.trainable, name, counted)
+    batch = trainer.train_dataset.__getitems__(next(iter(trainer.plan)))
+    assert not made
+    forward = module.Student.forward
+    monkeypatch.setattr(module.Student, "forward", lambda self, **i: read.append([*i]) or forward(self, **i))
+    trainer.training_step(trainer.model, batch)
+    assert sorted(made) == sorted([("image_inputs", n) for n in (3, 4, 4)] * 2
+                                  + [("text_inputs", n) for n in (3, 4, 4, 2, 2, 3)] * 2)  # fmt: skip
+    assert read[:9] == [["images"]] * 3 + [["texts"]] * 3 + [["negatives"]] * 3 == read[9:]
 
 
 @pytest.mark.parametrize("family", ["clip", "siglip", "chinese_clip"])
@@ -95,11 +121,15 @@ def test_dropout_is_the_same_in_both_passes(make: Make, family: str) -> None:
 
     trainer.model.zero_grad()
     torch.manual_seed(5)
-    outputs: list[Outputs] = [trainer.model(**part) for part in split(batch, 4)]
-    joined = [torch.cat([output[i] for output in outputs]) for i in range(3)]
+    found: Outputs = {}
+    for name, rows in split(batch, 4):
+        vectors = trainer.model(**{name: rows.ready()})[name]
+        found[name] = torch.cat([found.get(name, vectors[:0]), vectors])
     relations = Relations(*(batch["relations"][name] for name in ("texts", "images", "groups")))
     towers = trainer.model.towers
-    trainer._loss((joined[0], joined[1], joined[2], towers.scale, towers.bias), relations).backward()  # type: ignore[no-untyped-call]
+    temperature = {"scale": towers.scale, "bias": towers.bias}
+    found |= {name: value for name, value in temperature.items() if value is not None}
+    trainer._loss(found, relations).backward()  # type: ignore[no-untyped-call]
     naive = {name: p.grad.clone() for name, p in trainer.model.named_parameters() if p.grad is not None}
     assert_equal_gradients(naive, ours)
     assert any("logit_scale" in name for name in ours)
@@ -114,11 +144,11 @@ def out_of_memory_once(monkeypatch: pytest.MonkeyPatch, at: int, error: Exceptio
     sizes: list[int] = []
     forward = module.Student.forward
 
-    def failing(self: Any, images: Any, texts: Any, negatives: Any = None) -> Any:
-        sizes.append(len(next(iter(texts.values()))))
+    def failing(self: Any, **inputs: Any) -> Any:
+        sizes.append(max(len(next(iter(read.values()))) for read in inputs.values()))
         if len(sizes) == at:
             raise error
-        return forward(self, images, texts, negatives)
+        return forward(self, **inputs)
 
     monkeypatch.setattr(module.Student, "forward", failing)
     return sizes
@@ -135,10 +165,10 @@ def test_out_of_memory_halves_the_parts_and_the_step_is_the_same(
     batch = calm.train_dataset.__getitems__(next(iter(calm.plan)))
     expected = gradients(calm, batch)
     short = loop(make("clip", dropout=0.3, batch_size=11, micro_batch=5))
-    sizes = out_of_memory_once(monkeypatch, 5, error)  # three parts twice: in the second, with gradients
+    sizes = out_of_memory_once(monkeypatch, 8, error)  # three parts of two towers twice: with gradients
     assert max(differences(expected, gradients(short, batch)).values()) == 0
     assert short.micro_batch == 2
-    assert max(sizes[5:]) == 2
+    assert max(sizes[8:]) == 2
     assert "out of memory: going on with micro_batch=2" in caplog.text
 
 
@@ -276,7 +306,8 @@ def test_gradient_checkpointing_changes_nothing_but_memory(make: Make, family: s
     blocks = frugal.model.model.vision_model.encoder.layers
     blocks[0].self_attn.register_forward_hook(lambda *_: calls.append(torch.is_grad_enabled()))
     assert_equal_gradients(found, gradients(frugal, batch))
-    assert len(calls) == 3 * len(split(batch, 4))  # for the vectors, and in the second pass again for the gradients
+    n_parts = sum(name == "images" for name, _ in split(batch, 4))
+    assert len(calls) == 3 * n_parts  # for the vectors, and in the second pass again for the gradients
 
 
 def test_patience_ends_early_and_the_last_step_is_validated(make: Make) -> None:
@@ -342,7 +373,7 @@ def test_equal_things_have_not_collapsed(make: Make) -> None:
     vectors = torch.nn.functional.normalize(torch.randn(8, 24, generator=torch.Generator().manual_seed(0)), dim=1)
     vectors[:6] = vectors[0]
     relations = trainer._relations(batch["relations"])
-    outputs = (vectors, vectors, vectors[:0], torch.tensor(10.0), None)
+    outputs = {"images": vectors, "texts": vectors, "scale": torch.tensor(10.0)}
     trainer._watch(outputs, torch.tensor(1.0), batch, relations)
     cosines = vectors @ vectors.T
     expected = [float(cosines[i, j]) for i in range(8) for j in range(i) if j >= 6 or i >= 6]
