@@ -117,9 +117,6 @@ NOTICES: Mapping[str, str] = {
         "a escala dos gradientes de 16 bits foi reduzida em %d dos últimos %d passos, que nada fizeram: os números "
         "transbordam. Use precision='bfloat16' ou 'float32', ou baixe a taxa de aprendizado"
     ),
-    "%s goes on with another device or other versions (%s): what comes out is not, bit for bit, what it would have been": (
-        "%s continua com outro dispositivo ou outras versões (%s): o resultado não é, bit a bit, o que teria sido"
-    ),
     "training %d of %d parameters": "treinando %d de %d parâmetros",
     "going on from %s": "continuando de %s",
     "out of memory: going on with micro_batch=%d (the gradients stay those of the whole batch)": (
