@@ -288,8 +288,10 @@ _RESULTS = {
     "{path} is not text: audit reads CSV, Markdown, HTML and LaTeX tables": (
         "{path} não é texto: audit lê tabelas em CSV, Markdown, HTML e LaTeX"
     ),
-    "there is no ledger at {path}: no run has been written down yet": (
-        "não há livro-caixa em {path}: nenhuma execução foi registrada ainda"
+    "there is no ledger at {path}: no training has been started from this folder. Go to the folder from which it was, "
+    "or name its file with LUNETA_LEDGER; set before the first run, that counts everything, wherever it runs": (
+        "não há livro-caixa em {path}: nenhum treino foi iniciado nesta pasta. Vá para a pasta em que foi, ou indique "
+        "o arquivo com LUNETA_LEDGER; definida antes da primeira execução, essa variável conta tudo, onde quer que rode"
     ),
 }
 
@@ -309,8 +311,8 @@ _TRAINING = {
     "{out} is not empty and no training of ours; choose a folder that does not exist yet": (
         "{out} não está vazia nem é um treino nosso; escolha uma pasta que ainda não exista"
     ),
-    "{out} holds a training of other data, another encoder or another recipe ({what}); choose another folder, or remove "
-    "it": (
+    "{out} holds a training of other data, another encoder or another recipe ({what}); choose another folder, or "
+    "remove it": (
         "{out} tem um treino de outros dados, outro codificador ou outra receita ({what}); escolha outra pasta, ou "
         "apague essa"
     ),

@@ -32,23 +32,26 @@ class Name:
         """
         >>> list(Name("google/siglip2-base-patch16-224").lines(14))
         ['google/', 'siglip2-base-', 'patch16-224']
-        >>> list(Name("a name of several words").lines(9))
-        ['a name of', 'several', 'words']
+        >>> list(Name("  a name of several words").lines(11))
+        ['  a name of', '  several', '  words']
         """
         from rich.cells import cell_len, chop_cells
 
+        text = self.text.lstrip()
+        indent = self.text[: len(self.text) - len(text)][: max(0, width - 2)]
+        width -= len(indent)
         line = ""
-        for piece in _PIECES.findall(self.text):
+        for piece in _PIECES.findall(text):
             if cell_len((line + piece).rstrip()) > width and line:
-                yield line.rstrip()
+                yield indent + line.rstrip()
                 line = ""
             line += piece
             while cell_len(line.rstrip()) > width:  # a piece that is too long by itself
                 first, *_ = chop_cells(line, width)
-                yield first
+                yield indent + first
                 line = line.removeprefix(first)
         if line:
-            yield line.rstrip()
+            yield indent + line.rstrip()
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         from rich.cells import cell_len

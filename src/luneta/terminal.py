@@ -42,6 +42,10 @@ WORDS: Messages = {
         "{encoder}: {note}. For pictures of your own name another with --encoder; luneta encoders lists some.",
         "{encoder}: {note}. Para imagens suas, indique outro com --encoder; luneta encoders lista alguns.",
     ),
+    "table_drawings_each": (
+        "{encoder}: {note}. For pictures of your own name another with --encoder; luneta encoders lists some.",
+        "{encoder}: cada um {note}. Para imagens suas, indique outro com --encoder; luneta encoders lista alguns.",
+    ),
     "table_not_known": ("not known", "não se sabe"),
     "table_from_to": ("{low} to {high}", "{low} a {high}"),
     "table_interval": ("95 % interval", "intervalo de 95 %"),
@@ -168,7 +172,8 @@ def for_trying_out(evaluations: Sequence[Evaluation], locale: str) -> str:
     if not found:
         return ""
     names = ", ".join(preset.name for preset in found)
-    return translator_of(locale, WORDS)("table_drawings", encoder=names, note=found[0].note_in(locale))
+    said = "table_drawings" if len(found) == 1 else "table_drawings_each"
+    return translator_of(locale, WORDS)(said, encoder=names, note=found[0].note_in(locale))
 
 
 def _is_drawn(evaluation: Evaluation) -> bool:

@@ -55,6 +55,8 @@ def test_who_has_chosen_or_takes_the_drawings_is_not() -> None:
     ]
     assert [for_trying_out([evaluation], "en") for evaluation in (own, *drawn)] == [""] * 4
     assert for_trying_out([mini, own, other, mini], "en").startswith("luneta-mini, luneta-mini-siglip: learnt drawn")
+    assert for_trying_out([mini, other], "pt-BR").startswith("luneta-mini, luneta-mini-siglip: cada um aprendeu só")
+    assert for_trying_out([mini], "pt-BR").startswith("luneta-mini: aprendeu só")
     assert for_trying_out([replace(mini, dataset={**own.dataset, "name": "cenas_de_rua"})], "pt-BR")
     assert "drawn scenes" in lead([mini], "en")
     assert "drawn scenes" not in lead([own], "en")

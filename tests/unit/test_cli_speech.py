@@ -20,14 +20,11 @@ from luneta.cli.speech import NOTICES, STAGES
 from worlds import words_of
 
 SRC = Path(__file__).parents[2] / "src" / "luneta"
-NOT_YET = {"rerank"}  # its command speaks English only so far
 
 
 def calls(names: set[str]) -> Iterator[str]:
     """Whole first arguments of the calls of these names; the beginning of those with something in braces."""
     for path in SRC.rglob("*.py"):
-        if path.relative_to(SRC).parts[0] in NOT_YET:
-            continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in names:
                 options = [node.args[0].body, node.args[0].orelse] if isinstance(node.args[0], ast.IfExp) else node.args
@@ -57,6 +54,7 @@ def test_every_stage_is_known() -> None:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Pictures with a broken row among them, opened from the folder above."""
     monkeypatch.setenv("LUNETA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LUNETA_LEDGER", str(tmp_path / "runs.jsonl"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fotos").mkdir()
     rows = [{"file_name": "nada.png", "pt": "um barco", "en": "a boat"}]
@@ -159,3 +157,85 @@ def test_stages_of_a_command(stage: str, said: str, monkeypatch: pytest.MonkeyPa
     with speech.spoken(), progress.track(stage, 3):  # the next command speaks English again
         pass
     assert shown == [stage, said, stage]
+
+
+def ended(*arguments: str) -> str:
+    """What a command that is stopped by a mistake says."""
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(app, list(arguments))
+    assert done.exit_code == 2, done.output
+    return " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "english", "portuguese"),
+    [
+        (["evaluate", "nada"], "DatasetError: no such file or folder: nada",
+         "Erro nos dados: arquivo ou pasta inexistente: nada"),
+        (["profile", "fotos", "--text", "ptt"], "ConfigError: no column 'ptt'. Did you mean pt?",
+         "Erro de configuração: não há a coluna 'ptt'. Você quis dizer pt?"),
+        (["evaluate", "fotos", "-e", "luneta-minni"], "ConfigError: unknown encoder 'luneta-minni'. Did you mean",
+         "Erro de configuração: codificador desconhecido: 'luneta-minni'. Você quis dizer luneta-mini"),
+        (["embed", "fotos", "--language", "pt", "--max-bad-share", "0.2", "--out", "fotos"],
+         "ArtifactError: fotos is not an embedding store, and not empty",
+         "Erro de arquivo: fotos não é um depósito de vetores, e não está vazia"),
+        (["compare", "a.json", "b.json"], "ArtifactError: no such file: a.json",
+         "Erro de arquivo: arquivo inexistente: a.json"),
+        (["leaderboard", "fotos"], "ConfigError: fotos holds no result",
+         "Erro de configuração: fotos não tem resultado"),
+        (["finetune", "fotos"], "ConfigError: name a folder for the result",
+         "Erro de configuração: indique uma pasta para o resultado"),
+        (["costs"], "ArtifactError: there is no ledger at", "Erro de arquivo: não há livro-caixa em"),
+        (["evaluate", "fotos", "--lmit", "3"], "No such option: --lmit", "Erro: Não há a opção --lmit"),
+        (["evaluate", "fotos", "--limit", "0"], "Invalid value for '--limit'", "Erro: Valor inválido para '--limit'"),
+        (["rerank", "evaluate"], "Missing argument 'folder'", "Erro: Falta o argumento 'folder'"),
+        (["embed", "fotos"], "Missing option '--out'", "Erro: Falta a opção '--out'"),
+        (["evalute", "fotos"], "No such command 'evalute'", "Erro: Não há o comando 'evalute'. Você quis dizer"),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("folder")
+def test_the_usual_mistakes_of_every_command(arguments: list[str], english: str, portuguese: str) -> None:
+    said = ended(*arguments, "--locale", "pt-BR")
+    assert portuguese in said
+    assert ended(*arguments, "--locale=pt") == said
+    plain = ended(*arguments)
+    assert english in plain
+    assert re.search(r"\bErro\b", plain) is None
+
+
+def test_a_language_that_nobody_speaks_is_refused_in_english() -> None:
+    assert "ConfigError: pages are not written in 'fr'" in ended("costs", "--locale", "fr")
+
+
+def test_a_mistake_shows_how_the_command_is_used() -> None:
+    said = ended("embed", "fotos", "--locale", "pt-BR")
+    assert "Uso: luneta embed [OPTIONS]" in said.replace("root ", "luneta ")
+    assert "Ajuda: " in said
+
+
+def test_embed(folder: Path) -> None:
+    arguments = ["embed", "fotos", "--language", "pt", "--max-bad-share", "0.2", "--encoder", "worlds:ConceptEncoder"]
+    whole = (folder / "fotos" / "3.png").read_bytes()
+    (folder / "fotos" / "3.png").write_bytes(whole[: len(whole) // 2])
+    shown, notices = run(*arguments, "--out", "a.store", "--locale", "pt-BR")
+    assert "a.store: 11 imagens e 11 textos vetorizados, 0 e 0 já estavam lá ou se repetem, em " in shown
+    assert re.search(r"em \d+,\d s", shown)
+    assert "deixada de fora: fotos/3.png: não é imagem de formato conhecido" in shown
+    assert "linhas deixadas de fora" in notices
+    shown, _ = run(*arguments, "--out", "b.store")
+    assert "b.store: 11 images and 11 texts embedded, 0 and 0 were there already or occur twice, in " in shown
+    assert "skipped fotos/3.png: not a picture in a known format" in shown
+
+
+def test_numbers_in_notices_have_a_decimal_comma() -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    root, ours = logging.getLogger(), logging.getLogger("luneta")
+    root.addHandler(handler)
+    try:
+        with speech.spoken("pt-BR"):
+            ours.warning(next(english for english in NOTICES if "(%.1f %%)" in english), 12, 570, 2.105, "luneta-mini")
+            ours.warning("going on from step %d of %d", 3, 40)
+    finally:
+        root.removeHandler(handler)
+    assert "12 de 570 legendas de treino (2,1 %) são mais longas do que luneta-mini lê" in stream.getvalue()
+    assert "continuando do passo 3 de 40" in stream.getvalue()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from luneta.cli import options
+from luneta.cli import options, speech
 
 HELP = options.examples(
     "luneta embed my_photos/ --encoder siglip2-b16 --out my_photos.store",
@@ -33,25 +33,31 @@ def command(
     dtype: options.DType = "auto",
     device: options.Device = "auto",
     batch_size: options.BatchSize = None,
+    locale: options.Locale = "en",
 ) -> None:
     from rich.console import Console
 
+    from luneta.cost import Prices
+    from luneta.data.reasons import reason_in
     from luneta.embedding import embed_to_store
+    from luneta.ledger import entered, ledger_is_wanted
+    from luneta.wording import written
 
+    spoken = speech.speak(locale)
     dataset = options.open_data(
         data, max_bad_share, image=image, text=text, split=split, language=language,
         limit=limit, seed=seed, revision=revision,
     )  # fmt: skip
     loaded = options.open_encoder(encoder, dtype, device)
-    cost, skipped = embed_to_store(loaded, dataset, out, batch_size=batch_size, max_bad_share=max_bad_share)
+    about = {"encoder": loaded.spec.name, "data": dataset.name, "out": str(out)}
+    with entered("embed", about, device=loaded.spec.device, prices=Prices(), written=ledger_is_wanted()) as run:
+        cost, skipped = embed_to_store(loaded, dataset, out, batch_size=batch_size, max_bad_share=max_bad_share)
+        run.facts.update(n_images_computed=cost.n_images_computed, n_texts_computed=cost.n_texts_computed)
     console = Console()
-    console.print(
-        f"{out}: {cost.n_images_computed:,} images and {cost.n_texts_computed:,} texts embedded, "
-        f"{cost.n_images_reused:,} and {cost.n_texts_reused:,} were there already or occur twice, "
-        f"in {cost.wall_s:,.1f} s",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    speech.say(
+        console, spoken, "embedded", out=out, seconds=written(f"{cost.wall_s:,.1f}", spoken),
+        images=written(f"{cost.n_images_computed:,}", spoken), texts=written(f"{cost.n_texts_computed:,}", spoken),
+        old_images=written(f"{cost.n_images_reused:,}", spoken), old_texts=written(f"{cost.n_texts_reused:,}", spoken),
+    )  # fmt: skip
     for row in skipped:
-        console.print(f"skipped {row.source}: {row.reason}", highlight=False, markup=False, soft_wrap=True)
+        speech.say(console, spoken, "skipped_row", source=row.source, reason=reason_in(row.reason, spoken))

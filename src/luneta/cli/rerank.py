@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from luneta.cli import checks, options
+from luneta.cli import checks, options, speech
 
 if TYPE_CHECKING:
     from luneta.rerank import ElipRecipe, Reranker
@@ -142,13 +142,16 @@ def train(
     near: options.Near = True,
     usd_per_hour: options.UsdPerHour = None,
     brl_per_usd: options.BrlPerUsd = None,
+    locale: options.Locale = "en",
 ) -> None:
     from rich.console import Console
 
     from luneta.cost import Prices
     from luneta.errors import ConfigError
     from luneta.rerank import predict_elip, train_elip
+    from luneta.rerank.tables import trained_view
 
+    spoken = speech.speak(locale)
     if out is None and not dry_run:
         raise ConfigError("name a folder for the result with --out, or ask what it would take with --dry-run")
     checks.check_encoder(encoder)
@@ -168,9 +171,9 @@ def train(
         "prices": Prices(usd_per_hour, brl_per_usd),
     }  # fmt: skip
     if out is None or dry_run:
-        Console().print(f"{encoder}: {predict_elip(opened, whole, **told)}", soft_wrap=True)
+        Console().print(f"{encoder}: {predict_elip(opened, whole, **told).said(spoken)}", soft_wrap=True)
     else:
-        Console().print(train_elip(opened, whole, out=out, **told))
+        Console().print(trained_view(train_elip(opened, whole, out=out, **told), spoken))
 
 
 @app.command(
@@ -213,12 +216,15 @@ def fit(
     test_split: options.TestSplit = None,
     usd_per_hour: options.UsdPerHour = None,
     brl_per_usd: options.BrlPerUsd = None,
+    locale: options.Locale = "en",
 ) -> None:
     from rich.console import Console
 
     from luneta.cost import Prices
     from luneta.rerank import fit_reranker
+    from luneta.rerank.tables import trained_view
 
+    spoken = speech.speak(locale)
     checks.check_encoder(encoder)
     crossing = _cross_encoder(model, dtype, device, weight=weight, counts=counts)
     shared = {"image": image, "text": text, "language": language, "limit": limit, "revision": revision}
@@ -229,7 +235,7 @@ def fit(
         opened, crossing, whole, out=out, test=proof, k=candidates, max_bad_share=max_bad_share, seed=seed,
         prices=Prices(usd_per_hour, brl_per_usd),
     )  # fmt: skip
-    Console().print(fitted)
+    Console().print(trained_view(fitted, spoken))
 
 
 @app.command(
@@ -258,11 +264,16 @@ def evaluate(
         Path | None,
         typer.Option(help="Write the re-ranked result here, and the encoder's beside it as NAME.before.json."),
     ] = None,
+    locale: options.Locale = "en",
 ) -> None:
     from rich.console import Console
 
+    from luneta.layouts import GridView
     from luneta.rerank import evaluate_reranked
+    from luneta.rerank.messages import RERANK
+    from luneta.wording import translator_of, written
 
+    spoken = speech.speak(locale)
     before = None if json is None else json.with_name(f"{json.stem}.before{json.suffix}")
     checks.check_outputs([path for path in (json, before) if path is not None], None)
     reranker = _opened(folder, encoder, model, dtype, device)
@@ -272,8 +283,9 @@ def evaluate(
     )  # fmt: skip
     found = evaluate_reranked(reranker, dataset, cache=cache, max_bad_share=max_bad_share)
     console = Console()
-    console.print(found)
-    console.print(f"{found.cost['ms_per_text']:.1f} ms for each text", highlight=False)
+    console.print(GridView(found.grid(spoken)))
+    pace = written(f"{found.cost['ms_per_text']:.1f}", spoken)
+    console.print(translator_of(spoken, RERANK)("rerank_pace", ms=pace), highlight=False)
     if json is not None and before is not None:
         found.after.save(json)
         found.before.save(before)
@@ -301,6 +313,7 @@ def apply(
     dtype: options.DType = "auto",
     device: options.Device = "auto",
     json: Annotated[Path | None, typer.Option(help="Write all hits here.")] = None,
+    locale: options.Locale = "en",
 ) -> None:
     from dataclasses import asdict
 
@@ -311,6 +324,7 @@ def apply(
     from luneta.rerank.application import answer
     from luneta.rerank.tables import hits_grid
 
+    spoken = speech.speak(locale)
     if json is not None:
         check_writable(json)
     reranker = _opened(folder, encoder, model, dtype, device)
@@ -319,7 +333,7 @@ def apply(
     )
     hits = answer(reranker, dataset, query, top=top, max_bad_share=max_bad_share)
     for sought, found in zip(query, hits, strict=True):
-        Console().print(GridView(hits_grid(sought, found)))
+        Console().print(GridView(hits_grid(sought, found, spoken)))
     if json is not None:
         write_json(json, [{"query": q, "hits": [asdict(hit) for hit in f]} for q, f in zip(query, hits, strict=True)])
 

@@ -23,6 +23,10 @@ EXAM: Messages = {
     "exam_warn": ("warn", "aviso"),
     "exam_fail": ("fail", "falha"),
     "exam_not known": ("not known", "não se sabe"),
+    "exam_n_pass": ("{n} pass", "passam: {n}"),
+    "exam_n_warn": ("{n} warn", "avisos: {n}"),
+    "exam_n_fail": ("{n} fail", "falhas: {n}"),
+    "exam_n_not known": ("{n} not known", "não se sabe: {n}"),
     "exam_mend": ("To mend it: {mend}", "Para corrigir: {mend}"),
 }
 """Message name -> (English, Brazilian Portuguese)."""
@@ -53,5 +57,5 @@ def diagnosis_view(found: Diagnosis, locale: str = "en") -> RenderableType:
         parts.append(Text.assemble((f"{t(f'exam_{check.verdict}')}: ", _STYLES[check.verdict]), (said.name, "bold")))
         parts.append(Padding(Text(f"{said.why}\n{t('exam_mend', mend=said.mend)}\n"), (0, 0, 0, 2)))
     counts = {verdict: sum(check.verdict == verdict for check in found.checks) for verdict in _STYLES}
-    said_counts = ", ".join(f"{n} {t(f'exam_{verdict}')}" for verdict, n in counts.items() if n)
+    said_counts = ", ".join(t(f"exam_n_{verdict}", n=n) for verdict, n in counts.items() if n)
     return Group(*parts, Text(said_counts, style=_STYLES[found.verdict]))

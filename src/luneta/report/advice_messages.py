@@ -138,7 +138,7 @@ MESSAGES: Mapping[tuple[str, str], Mapping[str, tuple[str, str]]] = {
     ("thesis/families", "alike"): _both(
         (
             "CLIP and SigLIP are alike here",
-            "Mean recall@1 {clip:.3f} (CLIP) and {siglip:.3f} (SigLIP): apart by {difference:.3f}, within .02.",
+            "Mean recall@1 {clip:.3f} (CLIP) and {siglip:.3f} (SigLIP): apart by {difference:.3f}, within 0.02.",
         ),
         (
             "CLIP e SigLIP se equivalem aqui",
@@ -169,7 +169,7 @@ MESSAGES: Mapping[tuple[str, str], Mapping[str, tuple[str, str]]] = {
     ("thesis/next-step", "collect"): _both(
         (
             "Collect data first",
-            "Recall@1 of {recall_at_1:.3f} is below .15, and {n_rows:,} rows are too few to fine-tune on: "
+            "Recall@1 of {recall_at_1:.3f} is below 0.15, and {n_rows:,} rows are too few to fine-tune on: "
             "reach 300 first.",
         ),
         (
@@ -181,7 +181,7 @@ MESSAGES: Mapping[tuple[str, str], Mapping[str, tuple[str, str]]] = {
     ("thesis/next-step", "fine-tune"): _both(
         (
             "Fine-tune now",
-            "Recall@1 of {recall_at_1:.3f} is below .15, and {n_rows:,} rows are enough to fine-tune on.",
+            "Recall@1 of {recall_at_1:.3f} is below 0.15, and {n_rows:,} rows are enough to fine-tune on.",
         ),
         (
             "Faça o ajuste fino agora",
@@ -191,7 +191,7 @@ MESSAGES: Mapping[tuple[str, str], Mapping[str, tuple[str, str]]] = {
     ("thesis/next-step", "pre-train"): _both(
         (
             "Continue the pre-training",
-            "Recall@1 of {recall_at_1:.3f} is below .15 with {n_rows:,} rows: additional pre-training, with careful "
+            "Recall@1 of {recall_at_1:.3f} is below 0.15 with {n_rows:,} rows: additional pre-training, with careful "
             "sampling and a curriculum.",
         ),
         (
@@ -201,11 +201,11 @@ MESSAGES: Mapping[tuple[str, str], Mapping[str, tuple[str, str]]] = {
         ),
     ),
     ("thesis/next-step", "fine-tuning-helps"): _both(
-        ("Fine-tuning should clearly help", "Recall@1 of {recall_at_1:.3f} lies between .15 and .35."),
+        ("Fine-tuning should clearly help", "Recall@1 of {recall_at_1:.3f} lies between 0.15 and 0.35."),
         ("O ajuste fino deve ajudar claramente", "O recall@1 de {recall_at_1:.3f} está entre 0,15 e 0,35."),
     ),
     ("thesis/next-step", "use"): _both(
-        ("Use it", "Recall@1 of {recall_at_1:.3f} is at least .35: usable as it is; fine-tuning refines."),
+        ("Use it", "Recall@1 of {recall_at_1:.3f} is at least 0.35: usable as it is; fine-tuning refines."),
         ("Pode usar", "O recall@1 de {recall_at_1:.3f} é de pelo menos 0,35: já é utilizável; o ajuste fino refina."),
     ),
 }

@@ -88,8 +88,15 @@ def _ranked(choices: Sequence[Choice]) -> tuple[Choice, ...]:
     return tuple(ranked)
 
 
-def costs_grid(entries: Sequence[Entry], *, brl_per_usd: float | None = None, locale: str = "en") -> Grid:
-    """All runs with their costs, and the sum of all: what failed is in it."""
+def costs_grid(entries: Sequence[Entry], *, ledger: Path, brl_per_usd: float | None = None, locale: str = "en") -> Grid:
+    """All runs with their costs, and the sum of all: what failed is in it.
+
+    Args:
+        entries: of a ledger.
+        ledger: where they were read from, for the reader to know what is not among them.
+        brl_per_usd: exchange rate for runs that were written down without one.
+        locale: "en" or "pt-BR".
+    """
     page = Page(check_locale(locale), translator(locale))
     t, whole = page.t, total(entries, brl_per_usd)
     rows = [_row(entry, brl_per_usd, page) for entry in entries]
@@ -102,6 +109,7 @@ def costs_grid(entries: Sequence[Entry], *, brl_per_usd: float | None = None, lo
     ]
     if any(entry.facts.get("peak_mib") is not None for entry in entries):
         notes.append(t("costs_memory"))
+    notes.append(t("costs_where", path=ledger.resolve()))
     header = (t("costs_started"), t("costs_kind"), t("costs_what"), t("costs_status"), t("costs_minutes"),
               t("costs_mib"), "kWh", "USD", "BRL")  # fmt: skip
     return Grid(t("costs_title"), header, (*rows, summed), tuple(notes), n_labels=4)
@@ -178,9 +186,14 @@ class FrontierSection:
 
 
 def write_costs(
-    path: str | os.PathLike[str], entries: Sequence[Entry], *, brl_per_usd: float | None = None, locale: str = "en"
+    path: str | os.PathLike[str],
+    entries: Sequence[Entry],
+    *,
+    ledger: Path,
+    brl_per_usd: float | None = None,
+    locale: str = "en",
 ) -> Path:
-    """Write what was spent as one HTML file that needs nothing else.
+    """Write what was spent as one HTML file that needs nothing else; the arguments are those of `costs_grid`.
 
     Raises:
         ArtifactError: the file cannot be written.
@@ -191,5 +204,5 @@ def write_costs(
     lead = page.t("costs_lead", n=page.number(whole.n_runs, 0), usd=page.number(whole.usd, 2),
                   time=f"{page.number(whole.wall_s / 3600, 2)} h")  # fmt: skip
     sections: list[Section] = [FrontierSection(frontier) for frontier in frontiers(entries, checked)]
-    sections.append(RunsSection(costs_grid(entries, brl_per_usd=brl_per_usd, locale=checked)))
+    sections.append(RunsSection(costs_grid(entries, ledger=ledger, brl_per_usd=brl_per_usd, locale=checked)))
     return Report(page.t("costs_title"), sections, lead, checked).write(path)

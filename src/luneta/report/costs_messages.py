@@ -38,6 +38,14 @@ COSTS: Messages = {
         "Os MiB de pico na CPU são os do processo até então, o que quer que tenha feito antes da execução; na GPU, os "
         "da execução.",
     ),
+    "costs_where": (
+        "From the ledger {path}. A training begins one in the folder it is started from; evaluations and embeddings "
+        "are written down where there is one already. To count everything, wherever it runs, set LUNETA_LEDGER to one "
+        "file before the first run.",
+        "Do livro-caixa {path}. Um treino começa um na pasta em que é iniciado; avaliações e vetorizações são "
+        "registradas onde já existe um. Para contar tudo, onde quer que rode, aponte LUNETA_LEDGER para um só arquivo "
+        "antes da primeira execução.",
+    ),
     "costs_frontier": ("Quality and cost: {data}", "Qualidade e custo: {data}"),
     "costs_frontier_note": (
         "Recall@1, the mean of both directions, of runs measured on the same data by the same protocol ({hash}). The "

@@ -46,6 +46,13 @@ COMMON: Messages = {
     "and_more": ("and {n} more", "e mais {n}"),
     "wrote": ("Wrote {what}", "Escrito: {what}"),
     "wrote_both": ("Wrote {result} and {queries}", "Escritos: {result} e {queries}"),
+    "embedded": (
+        "{out}: {images} images and {texts} texts embedded, {old_images} and {old_texts} were there already or occur "
+        "twice, in {seconds} s",
+        "{out}: {images} imagens e {texts} textos vetorizados, {old_images} e {old_texts} já estavam lá ou se repetem, "
+        "em {seconds} s",
+    ),
+    "skipped_row": ("skipped {source}: {reason}", "deixada de fora: {source}: {reason}"),
     "report_at": ("Report: {path}", "Relatório: {path}"),
 }
 

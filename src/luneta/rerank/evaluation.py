@@ -9,16 +9,18 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from luneta.comparison import Comparison, compare
+from luneta.comparison import Comparison, Difference, compare
 from luneta.data.dataset import ImageTextDataset
 from luneta.data.relevance import Things
 from luneta.embedding import Embeddings
 from luneta.evaluation import measure, metrics_of
 from luneta.grids import Grid, as_text
 from luneta.positives import Duplicates
+from luneta.rerank.messages import RERANK
 from luneta.rerank.reranker import Reranker
 from luneta.rerank.search import found_by
 from luneta.results import Evaluation
+from luneta.wording import translator_of, written
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -45,24 +47,20 @@ class Reranking:
         """After against before, query by query."""
         return compare([self.after, self.before])
 
-    def grid(self) -> Grid:
+    def grid(self, locale: str = "en") -> Grid:
         """Both, and the paired differences."""
-        rows = []
+        t, rows = translator_of(locale, RERANK), []
         for name in METRICS:
             before, after = (result.metrics["text_to_image"][name].value for result in (self.before, self.after))
             gain = self.comparison.difference("text_to_image", name, 0, 1)
-            limits = "" if gain.low is None else f" ({gain.low:+.3f} to {gain.high:+.3f})"
-            rows.append((name, f"{before:.3f}", f"{after:.3f}", f"{gain.value:+.3f}{limits}", f"{gain.p_holm:.3f}"))
-        rules, data = self.after.protocol, self.after.dataset
+            values = (written(f"{value:.3f}", locale) for value in (before, after))
+            rows.append((name, *values, _said(gain, locale), written(f"{gain.p_holm:.3f}", locale)))
         return Grid(
-            title="Text to image",
-            header=("", "encoder", "re-ranked", "difference", "p"),
+            title=t("rerank_title"),
+            header=("", t("rerank_encoder"), t("rerank_after"), t("rerank_difference"), "p"),
             rows=tuple(rows),
-            notes=(
-                f"{data['name']}: {rules['n_images']:,} images, {rules['n_texts']:,} texts; protocol "
-                f"{rules['hash'][:12]}. 95 % intervals of differences paired by query.",
-            ),
-        )  # fmt: skip
+            notes=(_measured_on(self.after, locale), t("rerank_paired")),
+        )
 
     def __str__(self) -> str:
         return as_text(self)
@@ -124,3 +122,19 @@ def rerank_evaluation(reranker: Reranker, embeddings: Embeddings, before: Evalua
 
 def _said_of(reranker: Reranker) -> dict[str, Any]:
     return {"kind": reranker.rescorer.kind, "fusion": asdict(reranker.fusion)}
+
+
+def _said(gain: Difference, locale: str) -> str:
+    """A difference with its interval."""
+    value = written(f"{gain.value:+.3f}", locale)
+    if gain.low is None or gain.high is None:
+        return value
+    low, high = (written(f"{limit:+.3f}", locale) for limit in (gain.low, gain.high))
+    return f"{value} ({translator_of(locale, RERANK)('rerank_from_to', low=low, high=high)})"
+
+
+def _measured_on(result: Evaluation, locale: str) -> str:
+    rules = result.protocol
+    counts = {name: written(f"{rules[f'n_{name}']:,}", locale) for name in ("images", "texts")}
+    t = translator_of(locale, RERANK)
+    return t("rerank_data", data=result.dataset["name"], hash=rules["hash"][:12], **counts)

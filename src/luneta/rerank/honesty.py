@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 from luneta.metrics import METRICS
 from luneta.ranking import reranked
 from luneta.rerank.fusion import CHOSEN_BY, Fusion
+from luneta.rerank.messages import RERANK
 from luneta.rerank.search import Found, Queries
 from luneta.stats import bootstrap
+from luneta.wording import translator_of, written
 
 Floats = NDArray[np.float32]
 
@@ -75,8 +77,30 @@ class Answer:
         return self.low is not None and self.low > 0
 
     def __str__(self) -> str:
-        limits = "no interval" if self.low is None or self.high is None else f"{self.low:+.3f} to {self.high:+.3f}"
-        return f"{self.question}: {self.value:+.3f} ({limits}): {'yes' if self.passed else 'no'}"
+        return self.said("en")
+
+    def said(self, locale: str) -> str:
+        """In a language, in one line."""
+        t = translator_of(locale, RERANK)
+        value, low, high = (
+            None if x is None else written(f"{x:+.3f}", locale) for x in (self.value, self.low, self.high)
+        )
+        known = low is not None and high is not None
+        limits = t("rerank_from_to", low=low, high=high) if known else t("rerank_no_interval")
+        return f"{t(f'rerank_{self.question}')}: {value} ({limits}): {t('rerank_yes' if self.passed else 'rerank_no')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Several, in one line."""
+
+    answers: Sequence[Answer]
+
+    def __str__(self) -> str:
+        return self.said("en")
+
+    def said(self, locale: str) -> str:
+        return "; ".join(answer.said(locale) for answer in self.answers)
 
 
 def question(

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from luneta.cost import Prices
+from luneta.finetuning.messages import FINETUNING
 from luneta.finetuning.prediction import duration
+from luneta.rerank.messages import RERANK
 from luneta.rerank.pictures import Pictures
 from luneta.rerank.search import Found
 from luneta.rerank.training import ElipTraining
+from luneta.wording import translator_of, written
 
 REHEARSED = 3
 """Steps that are tried, beside a first one, which is slower."""
@@ -42,10 +45,20 @@ class Plan:
         >>> print(Plan(720, 2500, 0.02, None))
         about 12 minutes, 2.4 GiB of disk while it lasts, 0.020 USD
         """
+        return self.said("en")
+
+    def said(self, locale: str) -> str:
+        """In a language, in one line."""
+        t = translator_of(locale, RERANK, FINETUNING)
         disk = f"{self.disk_mib / 1024:.1f} GiB" if self.disk_mib >= 1000 else f"{self.disk_mib:.0f} MiB"
-        parts = [f"about {' '.join(duration(self.seconds))}", f"{disk} of disk while it lasts"]
-        parts += [f"{value:.3f} {name}" for value, name in ((self.usd, "USD"), (self.brl, "BRL")) if value is not None]
-        return ", ".join(parts)
+        money = [
+            f", {written(f'{value:.3f}', locale)} {name}"
+            for value, name in ((self.usd, "USD"), (self.brl, "BRL"))
+            if value is not None
+        ]
+        amount, unit = duration(self.seconds)
+        return t("rerank_about", n=written(amount, locale), unit=t(f"finetuning_{unit}"), disk=written(disk, locale),
+                 money="".join(money))  # fmt: skip
 
 
 def rehearse(training: ElipTraining, found: Found, device: str, prices: Prices) -> Plan:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from luneta.artifacts import atomic_folder, write_json
 from luneta.errors import ArtifactError, ConfigError, ShapeError
 from luneta.rerank.fusion import Fusion
-from luneta.rerank.honesty import QUESTIONS, Answer, Rescorer
+from luneta.rerank.honesty import QUESTIONS, Answer, Answers, Rescorer
 from luneta.rerank.kinds import RECORD, SCHEMA, check_model, identity_of, read_record, read_rescorer, write_rescorer
 from luneta.rerank.search import Queries
 from luneta.types import CrossEncoder, Encoder, ImageRef
@@ -155,7 +155,7 @@ def believed(reranker: Reranker) -> Reranker:
         return reranker
     if reranker.is_honest:
         return reranker
-    failed = "; ".join(str(answer) for answer in reranker.answers if not answer.passed)
+    failed = Answers([answer for answer in reranker.answers if not answer.passed])
     logger.warning("the re-ranker has not shown that it does what it says (%s): it changes nothing (alpha 0)", failed)
     return replace(reranker, fusion=replace(reranker.fusion, alpha=0.0))
 

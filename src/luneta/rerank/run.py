@@ -165,7 +165,7 @@ def train_elip(
             claims.enter_context(claimed(out, {**identity, "parts": parts.fingerprint}, RESULT))
             training, found = _training(encoder, elip, parts, recipe, out / "training")
             plan = rehearse(training, found, run.meter.device, prices)
-            logger.info("%s: %s", encoder.spec.name, plan)
+            logger.info("%s: training the re-ranker takes %s", encoder.spec.name, plan)
             run.note(predicted_s=plan.seconds, predicted_usd=plan.usd)
             training.pictures.keep_in(training.folder / "learnt")
             training.watched.keep_in(training.folder / "watched")

@@ -15,6 +15,8 @@ from luneta.cost import Prices
 from luneta.ledger import Entry, entered, read_ledger
 from luneta.report.costs import costs_grid, frontiers, write_costs
 
+LEDGER = Path("runs/ledger.jsonl")
+
 
 def entry(status: str = "finished", kind: str = "finetune", **facts: Any) -> Entry:
     whole = {"encoder": "luneta-mini", "data": "photos", "wall_s": 60.0, "usd": 1.0, "peak_mib": 100.0, **facts}
@@ -32,15 +34,15 @@ RUNS = [
 
 
 def test_the_grid_sums_failed_ones_too() -> None:
-    grid = costs_grid(RUNS, brl_per_usd=5.0)
+    grid = costs_grid(RUNS, ledger=LEDGER, brl_per_usd=5.0)
     assert [row[3] for row in grid.rows[:-1]] == ["finished", "failed", "killed", "finished", "finished", "finished"]
     assert grid.rows[2][4:] == ("–", "100", "–", "–", "–")
     assert grid.rows[3][2] == "<b> · photos"
     assert grid.rows[-1] == ("all 6 runs", "", "", "", "5.0", "", "–", "9.100", f"{5 * 9 + 2:.3f}")
-    assert len(grid.notes) == 3
+    assert len(grid.notes) == 4
     assert "those of the process so far" in grid.notes[2]
     assert "1 runs have not said that they ended" in grid.notes[0]
-    assert costs_grid(RUNS, locale="pt-BR").rows[-1][7] == "9,100"
+    assert costs_grid(RUNS, ledger=LEDGER, locale="pt-BR").rows[-1][7] == "9,100"
 
 
 def test_the_frontier_holds_what_nothing_cheaper_equals() -> None:
@@ -73,17 +75,17 @@ def test_the_page_says_where_prices_are_from(tmp_path: Path) -> None:
         entry(recall=0.5, protocol="p", method="full", **Prices().of(3600, "NVIDIA H100")),
         entry(recall=0.6, protocol="p", method="lora", **Prices(7.0).of(3600, "NVIDIA H100")),
     ]
-    page = write_costs(tmp_path / "costs.html", runs).read_text()
+    page = write_costs(tmp_path / "costs.html", runs, ledger=LEDGER).read_text()
     assert "2.50 (rough, table of 2026-11)" in page
     assert "7.00 (as given)" in page
     assert "2,50 (aproximado, tabela de 2026-11)" in write_costs(
-        tmp_path / "custos.html", runs, locale="pt-BR"
+        tmp_path / "custos.html", runs, ledger=LEDGER, locale="pt-BR"
     ).read_text()  # fmt: skip
 
 
 @pytest.mark.parametrize("locale", ["en", "pt-BR"])
 def test_the_page(tmp_path: Path, locale: str) -> None:
-    page = write_costs(tmp_path / "costs.html", RUNS, locale=locale).read_text()
+    page = write_costs(tmp_path / "costs.html", RUNS, ledger=LEDGER, locale=locale).read_text()
     assert page.count("<svg") >= 1
     assert "&lt;b&gt;" in page
     assert "<b>" not in page
@@ -136,3 +138,27 @@ def test_dry_run_says_what_it_would_take_and_leaves_nothing(tmp_path: Path) -> N
     refused = CliRunner().invoke(app, command)
     assert refused.exit_code == 2
     assert "--out" in refused.output
+
+
+def test_it_says_where_it_looks_and_how_to_count_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And embeddings are counted as soon as there is a ledger."""
+    monkeypatch.delenv("LUNETA_LEDGER")
+    monkeypatch.setenv("LUNETA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner(env={"COLUMNS": "400"})
+    done = run.invoke(app, ["costs"])
+    assert done.exit_code == 2
+    assert str(tmp_path / "runs" / "ledger.jsonl") in done.stderr
+    assert "LUNETA_LEDGER" in done.stderr
+    embed = ["embed", "cenas", "--limit", "5", "--out"]
+    assert run.invoke(app, [*embed, "a.store"]).exit_code == 0
+    assert not Path("runs").exists()
+    monkeypatch.setenv("LUNETA_LEDGER", str(tmp_path / "all.jsonl"))
+    assert run.invoke(app, [*embed, "b.store"]).exit_code == 0
+    (found,) = read_ledger(tmp_path / "all.jsonl")
+    assert (found.kind, found.status, found.facts["n_images_computed"]) == ("embed", "finished", 5)
+    done = run.invoke(app, ["costs", "--report", "costs.html"])
+    said = f"From the ledger {tmp_path / 'all.jsonl'}. A training begins one"
+    assert said in " ".join(done.stdout.split())
+    assert said in Path("costs.html").read_text()
+    assert "set LUNETA_LEDGER to one file" in Path("costs.html").read_text()
