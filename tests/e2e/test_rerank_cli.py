@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from benchmark_files import coco, imagenet_r, judgements
 from luneta import load_evaluation
 from luneta.cli import app
 from luneta.rerank import Fusion, Reranker, run
@@ -65,6 +66,21 @@ def test_train_evaluate_apply(luneta: Luneta, tiny_checkpoint: Callable[[str], P
     assert (ranks[0] != ranks[1]).any()
     np.testing.assert_array_equal(np.sort(ranks[0][ranks[0] >= 10]), np.sort(ranks[1][ranks[1] >= 10]))
 
+    shown = luneta(
+        "rerank", "evaluate", "elip/reranker", "cenas", "--split", "test", "--limit", "30", "--dtype", "float32",
+        "--k", "20", "--k", "5", "--json", "several.json",
+    ).output  # fmt: skip
+    assert "k = 20" in shown
+    deep, shallow = (load_evaluation(f"several.k{k}.json").rankings["text_to_image"].n_better for k in (20, 5))
+    np.testing.assert_array_equal(load_evaluation("several.before.json").rankings["text_to_image"].n_better, ranks[0])
+    assert (deep != shallow).any()
+    build = ("build", "imagenet-r", imagenet_r(tmp_path), "--out", "renditions")
+    assert "12 pictures, 3 queries, 12 right answers, 0 passed over" in luneta(*build).output
+    shown = luneta(
+        "rerank", "evaluate", "elip/reranker", "renditions", "--dtype", "float32", "--k", "4", "--k", "8"
+    ).output
+    assert "map" in shown
+
     asked = ("a red boat", "a dog")
     luneta(
         "rerank", "apply", "elip/reranker", *CENAS, "--query", asked[0], "--query", asked[1], "--top", "4",
@@ -73,6 +89,17 @@ def test_train_evaluate_apply(luneta: Luneta, tiny_checkpoint: Callable[[str], P
     hits = json.loads(Path("hits.json").read_text())
     assert [found["query"] for found in hits] == list(asked)
     assert [hit["rank"] for hit in hits[0]["hits"]] == [1, 2, 3, 4]
+
+
+def test_building_benchmarks(luneta: Luneta, tmp_path: Path) -> None:
+    instances = coco(tmp_path / "coco")
+    said = luneta("build", "occluded-coco", instances, "--out", "occluded").output
+    assert "9 pictures, 3 queries, 4 right answers, 7 passed over" in said
+    said = luneta("build", "occluded-coco", instances, "--judgements", judgements(tmp_path), "--out", "occluded").output
+    assert "6 pictures, 2 queries, 3 right answers, 4 passed over" in said
+    assert luneta("evaluate", "occluded", "--encoder", "luneta-mini").output
+    assert "judged queries" in luneta("evaluate", "occluded", "--text", "x", status=2).output
+    assert "no folders of classes" in luneta("build", "imagenet-r", tmp_path / "coco", "--out", "r", status=2).output
 
 
 def test_mistakes_come_before_the_work(luneta: Luneta, tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> None:

@@ -242,6 +242,7 @@ def fit(
     help=options.examples(
         "luneta rerank evaluate elip/reranker cenas --split test",
         "luneta rerank evaluate elip/reranker my_photos/ --text caption --json reranked.json",
+        "luneta rerank evaluate elip/reranker imagenet_r/ --k 100 --k 500 --k 1000",
     )("Measure an encoder alone and re-ranked, on the same texts, with paired intervals.")
 )
 def evaluate(
@@ -259,35 +260,49 @@ def evaluate(
     max_bad_share: options.MaxBadShare = 0.01,
     dtype: options.DType = "auto",
     device: options.Device = "auto",
+    k: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1,
+            help="Candidates that are looked at again; may be given several times, and each is looked at once.",
+            show_default="as it was chosen",
+        ),
+    ] = None,
     cache: Annotated[bool, typer.Option(help="Reuse vectors of an earlier run of the same encoder.")] = True,
     json: Annotated[
         Path | None,
-        typer.Option(help="Write the re-ranked result here, and the encoder's beside it as NAME.before.json."),
+        typer.Option(
+            help="Write the re-ranked result here, and the encoder's beside it as NAME.before.json; of several k, "
+            "one file each, as NAME.k100.json."
+        ),
     ] = None,
     locale: options.Locale = "en",
 ) -> None:
     from rich.console import Console
 
     from luneta.layouts import GridView
-    from luneta.rerank import evaluate_reranked
+    from luneta.rerank.evaluation import evaluate_depths
     from luneta.rerank.messages import RERANK
     from luneta.wording import translator_of, written
 
     spoken = speech.speak(locale)
-    before = None if json is None else json.with_name(f"{json.stem}.before{json.suffix}")
-    checks.check_outputs([path for path in (json, before) if path is not None], None)
     reranker = _opened(folder, encoder, model, dtype, device)
+    ks = sorted(set(k or [reranker.fusion.k]))
+    files = {} if json is None else {n: json.with_name(f"{json.stem}.k{n}{json.suffix}") if k else json for n in ks}
+    before = None if json is None else json.with_name(f"{json.stem}.before{json.suffix}")
+    checks.check_outputs([*files.values(), *([before] if before else [])], None)
     dataset = options.open_data(
         data, max_bad_share, image=image, text=text, split=split, language=language, limit=limit, seed=seed,
         revision=revision,
     )  # fmt: skip
-    found = evaluate_reranked(reranker, dataset, cache=cache, max_bad_share=max_bad_share)
+    found = evaluate_depths(reranker, dataset, ks, cache=cache, max_bad_share=max_bad_share)
     console = Console()
-    console.print(GridView(found.grid(spoken)))
+    console.print(GridView((found if len(ks) > 1 else found.at(ks[0])).grid(spoken)))
     pace = written(f"{found.cost['ms_per_text']:.1f}", spoken)
     console.print(translator_of(spoken, RERANK)("rerank_pace", ms=pace), highlight=False)
-    if json is not None and before is not None:
-        found.after.save(json)
+    for n, path in files.items():
+        found.after[n].save(path)
+    if before is not None:
         found.before.save(before)
 
 

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from luneta.comparison import Comparison, Difference, compare
 from luneta.data.dataset import ImageTextDataset
 from luneta.data.relevance import Things
 from luneta.embedding import Embeddings
+from luneta.errors import ConfigError
 from luneta.evaluation import measure, metrics_of
 from luneta.grids import Grid, as_text
+from luneta.metrics import METRICS as ALL_METRICS
+from luneta.metrics import average_precision
 from luneta.positives import Duplicates
+from luneta.ranking import Ranking
 from luneta.rerank.messages import RERANK
 from luneta.rerank.reranker import Reranker
 from luneta.rerank.search import found_by
 from luneta.results import Evaluation
+from luneta.stats import Interval, bootstrap
 from luneta.wording import translator_of, written
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+MAP = "map"
+"""Of judged queries, which have many right pictures."""
 
 METRICS = ("recall@1", "recall@5", "recall@10", "mrr", "ndcg@10")
 
@@ -50,6 +58,10 @@ class Reranking:
     def grid(self, locale: str = "en") -> Grid:
         """Both, and the paired differences."""
         t, rows = translator_of(locale, RERANK), []
+        if self.after.rankings["text_to_image"].n_passed is not None:
+            before, after = (result.metrics["text_to_image"][MAP].value for result in (self.before, self.after))
+            values = (written(f"{value:.3f}", locale) for value in (before, after))
+            rows.append((MAP, *values, _gain(self.before, self.after, MAP, locale), ""))
         for name in METRICS:
             before, after = (result.metrics["text_to_image"][name].value for result in (self.before, self.after))
             gain = self.comparison.difference("text_to_image", name, 0, 1)
@@ -100,37 +112,154 @@ def evaluate_reranked(
 
 def rerank_evaluation(reranker: Reranker, embeddings: Embeddings, before: Evaluation, *, seed: int = 0) -> Reranking:
     """The same where the encoder alone was measured already, from the vectors it stands on."""
+    return rerank_depths(reranker, embeddings, before, (reranker.fusion.k,), seed=seed).at(reranker.fusion.k)
+
+
+@dataclass(frozen=True, eq=False)
+class Depths:
+    """A re-ranker at several depths, from one look at the candidates of the deepest.
+
+    Attributes:
+        before: the encoder alone.
+        after: {k: re-ranked}, ascending.
+        cost: wall_s of looking at them all and ms_per_text.
+    """
+
+    before: Evaluation
+    after: Mapping[int, Evaluation]
+    cost: Mapping[str, float]
+
+    def at(self, k: int) -> Reranking:
+        """At one depth; its cost is that of the deepest."""
+        return Reranking(self.before, self.after[k], self.cost)
+
+    def grid(self, locale: str = "en") -> Grid:
+        """The encoder alone and every depth, with paired differences from it."""
+        t = translator_of(locale, RERANK)
+        judged = self.before.rankings["text_to_image"].n_passed is not None
+        names = (MAP, *METRICS[:3]) if judged else METRICS
+        rows = []
+        for name in names:
+            cells = [
+                f"{_value(after, name, locale)} ({_gain(self.before, after, name, locale, limits=False)})"
+                for after in self.after.values()
+            ]
+            rows.append((name, _value(self.before, name, locale), *cells))
+        deepest = max(self.after)
+        sure = ", ".join(f"{name} {_gain(self.before, self.after[deepest], name, locale)}" for name in names)
+        return Grid(
+            title=t("rerank_title_depths"),
+            header=("", t("rerank_encoder"), *(f"k = {k}" for k in self.after)),
+            rows=tuple(rows),
+            notes=(
+                f"{_measured_on(self.before, locale)} {t('rerank_in_brackets')}",
+                t("rerank_deepest", k=deepest, gains=sure),
+                t("rerank_below"),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+    def __rich__(self) -> RenderableType:
+        from luneta.layouts import GridView
+
+        return GridView(self.grid())
+
+
+def evaluate_depths(
+    reranker: Reranker,
+    dataset: ImageTextDataset,
+    ks: Sequence[int],
+    *,
+    duplicates: Duplicates | Things = "merge",
+    cache: bool = True,
+    batch_size: int | None = None,
+    max_bad_share: float = 0.01,
+    seed: int = 0,
+) -> Depths:
+    """Measure the encoder alone and re-ranked at several depths, each candidate looked at once.
+
+    Pictures below the first k keep the encoder's order, as in the published evaluation of ELIP, which takes 1000 off
+    their scores.
+
+    Args:
+        reranker: whatever its own k, it looks as deep as is said.
+        dataset: to measure on; nothing of it should have been learnt from.
+        ks: depths; of a smaller gallery all is looked at.
+        duplicates, cache, batch_size, max_bad_share, seed: as in `luneta.evaluate`.
+
+    Raises:
+        ConfigError: no depth, or one below 1.
+        DatasetError, EncoderError: as `luneta.evaluate`.
+    """
+    _check_depths(ks)
+    before, embeddings = measure(
+        reranker.encoder, dataset, duplicates=duplicates, cache=cache, batch_size=batch_size,
+        max_bad_share=max_bad_share, seed=seed,
+    )  # fmt: skip
+    return rerank_depths(reranker, embeddings, before, ks, seed=seed)
+
+
+def rerank_depths(
+    reranker: Reranker, embeddings: Embeddings, before: Evaluation, ks: Sequence[int], *, seed: int = 0
+) -> Depths:
+    """The same where the encoder alone was measured already, from the vectors it stands on."""
+    _check_depths(ks)
     start = time.perf_counter()
-    ranking = before.rankings["text_to_image"]
+    rankings = dict.fromkeys(sorted(set(ks)), before.rankings["text_to_image"])
     if reranker.fusion.changes:
-        found = found_by(embeddings, before, reranker.fusion.k)
-        pictures = reranker.rescorer.pictures(found.dataset.images)
-        new = reranker.rescorer.rescore(found.queries, pictures, found.candidates)
-        ranking = reranker.fusion.ranking(found, new)
+        found = found_by(embeddings, before, max(ks))
+        new = reranker.rescorer.rescore(
+            found.queries, reranker.rescorer.pictures(found.dataset.images), found.candidates
+        )
+        rankings = {k: replace(reranker.fusion, k=k).ranking(found, new) for k in rankings}
     wall_s = time.perf_counter() - start
-    after = replace(
+    after = {k: _measured(reranker, before, k, ranking, wall_s, seed) for k, ranking in rankings.items()}
+    n_texts = before.rankings["text_to_image"].n_queries
+    return Depths(before, after, {"wall_s": wall_s, "ms_per_text": 1000 * wall_s / n_texts})
+
+
+def _check_depths(ks: Sequence[int]) -> None:
+    if not ks or min(ks) < 1:
+        raise ConfigError(f"depths are {list(ks)}, expected how many candidates are looked at again: 1 or more each")
+
+
+def _measured(
+    reranker: Reranker, before: Evaluation, k: int, ranking: Ranking, wall_s: float, seed: int
+) -> Evaluation:  # fmt: skip
+    said = {"kind": reranker.rescorer.kind, "fusion": asdict(replace(reranker.fusion, k=k))}
+    return replace(
         before,
-        encoder={**before.encoder, "name": f"{before.encoder['name']}, re-ranked", "reranker": _said_of(reranker)},
+        encoder={**before.encoder, "name": f"{before.encoder['name']}, re-ranked", "reranker": said},
         metrics={**before.metrics, "text_to_image": metrics_of(ranking, before.clusters["text_to_image"], seed)},
         rankings={**before.rankings, "text_to_image": ranking},
         cost={**before.cost, "wall_s": wall_s},
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         exhibits=None,  # they show what the vectors find
     )
-    return Reranking(before, after, {"wall_s": wall_s, "ms_per_text": 1000 * wall_s / ranking.n_queries})
 
 
-def _said_of(reranker: Reranker) -> dict[str, Any]:
-    return {"kind": reranker.rescorer.kind, "fusion": asdict(reranker.fusion)}
+def _gain(before: Evaluation, after: Evaluation, name: str, locale: str, *, limits: bool = True) -> str:
+    """By how much a metric is higher, with its 95 % interval paired by query."""
+    metric = average_precision if name == MAP else ALL_METRICS[name]
+    per_query = [metric(result.rankings["text_to_image"]) for result in (after, before)]
+    if not limits:
+        return written(f"{float((per_query[0] - per_query[1]).mean()):+.3f}", locale)
+    return _said(bootstrap(per_query[0] - per_query[1], before.clusters["text_to_image"], bounded=False), locale)
 
 
-def _said(gain: Difference, locale: str) -> str:
+def _said(gain: Interval | Difference, locale: str) -> str:
     """A difference with its interval."""
     value = written(f"{gain.value:+.3f}", locale)
     if gain.low is None or gain.high is None:
         return value
     low, high = (written(f"{limit:+.3f}", locale) for limit in (gain.low, gain.high))
     return f"{value} ({translator_of(locale, RERANK)('rerank_from_to', low=low, high=high)})"
+
+
+def _value(result: Evaluation, name: str, locale: str) -> str:
+    return written(f"{result.metrics['text_to_image'][name].value:.3f}", locale)
 
 
 def _measured_on(result: Evaluation, locale: str) -> str:
