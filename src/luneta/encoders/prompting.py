@@ -34,8 +34,8 @@ from luneta.encoders.preprocessing import ImagePreparation
 from luneta.errors import ConfigError
 from luneta.types import Halfway
 
-PAIRS = {"cpu": 32, "cuda": 2048, "mps": 256}
-"""Pairs of a text and a picture that go through the guided blocks together: on a CPU no more than its caches hold."""
+TOGETHER = {"cpu": 2**21, "cuda": 2**27, "mps": 2**23}
+"""Numbers in the tokens of the pictures that are guided together: on a CPU no more than its caches hold."""
 
 LARGEST_LEAD = 50.0
 """Of a prompt's score over those of the picture's own tokens, as a logarithm; beyond it nothing else is heard."""
@@ -155,12 +155,13 @@ class HFPromptedTower:
             own = said = None
             if not self._is_read(self._after[0]):  # what is the same for every text, and for every picture
                 own, said = self._own(self._after[0], states, mask), self._projected(self._after[0], prompts)
+            size = max(1, TOGETHER[self.device.type] // states.shape[1:].numel())
             parts = [
                 self._seen(
                     states[picture], prompts[text], None if mask is None else mask[picture], gate,
                     None if own is None else own.of(picture), None if said is None else [each[text] for each in said],
                 )
-                for text, picture in zip(*(each.split(PAIRS[self.device.type]) for each in (texts, which)), strict=True)
+                for text, picture in zip(texts.split(size), which.split(size), strict=True)
             ]  # fmt: skip
         return torch.cat(parts)
 

@@ -62,7 +62,7 @@ def test_a_score_is_of_its_text_and_its_picture_alone(checkpoint: Path, monkeypa
     assert np.abs(whole - found.scores).max() > 0.01
     for at_once in (1, 7):
         monkeypatch.setattr(elips, "PAIRS", {"cpu": at_once})
-        monkeypatch.setattr(prompting, "PAIRS", {"cpu": 1 + at_once // 3})
+        monkeypatch.setattr(prompting, "TOGETHER", {"cpu": 5000 * at_once // 7})
         again = elip.rescore(found.queries, elip.pictures(found.dataset.images), found.candidates)
         np.testing.assert_allclose(again, whole, atol=2e-6, rtol=0)
     monkeypatch.undo()
