@@ -32,6 +32,7 @@ class HFEncoder:
 
     Attributes:
         spec: what it is; `spec.details` holds what the fingerprint is made from.
+        batch_size: items per forward pass, as asked for; None is by device.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class HFEncoder:
         self._device = resolve_device(device)
         self._dtype = resolve_dtype(dtype, self._device)
         sizes = _BATCH_SIZES[self._device.type]
+        self.batch_size = batch_size
         self._image_batch, self._text_batch = sizes if batch_size is None else (batch_size, batch_size)
         model = load_model(checkpoint)
         self._images = image_preparation(checkpoint)
