@@ -13,9 +13,11 @@ import torch
 import torch.nn.functional as F
 
 import luneta
+from crossing import Oracle
 from luneta.encoders.registry import load_cross_encoder
 from luneta.errors import ConfigError, IndexMismatchError, TrainingError
-from luneta.rerank import Fusion, Reranker, predict_elip
+from luneta.metrics import METRICS
+from luneta.rerank import Fusion, Reranker, predict_elip, run
 from luneta.rerank.crossing import Crossed
 from luneta.rerank.elip import Elip
 from luneta.rerank.fusion import line
@@ -157,8 +159,6 @@ def test_on_the_way_alpha_weighs_what_fusion_weighs(tiny_checkpoint: MakeCheckpo
     new = made.elip.rescore(found.queries, made.watched, found.candidates)
     slope, shift = line(found.scores, new)
     assert slope != 1
-    from luneta.metrics import METRICS
-
     measured = made.measured()
     expected = METRICS["mrr"](Fusion(measured["alpha"], found.k, slope, shift).ranking(found, new)).mean()
     assert measured["value"] == pytest.approx(float(expected))
@@ -170,11 +170,23 @@ def test_what_the_paper_trains_is_a_variant() -> None:
     assert (recipe.n_prompts, recipe.hidden, recipe.drawn_by, recipe.gated) == (1, (1024, 1024), "similarity", False)
 
 
+def test_hard_pictures_are_drawn_by_the_encoders_scaled_cosines(tiny_checkpoint: MakeCheckpoint) -> None:
+    embeddings = embedded(tiny_checkpoint("clip"), 24)
+    hard = np.array([[3, 5, -1], [7, 0, 2]])
+    scaled = run._scaled(embeddings, hard)
+    scale = embeddings.encoder.logit_scale
+    assert scale is not None
+    assert scale > 1
+    assert scaled[1, 2] == pytest.approx(scale * float(embeddings.images[2] @ embeddings.texts[1]), rel=1e-5)
+    assert scaled[0, 1] == pytest.approx(scale * float(embeddings.images[5] @ embeddings.texts[0]), rel=1e-5)
+    nameless = dataclasses.replace(embeddings, encoder=dataclasses.replace(embeddings.encoder, logit_scale=None))
+    with pytest.raises(ConfigError, match="nothing can be drawn by similarity"):
+        run._scaled(nameless, hard)
+
+
 def test_trained_saved_and_read_again(
     tiny_checkpoint: MakeCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from luneta.rerank import run
-
     choose = run.choose
 
     def forced(*arguments: Any, **options: Any) -> Any:
@@ -204,8 +216,6 @@ def test_trained_saved_and_read_again(
 
 
 def test_a_cross_encoder_that_takes_no_prompts_is_refused(tiny_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
-    from crossing import Oracle
-
     encoder: Any = encoder_of(tiny_checkpoint("clip"))
     with pytest.raises(ConfigError, match="oracle takes no visual prompts"):
         luneta.train_elip(encoder, pairs(20), out=tmp_path / "out", matcher=Oracle())  # type: ignore[arg-type]
