@@ -108,10 +108,10 @@ class GridView:
             yield Text(" ".join(self.grid.notes), style="dim")
 
 
-def heading(table: Table, name: str, *, words: bool = False, least: int | None = None, most: int | None = None) -> None:
-    """A column at the right of a table, of numbers unless it holds words; its name gives way before they do."""
-    table.add_column(Name(name, vertical="bottom"), justify="left" if words else "right", min_width=least,
-                     max_width=most, overflow="fold")  # fmt: skip
+def heading(table: Table, name: str, *, words: bool = False, most: int | None = None) -> None:
+    """A column at the right of a table, of numbers unless it holds words; its name may be broken."""
+    table.add_column(Name(name, vertical="bottom"), justify="left" if words else "right", max_width=most,
+                     overflow="fold")  # fmt: skip
 
 
 def _drawn(grid: Grid, n_labels: int, *, stacked: bool) -> Table:
@@ -130,7 +130,7 @@ def _drawn(grid: Grid, n_labels: int, *, stacked: bool) -> Table:
     for i, name in enumerate(grid.header[grid.n_labels :]):
         widest = max((cell_len(line) for row in numbers for line in row[i].plain.splitlines()), default=0)
         longest = max(map(cell_len, name.split()), default=0)
-        heading(table, name, least=widest, most=max(widest, longest) if stacked else None)
+        heading(table, name, most=max(widest, longest) if stacked else None)
     for row, values in zip(grid.rows, numbers, strict=True):
         table.add_row(*map(Name, words(row)), *values)
     return table

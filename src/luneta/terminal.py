@@ -238,7 +238,7 @@ def slices_table(comparison: Comparison, locale: str = "en") -> RenderableType:
     for column in ("direction", "slice"):
         heading(table, t(f"table_{column}"), words=True)
     for column in (t("table_queries"), *comparison.names):
-        heading(table, column, least=len("0.000 ▲"))
+        heading(table, column)
     for part in comparison.slices:
         cells = []
         for value, difference in zip(part.values, part.differences, strict=True):

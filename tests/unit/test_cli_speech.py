@@ -17,6 +17,9 @@ from typer.testing import CliRunner
 from luneta import progress
 from luneta.cli import app, speech
 from luneta.cli.speech import NOTICES, STAGES
+from luneta.doctor.findings import Check, Diagnosis, Verdict
+from luneta.doctor.terminal import diagnosis_view
+from luneta.grids import as_text
 from worlds import words_of
 
 SRC = Path(__file__).parents[2] / "src" / "luneta"
@@ -173,7 +176,7 @@ def ended(*arguments: str) -> str:
          "Erro nos dados: arquivo ou pasta inexistente: nada"),
         (["profile", "fotos", "--text", "ptt"], "ConfigError: no column 'ptt'. Did you mean pt?",
          "Erro de configuração: não há a coluna 'ptt'. Você quis dizer pt?"),
-        (["evaluate", "fotos", "-e", "luneta-minni"], "ConfigError: unknown encoder 'luneta-minni'. Did you mean",
+        (["evaluate", "fotos", "-e", "luneta-minni"], "'luneta-minni'. Did you mean luneta-mini",
          "Erro de configuração: codificador desconhecido: 'luneta-minni'. Você quis dizer luneta-mini"),
         (["embed", "fotos", "--language", "pt", "--max-bad-share", "0.2", "--out", "fotos"],
          "ArtifactError: fotos is not an embedding store, and not empty",
@@ -239,3 +242,10 @@ def test_numbers_in_notices_have_a_decimal_comma() -> None:
         root.removeHandler(handler)
     assert "12 de 570 legendas de treino (2,1 %) são mais longas do que luneta-mini lê" in stream.getvalue()
     assert "continuando do passo 3 de 40" in stream.getvalue()
+
+
+def test_the_doctor_counts_in_words_that_agree() -> None:
+    verdicts: list[Verdict] = ["pass", "pass", "pass", "warn", "warn", "not known"]
+    found = Diagnosis("mini", "", "float32", None, [Check("unit length", verdict, "") for verdict in verdicts])
+    assert as_text(diagnosis_view(found)).endswith("3 pass, 2 warn, 1 not known")
+    assert as_text(diagnosis_view(found, "pt-BR")).endswith("passam: 3, avisos: 2, não se sabe: 1")

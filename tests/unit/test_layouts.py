@@ -40,7 +40,7 @@ def shown(grid: Grid, width: int) -> list[str]:
 
 
 @pytest.mark.parametrize("grid", [PROOF, SPENT], ids=["proof", "spent"])
-@pytest.mark.parametrize("width", [80, 100, 140, 200])
+@pytest.mark.parametrize("width", [60, 80, 100, 140, 200])
 def test_nothing_is_wider_than_the_terminal_and_no_number_is_broken(grid: Grid, width: int) -> None:
     lines = shown(grid, width)
     assert max(map(len, lines)) <= width
@@ -69,6 +69,16 @@ def test_words_become_one_column_only_where_they_must() -> None:
     assert first.split()[:4] == ["2026-11-26", "06:18", "·", "finetune"]
     assert first.split()[-5:] == ["1.234,5", "12.688", "0,0001", "0,000", "–"]
     assert any(line.startswith("all 2 runs ") for line in narrow)
+
+
+@pytest.mark.parametrize("width", [30, 44, 56])
+def test_where_there_is_no_room_nothing_is_lost(width: int) -> None:
+    """Not even where rows have to be folded everywhere."""
+    names = ("photos/of-everything", "another-data-set-with-a-long-name", "third")
+    lines = shown(Grid("", ("alpha", *names), (("0 *", *["0.123 (0.100 to 0.150)"] * 3),)), width)
+    assert max(map(len, lines)) <= width
+    digits = [c for line in lines for c in line if c.isdigit()]
+    assert sorted(digits) == sorted("0" + "012301000150" * 3)
 
 
 def test_a_title_runs_over_the_whole_terminal() -> None:

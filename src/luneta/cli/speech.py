@@ -139,6 +139,10 @@ NOTICES: Mapping[str, str] = {
     "%s was made with %s in %s, not in %s or with another version of the library: measure it again": (
         "%s foi feito com %s em %s, não em %s ou com outra versão da biblioteca: meça de novo"
     ),
+    "%s goes on with another device or other versions (%s): what comes out is not, bit for bit, what it would have "
+    "been": (
+        "%s continua com outro dispositivo ou outras versões (%s): o que resulta não é, bit a bit, o que teria sido"
+    ),
     "%s: %d of %d queries have no right picture": "%s: %d de %d consultas não têm imagem certa",
     "%s: %d of its classes hold no picture": "%s: %d das suas classes não têm imagem",
     "%s could not be examined: %s": "%s não pôde ser examinado: %s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -171,9 +172,12 @@ class FrontierSection:
 
     def view(self, page: Page) -> Mapping[str, Any]:
         t, choices = page.t, self.frontier.choices
+        dearest = max(choice.usd for choice in choices)
+        digits = 2 if dearest >= 0.1 or not dearest else 1 - math.floor(math.log10(dearest))  # two of the dearest's
         drawing = cost_plot(
             [(choice.usd, choice.recall, choice.best) for choice in choices],
-            percent=lambda share: page.percent(share, 0), x_label=t("costs_axis"), alt=t("costs_alt"),
+            percent=lambda share: page.percent(share, 0), number=lambda usd: page.number(usd, digits),
+            x_label=t("costs_axis"), alt=t("costs_alt"),
         )  # fmt: skip
         rows = tuple(
             (choice.name, t("costs_best") if choice.best else "", _price(choice, page), page.number(choice.usd),

@@ -128,12 +128,14 @@ def similarity_histogram(
     return _svg(figure, alt)
 
 
-def cost_plot(points: Sequence[tuple[float, float, bool]], *, percent: Format, x_label: str, alt: str) -> Markup:
+def cost_plot(
+    points: Sequence[tuple[float, float, bool]], *, percent: Format, number: Format, x_label: str, alt: str
+) -> Markup:
     """A share against a cost; those points that nothing cheaper equals are full and joined by steps.
 
     Args:
         points: (cost, share, on the line), the cheapest first.
-        percent: how the vertical axis is written.
+        percent, number: write the vertical and the horizontal axis.
         x_label: of the horizontal one.
         alt: what the drawing shows, for who cannot see it.
     """
@@ -146,6 +148,7 @@ def cost_plot(points: Sequence[tuple[float, float, bool]], *, percent: Format, x
         colour = _SERIES[0] if best else _MUTED
         axes.plot([cost], [share], "o", markersize=6, color=colour, markerfacecolor=colour if best else "none")
     axes.set_xlim(-0.03 * last, 1.05 * last)
+    axes.xaxis.set_major_formatter(lambda value, _: number(value))
     _share_axis(axes, max(share for _, share, _ in points), percent)
     axes.set_xlabel(x_label, color=_MUTED, fontsize=FONT_SIZE)
     return _svg(figure, alt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,9 @@ def test_the_page(tmp_path: Path, locale: str) -> None:
     assert "<b>" not in page
     assert ("What was spent" if locale == "en" else "O que se gastou") in page
     assert ("failed" if locale == "en" else "falhou") in page
+    drawn = " ".join(re.findall(r"<text[^>]*>([^<]*)</text>", page))
+    assert re.search(r"\d[.]\d" if locale == "en" else r"\d,\d", drawn)
+    assert not re.search(r"\d,\d" if locale == "en" else r"\d[.]\d", drawn)
 
 
 @pytest.fixture
@@ -131,7 +135,7 @@ def test_dry_run_says_what_it_would_take_and_leaves_nothing(tmp_path: Path) -> N
     command = ["--quiet", "finetune", "cenas", "--limit", "24", "--steps", "3", "--batch-size", "4", "--method", "head"]
     done = CliRunner().invoke(app, [*command, "--dry-run", "--usd-per-hour", "2"])
     assert done.exit_code == 0, done.output
-    assert "luneta-mini: about" in done.output
+    assert "luneta-mini: less than 10 seconds" in done.output
     assert "USD" in done.output
     assert read_ledger()[-1].kind == "predict"
     assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == []
