@@ -13,8 +13,8 @@ import luneta
 def test_the_public_names() -> None:
     assert set(luneta.__all__) == {
         "open_dataset", "load_encoder", "load_cross_encoder", "profile", "find_groups", "find_leakage", "examine",
-        "embed", "evaluate", "load_evaluation", "advise", "audit", "compare", "leaderboard", "language_gap", "export_trec",
-        "export_mteb", "finetune", "Recipe", "FineTuning",
+        "embed", "evaluate", "load_evaluation", "advise", "audit", "compare", "leaderboard", "language_gap",
+        "export_trec", "export_mteb", "finetune", "Recipe", "FineTuning",
         "train_elip", "fit_reranker", "ElipRecipe", "Reranker",
         "Evaluation", "ImageTextDataset", "Encoder", "EncoderSpec", "LunetaError", "__version__",
     }  # fmt: skip
