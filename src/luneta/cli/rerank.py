@@ -140,6 +140,14 @@ def train(
     counts: Counts = "probability",
     test_split: options.TestSplit = None,
     near: options.Near = True,
+    disk: Annotated[
+        str | None,
+        typer.Option(
+            help="What may be written while it lasts, as 250GB or 1TB; what does not fit is computed at every look.",
+            rich_help_panel=options.COST_PANEL,
+            show_default="what is free",
+        ),
+    ] = None,
     usd_per_hour: options.UsdPerHour = None,
     brl_per_usd: options.BrlPerUsd = None,
     locale: options.Locale = "en",
@@ -148,7 +156,9 @@ def train(
 
     from luneta.cost import Prices
     from luneta.errors import ConfigError
+    from luneta.layouts import GridView
     from luneta.rerank import predict_elip, train_elip
+    from luneta.rerank.disk import read_size
     from luneta.rerank.tables import trained_view
 
     spoken = speech.speak(locale)
@@ -168,10 +178,13 @@ def train(
     told: dict[str, Any] = {
         "matcher": matcher,
         "recipe": recipe, "test": proof, "near": near, "max_bad_share": max_bad_share,
-        "prices": Prices(usd_per_hour, brl_per_usd),
+        "prices": Prices(usd_per_hour, brl_per_usd), "disk": None if disk is None else read_size(disk),
     }  # fmt: skip
     if out is None or dry_run:
-        Console().print(f"{encoder}: {predict_elip(opened, whole, **told).said(spoken)}", soft_wrap=True)
+        plan = predict_elip(opened, whole, **told)
+        Console().print(f"{encoder}: {plan.said(spoken)}", soft_wrap=True)
+        for grid in plan.grids(spoken):
+            Console().print(GridView(grid))
     else:
         Console().print(trained_view(train_elip(opened, whole, out=out, **told), spoken))
 

@@ -18,6 +18,9 @@ from luneta.progress import track
 from luneta.ranking import top_k
 from luneta.types import Side, Trainable, Vectors
 
+AT_ONCE = 65_536
+"""Texts whose answers are held in memory together."""
+
 MOST_OF_A_GROUP = 64
 """So many of a query's own things at most are looked past."""
 
@@ -31,11 +34,13 @@ class Miner:
         suspicious: of the others that score above a query's own best answer, so many of the first are left out: what
             beats the right answer is often a right answer that nobody wrote down.
         overlap: share of words (intersection over union) from which two captions say nearly the same.
+        device: that scores are computed on, as `luneta.ranking.top_k` takes it.
     """
 
     n: int = 16
     suspicious: int = 2
     overlap: float = 0.8
+    device: str | None = None
 
     def mine(self, dataset: ImageTextDataset, images: Vectors, texts: Vectors, groups: Indexes) -> Indexes:
         """The hard negatives of every image.
@@ -113,11 +118,14 @@ class Miner:
         words: list[frozenset[str]],
     ) -> Iterator[tuple[int, int, float]]:
         """(text, image of another thing, by how much it scores above the right one), the highest of a text first."""
-        scores, items = top_k(texts, images, min(self._wanted(groups), dataset.n_images))
+        wanted = min(self._wanted(groups), dataset.n_images)
         for text in range(dataset.n_texts):
+            at = text % AT_ONCE
+            if not at:  # answers of millions of texts would fill the memory
+                scores, items = top_k(texts[text : text + AT_ONCE], images, wanted, device=self.device)
             mine = dataset.images_of(text)
             best = float((images[mine] @ texts[text]).max())
-            others = zip(items[text].tolist(), scores[text].tolist(), strict=True)
+            others = zip(items[at].tolist(), scores[at].tolist(), strict=True)
             allowed = (
                 (other, score)
                 for other, score in others

@@ -92,6 +92,8 @@ def last_off(device: str) -> float | None:
         return None
     for entry in reversed(entries):
         facts = entry.facts
+        if entry.kind != "finetune":  # a re-ranker's predictions are another matter
+            continue
         if entry.status == "finished" and facts.get("device") == device and facts.get("actual_s"):
             actual, predicted = float(facts["actual_s"]), float(facts["predicted_s"])
             if max(actual, predicted) >= SHORTEST_S:

@@ -64,5 +64,35 @@ RERANK: Messages = {
         "about {n} {unit}, {disk} of disk while it lasts{money}",
         "cerca de {n} {unit}, {disk} de disco enquanto dura{money}",
     ),
+    "rerank_plan": ("What it takes", "O que é preciso"),
+    "rerank_time": ("time", "tempo"),
+    "rerank_disk": ("disk", "disco"),
+    "rerank_part_pictures": ("the data set's pictures", "as imagens do conjunto"),
+    "rerank_part_apart": ("keeping parts apart", "separar as partes"),
+    "rerank_part_vectors": ("vectors of all", "vetores de tudo"),
+    "rerank_part_mining": ("what is taken for what", "o que se confunde com o quê"),
+    "rerank_part_states": ("pictures before the prompts", "imagens antes dos prompts"),
+    "rerank_part_steps": ("steps", "passos"),
+    "rerank_part_measuring": ("measuring and choosing", "medir e escolher"),
+    "rerank_part_checkpoints": ("checkpoints", "checkpoints"),
+    "rerank_plan_note": (
+        "Pictures are there already, or are to be fetched; the rest is written while it lasts.",
+        "As imagens já estão lá, ou são baixadas; o resto é gravado enquanto dura.",
+    ),
+    "rerank_on_the_fly": (
+        "What comes before the prompts does not fit on the disk: it is computed anew whenever a picture is looked at.",
+        "O que vem antes dos prompts não cabe no disco: é calculado de novo cada vez que se olha uma imagem.",
+    ),
+    "rerank_fits": ("What fits on a disk", "O que cabe num disco"),
+    "rerank_states": ("before the prompts", "antes dos prompts"),
+    "rerank_kept": ("kept in files", "guardado em arquivos"),
+    "rerank_not_kept": ("not kept", "não guardado"),
+    "rerank_as_they_are": ("as they are", "como estão"),
+    "rerank_fits_note": (
+        "Pictures like these with their texts, vectors and this guide's checkpoints, as a share of the six million "
+        "that ELIP was trained on, by the longer side to which they are scaled. Nothing is kept before block 0.",
+        "Imagens como estas com seus textos, vetores e os checkpoints deste guia, como parte dos seis milhões com que "
+        "o ELIP foi treinado; conforme o lado maior a que são reduzidas. Antes do bloco 0 nada é guardado.",
+    ),
 }
 """Message name -> (English, Brazilian Portuguese)."""

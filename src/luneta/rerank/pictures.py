@@ -51,6 +51,7 @@ class Pictures:
         self._bytes = 0
         self._lock = threading.Lock()
         self._shards: list[Row] = []
+        self._keeps_states = bool(tower.insert_layer)
 
     def lost(self, indexes: Indexes) -> NDArray[np.bool_]:
         """(n,) which of the pictures cannot be read; the others are kept as far as there is room."""
@@ -68,7 +69,7 @@ class Pictures:
         for index, item in zip(indexes.tolist(), found, strict=True):
             if isinstance(item, ImageError):
                 raise ImageError(f"{self.images[index].label}: {item.reason}")
-        if not self._tower.insert_layer:
+        if not self._keeps_states:
             return self._computed(found)
         states = torch.from_numpy(np.stack([states for states, _ in found]))
         masks = [mask for _, mask in found if mask is not None]
@@ -99,6 +100,15 @@ class Pictures:
         self._forget()
         self._shards = [_mapped(*_files(folder, number)) for number in range(len(shards))]
 
+    def keep_nothing(self) -> None:
+        """Keep no more than decoded pictures, as many as fit into memory.
+
+        What comes before the prompts is computed for just the pictures that are asked for, so that the last bits do
+        not depend on what was asked for before.
+        """
+        self._keeps_states = False
+        self._forget()
+
     def _rows(self, indexes: Indexes) -> list[Row]:
         rows: list[Row] = []
         for index in indexes.tolist():
@@ -128,7 +138,7 @@ class Pictures:
                 batch = indexes[low : low + size]
                 items: list[Any] = [next(decoded) for _ in batch]
                 readable = [place for place, item in enumerate(items) if not isinstance(item, ImageError)]
-                if self._tower.insert_layer and readable:
+                if self._keeps_states and readable:
                     rows = _apart(self._tower.halfway([items[place] for place in readable]))
                     for place, row in zip(readable, rows, strict=True):
                         items[place] = row

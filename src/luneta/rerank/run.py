@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,13 +28,14 @@ from luneta.finetuning.parts import Parts, apart
 from luneta.finetuning.prediction import scratch
 from luneta.grids import as_text
 from luneta.ledger import entered, ledger_is_wanted
+from luneta.rerank.disk import Sizes, decided, folder_bytes, free_bytes
 from luneta.rerank.elip import Elip, promptable
 from luneta.rerank.evaluation import Reranking
 from luneta.rerank.fitting import prove
 from luneta.rerank.fusion import KS, Choice, choose
 from luneta.rerank.honesty import Answer, question
 from luneta.rerank.lists import ListPlan
-from luneta.rerank.plan import Plan, rehearse
+from luneta.rerank.plan import Plan, rehearse, with_what_comes_before
 from luneta.rerank.recipe import ElipRecipe
 from luneta.rerank.reranker import Reranker, believed
 from luneta.rerank.search import Found, Queries, found_by
@@ -47,6 +49,9 @@ logger = logging.getLogger("luneta")
 
 SCHEMA = "luneta.elip/1"
 RESULT = "elip.json"
+
+PLANNED_ON = 2000
+"""Pictures that a plan looks at; of more it is reckoned."""
 
 WATCHED = 20
 """Candidates of each text that are looked at again when it is measured on the way."""
@@ -118,6 +123,7 @@ def train_elip(
     near: bool = True,
     max_bad_share: float = 0.01,
     prices: Prices | None = None,
+    disk: float | None = None,
 ) -> ElipTrained:
     """Train a re-ranker: the candidates an encoder finds are looked at again in the light of the text.
 
@@ -138,9 +144,12 @@ def train_elip(
         near: look for near-identical pictures too when parts are kept apart, which decodes every picture.
         max_bad_share: above this share of pictures that cannot be read nothing is begun.
         prices: of the machine's hours.
+        disk: bytes that may be written while it lasts, vectors included; None: what is free. What pictures come to
+            before the prompts is kept in files if it fits, and else computed anew at every look.
 
     Raises:
-        ConfigError: an encoder that takes no prompts, a recipe that does not fit, a folder that holds other things.
+        ConfigError: an encoder that takes no prompts, a recipe that does not fit, a folder that holds other things, or
+            a disk too small for the least of it.
         DatasetError: nothing is left to learn from or to choose on, or too many pictures cannot be read.
         TrainingError: the training came to nothing.
     """
@@ -164,20 +173,29 @@ def train_elip(
             parts = apart(train, validation, _several(test), near, recipe.seed, max_bad_share)
             claims.enter_context(claimed(out, {**identity, "parts": parts.fingerprint}, RESULT))
             training, found = _training(encoder, elip, parts, recipe, out / "training")
-            plan = rehearse(training, found, run.meter.device, prices)
+            start_s, is_new = time.perf_counter(), not training.folder.exists()
+            sizes = Sizes.of(training, encoder.spec.embedding_dim)
+            kept = decided(training.folder, sizes, free_bytes(out) if disk is None else disk)
+            for name in training.seen.keys() - set(kept):
+                training.seen[name].keep_nothing()
+            plan = rehearse(training, found, run.meter.device, prices, sizes, kept)
             logger.info("%s: training the re-ranker takes %s", encoder.spec.name, plan)
-            run.note(predicted_s=plan.seconds, predicted_usd=plan.usd)
-            training.pictures.keep_in(training.folder / "learnt")
-            training.watched.keep_in(training.folder / "watched")
+            run.note(predicted_s=plan.seconds, predicted_usd=plan.usd, predicted_disk_mib=plan.disk_mib)
+            for name in kept:
+                training.seen[name].keep_in(training.folder / name)
             training.run()
+            written = sizes.by_part(())["vectors"] + folder_bytes(training.folder)
             new = elip.rescore(found.queries, training.watched, found.candidates)
             choice = choose(found, new, own_scale=elip.own_scale, seed=recipe.seed)
             answers = question(elip, training.watched, found, new, choice.fusion, seed=recipe.seed)
             record = {"recipe": recipe.to_dict(), "data": {"name": train.name, "fingerprint": parts.train.fingerprint}}
             reranker = believed(Reranker(encoder, elip, choice.fusion, answers, record))
             reranker.save(out / "reranker")
+            took = time.perf_counter() - start_s
             proof = None if test is None else prove(reranker, test, max_bad_share)
             run.facts.update(mrr_before=choice.baseline, mrr_after=choice.best.value, alpha=reranker.fusion.alpha)
+            if is_new:  # else only a part of what was predicted was left
+                run.facts.update(actual_s=took, actual_disk_mib=written / 2**20)
         trained = ElipTrained(
             out / "reranker", reranker, choice, answers, training.history, parts.train.n_images,
             parts.validation.n_images, parts.n_leaked, proof, run.facts,
@@ -201,8 +219,11 @@ def predict_elip(
     near: bool = True,
     max_bad_share: float = 0.01,
     prices: Prices | None = None,
+    disk: float | None = None,
 ) -> Plan:
-    """What `train_elip` with the same arguments would take, from a rehearsal of a few steps.
+    """What `train_elip` with the same arguments would take from its beginning to the choice.
+
+    Nothing is written. Of many pictures a few thousand are looked at, and a few steps are tried on them.
 
     Raises:
         ConfigError, DatasetError: as `train_elip`.
@@ -211,9 +232,26 @@ def predict_elip(
     elip = Elip.untrained(promptable(matcher or encoder), recipe)
     about = {"encoder": encoder.spec.name, "data": train.name, "method": "elip"}
     with entered("predict", about, device=encoder.spec.device, prices=prices, written=ledger_is_wanted()) as run:
-        parts = apart(train, validation, _several(test), near, recipe.seed, max_bad_share)
+        start = time.perf_counter()
+        some = _some(train, recipe.seed)
+        parts = apart(some, validation, _several(test), near, recipe.seed, max_bad_share)
+        factor = train.n_images / some.n_images
+        apart_s = factor * (time.perf_counter() - start)
         with scratch() as folder:
-            return rehearse(*_training(encoder, elip, parts, recipe, folder), run.meter.device, prices)
+            training, found = _training(encoder, elip, parts, recipe, folder)
+            sizes = Sizes.of(training, encoder.spec.embedding_dim).times(factor)
+            kept = sizes.kept(free_bytes(Path.cwd()) if disk is None else disk)
+            for name in training.seen.keys() - set(kept):
+                training.seen[name].keep_nothing()
+            plan = rehearse(training, found, run.meter.device, prices, sizes, kept)
+        return with_what_comes_before(plan, encoder, parts.train, sizes, apart_s, run.meter.device, prices)
+
+
+def _some(data: ImageTextDataset, seed: int) -> ImageTextDataset:
+    """What a plan looks at of it."""
+    if data.n_images <= PLANNED_ON:
+        return data
+    return data.without_images(np.random.default_rng(seed).permutation(data.n_images)[PLANNED_ON:].tolist())
 
 
 def _several(test: ImageTextDataset | None) -> Sequence[ImageTextDataset]:
@@ -238,7 +276,8 @@ def _training(
 
 def _hard(learnt: Embeddings, groups: Indexes, recipe: ElipRecipe) -> Indexes:
     """(n_texts, pool) images that the encoder takes for the right one."""
-    miner = Miner(n=recipe.pool, suspicious=recipe.suspicious)
+    device = learnt.encoder.device if learnt.encoder.device.startswith("cuda") else None
+    miner = Miner(n=recipe.pool, suspicious=recipe.suspicious, device=device)
     return miner.of_texts(learnt.dataset, learnt.images, learnt.texts, groups)
 
 

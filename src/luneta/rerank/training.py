@@ -79,6 +79,11 @@ class ElipTraining:
     def recipe(self) -> ElipRecipe:
         return self.plan.recipe
 
+    @property
+    def seen(self) -> dict[str, Pictures]:
+        """The pictures that are "learnt" from and those that are "watched"."""
+        return {"learnt": self.pictures, "watched": self.watched}
+
     def run(self) -> None:
         """Train, or go on training, and leave the best weights in the guide.
 

@@ -221,3 +221,10 @@ def test_drawn_by_similarity_it_is_the_softmax_of_what_the_encoder_says() -> Non
         counts += (drawn.hard == chosen).sum(axis=0)
     shares = np.exp(scaled[0]) / np.exp(scaled[0]).sum()
     np.testing.assert_allclose(counts / counts.sum(), shares, atol=0.025)
+
+
+def test_mined_in_parts_is_mined_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = world(15, captions_per_image=2)
+    whole = Miner(n=5).of_texts(data, *vectors(data), np.arange(15))
+    monkeypatch.setattr("luneta.finetuning.negatives.AT_ONCE", 7)
+    np.testing.assert_array_equal(Miner(n=5).of_texts(data, *vectors(data), np.arange(15)), whole)

@@ -20,6 +20,7 @@ from luneta.ledger import read_ledger
 from luneta.rerank import ElipTrained, Fusion, Reranker, evaluate_reranked, predict_elip, run
 from luneta.rerank import plan as plans
 from luneta.rerank.application import answer
+from luneta.rerank.elip import Elip
 from luneta.rerank.honesty import QUESTIONS, Answer
 from luneta.rerank.plan import Plan
 from luneta.rerank.recipe import ElipRecipe
@@ -165,22 +166,37 @@ def test_pictures_that_cannot_be_read_leave_with_their_texts(tiny_checkpoint: Ma
 
 @pytest.mark.parametrize("layer", [0, 1])
 def test_what_it_will_take(layer: int, tiny_checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Disk to the byte; and nothing is left of the rehearsal, so that the training is what it would have been."""
+    """Disk to the byte, and time and money of every part."""
     encoder = encoder_of(tiny_checkpoint("clip"))
     recipe = ElipRecipe(**{**SMALL, "insert_layer": layer})
     told: dict[str, Any] = {"validation": pairs(14, start=20), "near": False, "recipe": recipe}
     plan = predict_elip(encoder, pairs(20), **told, prices=Prices(usd_per_hour=3600.0, brl_per_usd=5.0))
-    assert plan.seconds > 0
+    assert plan.seconds == pytest.approx(sum(plan.seconds_by_part.values()))
     assert plan.usd == pytest.approx(plan.seconds)
     assert plan.brl == pytest.approx(5 * plan.seconds)
-    assert plan.disk_mib == pytest.approx(layer * 34 * 17 * 32 * 4 / 2**20)  # 34 pictures of 17 tokens of 32 numbers
-    with monkeypatch.context() as patch:  # three steps, and 4 x 14 pairs, take 3 s; a picture half a second
+    disk = dict(plan.bytes_by_part)
+    assert disk.pop("pictures") > 34 * 500
+    n_parameters = Elip.untrained(encoder, recipe).guide.n_parameters
+    assert disk == {
+        "states": layer * 34 * 17 * 32 * 4,  # 34 pictures of 17 tokens of 32 numbers
+        "vectors": 68 * (encoder.spec.embedding_dim * 4 + 64),  # with as many texts
+        "checkpoints": 9 * 4 * n_parameters,
+    }
+    assert plan.disk_mib == pytest.approx(sum(disk.values()) / 2**20)
+    assert not plan.on_the_fly
+    with (
+        monkeypatch.context() as patch
+    ):  # three steps, 4 x 14 pairs, a million scores take 3 s; a picture half a second
         patch.setattr(plans, "_seconds", lambda work: 3.0)
-        patch.setattr(plans, "_of_a_picture", lambda pictures: (0.5, 2.0**20))
+        patch.setattr(plans, "_of_a_picture", lambda pictures: (0.5, 1.0))
         plan = predict_elip(encoder, pairs(20), **told)
     n_pairs = 2 * 14 * 14 + 2 * 14 * 14  # two validations of 14 texts and pictures; the choice and the questions
-    assert plan.seconds == pytest.approx(layer * 34 * 0.5 + 6 * 1.0 + n_pairs * 3 / (4 * 14))
-    assert plan.disk_mib == layer * 34
+    times = dict(plan.seconds_by_part)
+    assert times.pop("apart") > 0
+    assert times.pop("vectors") > 0
+    assert times == pytest.approx(
+        {"mining": 34 * 20 * 3 / 1e6, "states": 34 * 0.5, "steps": 6 * 1.0, "measuring": n_pairs * 3 / (4 * 14)}
+    )
 
 
 def test_the_rehearsal_leaves_no_trace(
