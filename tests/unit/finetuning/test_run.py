@@ -472,6 +472,8 @@ def test_last_off_is_of_this_device_and_of_finished_runs() -> None:
                     raise status
         except ValueError:
             pass
+    with entered("rerank", {}, device="cpu", prices=Prices()) as run:  # whose predictions are another matter
+        run.facts.update(predicted_s=100.0, actual_s=700.0)
     assert last_off("cpu") == pytest.approx(0.1)
     assert last_off("NVIDIA L4") == pytest.approx(4.0)
 
