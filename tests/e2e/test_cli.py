@@ -303,6 +303,16 @@ def test_the_demo_doubts_its_numbers(demo: Path) -> None:
         ("cenas:test", "pt-BR"), ("cenas:test", "en"), ("cenas:val", "en"),
     ]  # fmt: skip
     assert learnt[1]["baseline"] == pytest.approx(recall["luneta-mini"])
+    again = {r["metric"]: r for r in records if r["step"] == "rerank"}
+    sketched = {
+        r["encoder"]: r["value"] for r in records
+        if (r["step"], r["metric"], r["direction"], r["style"]) == ("zero-shot", "recall@1", "text_to_image", "sketch")
+    }  # fmt: skip
+    assert again["recall@1"]["encoder"] == "luneta-mini re-ranked"
+    assert again["recall@1"]["baseline"] == pytest.approx(sketched["luneta-mini"], abs=0.02)  # bfloat16 there
+    gained = again["recall@1"]["value"] - again["recall@1"]["baseline"]
+    assert again["difference of recall@1"]["value"] == pytest.approx(gained)
+    assert again["difference of recall@1"]["low"] > 0
     (gap,) = [
         r for r in records
         if (r["step"], r["metric"], r["direction"]) == ("comparison", "recall@1", "text_to_image")

@@ -25,7 +25,11 @@ app = typer.Typer(
 )
 
 Folder = Annotated[
-    Path, typer.Argument(help="Folder of a re-ranker, as [i]train[/i] and [i]fit[/i] write it: OUT/reranker.")
+    Path,
+    typer.Argument(
+        help="Folder of a re-ranker, as [i]train[/i] and [i]fit[/i] write it (OUT/reranker), or the name of a built-in "
+        "encoder."
+    ),
 ]
 OwnEncoder = Annotated[
     str | None,
@@ -384,10 +388,11 @@ def _recipe(variant: str, hidden: str | None, choices: dict[str, Any]) -> ElipRe
 
 def _opened(folder: Path, encoder: str | None, model: str | None, dtype: str, device: str) -> Reranker:
     """A re-ranker with its encoder, and with its cross-encoder where it has one."""
+    from luneta.rerank.builtin import located
     from luneta.rerank.kinds import read_record
     from luneta.rerank.reranker import Reranker
 
-    record = read_record(folder)
+    record = read_record(located(folder))
     name = encoder or str(record["encoder"]["name"])
     checks.check_encoder(name)
     given = None

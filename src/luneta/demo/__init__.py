@@ -1,8 +1,8 @@
 """luneta demo: the whole job on built-in data, with pictures.
 
-Two small encoders that learned English captions of flat drawings meet Cenas: as they learned it, in Portuguese, and
-in other drawing styles; then one of them learns Portuguese. What comes out is the story of the real world in miniature,
-measured anew at every run.
+Two small encoders that learned English captions of flat drawings meet Cenas: as they learned it, in Portuguese, and in
+other drawing styles; then one of them learns Portuguese, and looks at sketches again in the light of the text. What
+comes out is the story of the real world in miniature, measured anew at every run.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from luneta.data.sources import open_dataset
 from luneta.demo.learning import learn
 from luneta.demo.page import report_of, trust_lines
 from luneta.demo.records import Demo, records
+from luneta.demo.reranking import rerank_sketches
 from luneta.demo.rounds import ENCODERS, ROUNDS, RULES, measured_rounds
 from luneta.demo.searching import find_examples
 from luneta.demo.trust import find_trust
 from luneta.encoders.registry import load_encoder
 from luneta.finetuning.tables import finetuning_view
+from luneta.layouts import GridView
 from luneta.profiling import profile
 from luneta.profiling.terminal import profile_view
 from luneta.report.comparison import write_comparison
@@ -39,7 +41,7 @@ __all__ = ["run_demo"]
 
 
 def run_demo(out: str | os.PathLike[str], *, console: Console, locale: Locale = "en", limit: int | None = None) -> Path:
-    """Profile, measure, doubt, advise, teach, search, and write it all down.
+    """Profile, measure, doubt, advise, teach, re-rank, search, and write it all down.
 
     Args:
         out: folder for report.html and the pages it leads to, summary.json, results/*.json, and
@@ -87,6 +89,10 @@ def run_demo(out: str | os.PathLike[str], *, console: Console, locale: Locale = 
     write_finetuning(out / "finetuning.html", learnt, locale=locale)
     console.print(finetuning_view(learnt, locale))
 
-    demo = Demo(measured, found, profile_s, trust, learnt, find_examples(measured[0], measured[1]))
+    console.print(f"\n[bold]{t('demo_reranking')}[/bold]")
+    reranked = rerank_sketches(limit)
+    console.print(GridView(reranked.grid(locale)))
+
+    demo = Demo(measured, found, profile_s, trust, learnt, reranked, find_examples(measured[0], measured[1]))
     write_json(out / "summary.json", list(records(demo)))
     return report_of(demo, locale).write(out / "report.html")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from luneta.advice import advise
 from luneta.demo.records import Demo, total_cost
 from luneta.demo.rounds import BRL_PER_USD, RULES, USD_PER_HOUR
@@ -12,7 +14,7 @@ from luneta.report.comparison import comparison_lead
 from luneta.report.doctor import doctor_lead
 from luneta.report.document import Report, Section
 from luneta.report.evaluation import EvaluationSection
-from luneta.report.finetuning import before_and_after, finetuning_lead, page_in
+from luneta.report.finetuning import FactsSection, before_and_after, finetuning_lead, page_in
 from luneta.report.messages import Locale, translator
 from luneta.report.numbers import format_number
 from luneta.report.profile import ProfileSection
@@ -29,6 +31,7 @@ from luneta.report.sections import (
     Searches,
     Step,
 )
+from luneta.rerank import Reranking
 
 N_EXAMPLES = 4
 """Hits, near misses and failures of each kind, of every encoder, round and direction."""
@@ -48,11 +51,13 @@ def report_of(demo: Demo, locale: Locale) -> Report:
     steps = [Step(t("demo_profile_step"), demo.profile_s)]
     steps += [Step(t(f"demo_{name}"), seconds) for name, seconds in demo.trust.seconds.items()]
     steps.append(Step(t("demo_learning"), float(demo.learnt.cost["wall_s"])))
+    steps.append(Step(t("demo_reranking"), demo.reranked.cost["wall_s"]))
     sections: list[Section] = [
         Overview(groups),
         Links(trust_lines(demo.trust, locale), title=t("demo_trust"), note=t("demo_trust_note")),
         *advice,
         *_learnt(demo.learnt, locale),
+        *_reranked(demo.reranked, locale),
         _searches(demo, locale),
         ProfileSection(demo.profile),
         *(
@@ -74,6 +79,18 @@ def _learnt(found: FineTuning, locale: Locale) -> list[Section]:
         Overview(before_and_after(found, page), title=t("demo_learning")),
         Links([link], title=t("demo_learning_more"), note=t("demo_learning_note")),
     ]
+
+
+def _reranked(found: Reranking, locale: Locale) -> list[Section]:
+    """What a second look at the first candidates changed."""
+    t = translator(locale)
+    words = {"demo_encoder_alone": found.before, "demo_reranked": found.after}
+    both = [replace(result, encoder={**result.encoder, "name": t(word)}) for word, result in words.items()]
+    group = Group(t("demo_round_en_sketch"), both)
+    numbers = FactsSection(
+        t("demo_reranking_numbers"), grids=[found.grid(locale)], paragraphs=[t("demo_reranking_note")]
+    )
+    return [Overview([group], title=t("demo_reranking")), numbers]
 
 
 def trust_lines(trust: Trust, locale: Locale) -> list[Line]:

@@ -17,6 +17,8 @@ from luneta.metrics import chance
 from luneta.profiling import Profile
 from luneta.report.examples import KINDS
 from luneta.report.figures import LAST_K, mean_recall, rank_bins, rank_shares
+from luneta.rerank import Reranking
+from luneta.rerank.evaluation import METRICS as RERANKED
 from luneta.results import Evaluation, Metric
 from luneta.types import DIRECTIONS, Direction
 
@@ -32,6 +34,7 @@ class Demo:
         profile: of the first round's data set; `profile_s` seconds were spent on it.
         trust: what speaks for the numbers, and against them.
         learnt: the fine-tuning.
+        reranked: sketches, by the encoder alone and re-ranked.
         searches: examples.
     """
 
@@ -40,12 +43,14 @@ class Demo:
     profile_s: float
     trust: Trust
     learnt: FineTuning
+    reranked: Reranking
     searches: Sequence[Found]
 
 
 def total_cost(demo: Demo) -> tuple[float, float, float]:
     """Seconds, USD and BRL of everything that was measured."""
-    seconds = demo.profile_s + sum(demo.trust.seconds.values()) + float(demo.learnt.cost["wall_s"])
+    seconds = demo.profile_s + sum(demo.trust.seconds.values()) + demo.reranked.cost["wall_s"]
+    seconds += float(demo.learnt.cost["wall_s"])
     seconds += sum(float(e.cost["wall_s"] or 0) for result in demo.measured for e in result.evaluations)
     usd = seconds / 3600 * USD_PER_HOUR
     return seconds, usd, usd * BRL_PER_USD
@@ -70,6 +75,7 @@ def records(demo: Demo) -> Iterator[Record]:
             for name, value in _numbers(dict(suggestion.evidence), suggestion.rule):
                 yield _record("advice", name, value, **_about(result.evaluations[0], result) | {"encoder": None})
     yield from _of_learning(demo.learnt)
+    yield from _of_reranking(demo.reranked)
     for search in demo.searches:
         about = _about(search.result.evaluations[0], search.result) | {"direction": "text_to_image"}
         yield _record("search", f"picture {search.image}: rank", search.rank, **about)
@@ -176,6 +182,23 @@ def _of_learning(found: FineTuning) -> Iterator[Record]:
     facts = {name: getattr(found, name) for name in ("n_steps", "n_train", "n_val", "n_leaked", "n_truncated")}
     for name, value in _numbers({**facts, "alpha": found.chosen.alpha, **found.cost}):
         yield _record("finetune", name, value, **about)
+
+
+def _of_reranking(found: Reranking) -> Iterator[Record]:
+    """Every metric re-ranked, with the encoder's own as its baseline, and the paired differences of the table."""
+    data = found.after.dataset
+    about = {
+        "encoder": f"{found.before.encoder['name']} re-ranked", "data": data["name"], "language": data["language"],
+        "style": "sketch", "direction": "text_to_image", "seconds": found.cost["wall_s"],
+    }  # fmt: skip
+    for name, metric in found.after.metrics["text_to_image"].items():
+        before = found.before.metrics["text_to_image"][name].value
+        yield _record("rerank", name, **asdict(metric), baseline=before, **about)
+    for name in RERANKED:
+        change = found.comparison.difference("text_to_image", name, 0, 1)
+        yield _record("rerank", f"difference of {name}", change.value, low=change.low, high=change.high, **about)
+    for name, value in _numbers({**found.cost, "n_images": data["n_images"], "n_texts": data["n_texts"]}):
+        yield _record("rerank", name, value, **about)
 
 
 def _of_trust(trust: Trust, first: dict[str, Any]) -> Iterator[Record]:

@@ -6,11 +6,11 @@ DEMO: dict[str, tuple[str, str]] = {
     "demo_title": ("Luneta in five minutes", "A Luneta em cinco minutos"),
     "demo_lead": (
         "Two small encoders learned English captions of flat drawings. Here they meet what they know, another language "
-        "and other drawing styles, and one of them learns Portuguese; every number comes with its interval and with "
-        "what guessing would give.",
+        "and other drawing styles; one of them learns Portuguese and looks at sketches a second time. Every number "
+        "comes with its interval and with what guessing would give.",
         "Dois codificadores pequenos aprenderam legendas em inglês de desenhos chapados. Aqui encontram o que sabem, "
-        "outro idioma e outros estilos de desenho, e um deles aprende português; cada número vem com seu intervalo e "
-        "com o que o acaso daria.",
+        "outro idioma e outros estilos de desenho; um deles aprende português e olha esboços uma segunda vez. Cada "
+        "número vem com seu intervalo e com o que o acaso daria.",
     ),
     "demo_round_en_flat": ("English, flat drawings (as trained)", "Inglês, desenhos chapados (como no treino)"),
     "demo_round_pt_flat": ("Portuguese, flat drawings", "Português, desenhos chapados"),
@@ -47,6 +47,17 @@ DEMO: dict[str, tuple[str, str]] = {
         "Manteve os olhos e aprendeu palavras: legendas nos dois idiomas de imagens de treino, nenhuma das quais está "
         "entre as da medição. O checkpoint está na pasta demo-tuned/model.",
     ),
+    "demo_reranking": ("Sketches, looked at a second time", "Esboços, olhados uma segunda vez"),
+    "demo_reranking_numbers": ("What the second look changed", "O que o segundo olhar mudou"),
+    "demo_reranking_note": (
+        "ELIP: the first candidates of a text are looked at again, each in the light of that text, by the same "
+        "encoder. The re-ranker has learnt from other sketches; how far it is believed was chosen on others again.",
+        "ELIP: as primeiras candidatas de um texto são olhadas de novo, cada uma à luz desse texto, pelo mesmo "
+        "codificador. O reordenador aprendeu com outros esboços; quanto se acredita nele foi escolhido em outros "
+        "ainda.",
+    ),
+    "demo_encoder_alone": ("encoder alone", "codificador sozinho"),
+    "demo_reranked": ("re-ranked", "reordenado"),
     "demo_profile_step": ("Profile", "Perfil"),
     "demo_price": ("What it cost", "Quanto custou"),
     "demo_price_text": (

@@ -73,7 +73,7 @@ class ElipRecipe:
     suspicious: int = 2
     steps: int = 1000
     learning_rate: float = 1e-3
-    gate_rate: float = 5e-2
+    gate_rate: float = 5e-3
     warmup: float = 0.05
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0

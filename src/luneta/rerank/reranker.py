@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from luneta.artifacts import atomic_folder, write_json
 from luneta.errors import ArtifactError, ConfigError, ShapeError
+from luneta.rerank.builtin import located
 from luneta.rerank.fusion import Fusion
 from luneta.rerank.honesty import QUESTIONS, Answer, Answers, Rescorer
 from luneta.rerank.kinds import RECORD, SCHEMA, check_model, identity_of, read_record, read_rescorer, write_rescorer
@@ -129,7 +129,7 @@ class Reranker:
         """Read what `save` wrote.
 
         Args:
-            folder: of the re-ranker.
+            folder: of the re-ranker, or the name of a built-in encoder for the one that comes with it.
             encoder: the one it was made for.
             cross_encoder: what it scores with, where it scores with one; None loads it by its name.
 
@@ -138,13 +138,14 @@ class Reranker:
             IndexMismatchError: it was made for another encoder, or with another cross-encoder.
             ConfigError: the encoder takes no prompts, or a cross-encoder of your own is to be given.
         """
+        folder = located(folder)
         written = read_record(folder)
         check_model(written["encoder"], encoder, folder)
         try:
             fusion, answers = Fusion(**written["fusion"]), [Answer(**answer) for answer in written["answers"]]
         except (TypeError, ConfigError) as error:
             raise ArtifactError(f"{folder} is no whole re-ranker: {type(error).__name__}: {error}") from error
-        rescorer = read_rescorer(Path(folder), written, encoder, cross_encoder)
+        rescorer = read_rescorer(folder, written, encoder, cross_encoder)
         return cls(encoder, rescorer, fusion, answers, written["record"])
 
 
