@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from benchmark_files import coco, imagenet_r, judgements
-from luneta import load_evaluation
+from luneta import embed, load_evaluation, open_dataset
 from luneta.cli import app
 from luneta.rerank import Fusion, Reranker, run
 from luneta.rerank.honesty import QUESTIONS, Answer
+from luneta.rerank.search import Queries
 
 Luneta = Callable[..., Result]
 
@@ -44,7 +45,10 @@ def believed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 CENAS: tuple[Any, ...] = ("cenas", "--split", "val", "--limit", "40")
-FEW: tuple[Any, ...] = ("--steps", "4", "--queries", "6", "--hard", "3", "--insert-layer", "-1", "--hidden", "16")
+FEW: tuple[Any, ...] = (
+    "--steps", "12", "--queries", "6", "--hard", "3", "--insert-layer", "-1", "--hidden", "16",
+    "--learning-rate", "0.05",
+)  # fmt: skip
 
 
 @pytest.mark.usefixtures("believed")
@@ -83,12 +87,25 @@ def test_train_evaluate_apply(luneta: Luneta, tiny_checkpoint: Callable[[str], P
 
     asked = ("a red boat", "a dog")
     luneta(
-        "rerank", "apply", "elip/reranker", *CENAS, "--query", asked[0], "--query", asked[1], "--top", "4",
+        "rerank", "apply", "elip/reranker", *CENAS, "--query", asked[0], "--query", asked[1], "--top", "2",
         "--dtype", "float32", "--json", "hits.json",
     )  # fmt: skip
     hits = json.loads(Path("hits.json").read_text())
     assert [found["query"] for found in hits] == list(asked)
-    assert [hit["rank"] for hit in hits[0]["hits"]] == [1, 2, 3, 4]
+    assert [hit["rank"] for hit in hits[0]["hits"]] == [1, 2]
+    by_hand = _first(asked, _encoder(checkpoint, dtype="float32"), Path("elip/reranker"), looked_at=10)
+    assert [[(hit["image"], hit["rank_before"]) for hit in found["hits"]] for found in hits] == by_hand
+    assert max(before for found in by_hand for _, before in found) > 2, "it need not have looked beyond what it shows"
+
+
+def test_the_built_in_one_computes_as_it_was_chosen(luneta: Luneta, caplog: pytest.LogCaptureFixture) -> None:
+    sketches = ("cenas/sketch", "--split", "val", "--limit", "30", "--query", "a red boat", "--top", "3")
+    luneta("rerank", "apply", "luneta-mini", *sketches, "--json", "hits.json")
+    (found,) = json.loads(Path("hits.json").read_text())
+    assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3]
+    assert not [record for record in caplog.records if "was made with" in record.getMessage()]
+    luneta("rerank", "apply", "luneta-mini", *sketches, "--dtype", "bfloat16")
+    assert [record for record in caplog.records if "was made with luneta-mini in float32" in record.getMessage()]
 
 
 def test_building_benchmarks(luneta: Luneta, tmp_path: Path) -> None:
@@ -120,10 +137,21 @@ def test_mistakes_come_before_the_work(luneta: Luneta, tiny_checkpoint: Callable
     assert not Reranker.load("elip/reranker", _encoder(checkpoint)).fusion.changes
 
 
-def _encoder(checkpoint: Path) -> Any:
+def _encoder(checkpoint: Path, **choices: Any) -> Any:
     from luneta import load_encoder
 
-    return load_encoder(checkpoint)
+    return load_encoder(checkpoint, **choices)
+
+
+def _first(texts: Sequence[str], encoder: Any, folder: Path, looked_at: int) -> list[list[tuple[int, int]]]:
+    """The first two pictures of each text by the new scores alone, and their places before."""
+    data = open_dataset("cenas", split="val", limit=40)
+    vectors = encoder.encode_texts(list(texts))
+    candidates = np.argsort(-(vectors @ embed(encoder, data).images.T), axis=1)[:, :looked_at]
+    rescorer = Reranker.load(folder, encoder).rescorer
+    new = rescorer.rescore(Queries(list(texts), vectors), rescorer.pictures(data.images), candidates)
+    order = np.argsort(-new, axis=1)[:, :2]
+    return [[(int(own[place]), int(place) + 1) for place in row] for own, row in zip(candidates, order, strict=True)]
 
 
 @pytest.fixture
