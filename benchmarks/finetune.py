@@ -7,7 +7,7 @@ of each is kept, because other work on the machine only ever adds time.
 
     python benchmarks/finetune.py             # batches of 32 and 64; about a quarter of an hour on two cores
     python benchmarks/finetune.py --quick     # batches of 8, one round, to see that it runs
-    python benchmarks/finetune.py --memory    # peak memory of a step of 1024 pairs in parts of 64, against 64
+    python benchmarks/finetune.py --memory    # peak memory of batches of 1024 pairs, of which 64 fit, against 64
 """
 
 from __future__ import annotations
@@ -183,14 +183,14 @@ def worker(precision: str, name: str, folder: Path, batch: int) -> None:
     print(json.dumps(CONTESTANTS[precision][name](folder / "checkpoint", files, captions, batch)))
 
 
-def memory(folder: Path, batch: int, micro_batch: int) -> None:
-    """The growth of the resident peak by a training step; the vectors' whole batch goes in parts."""
+def memory(precision: str, folder: Path, batch: int, micro_batch: int) -> None:
+    """The growth of the resident peak by an epoch, after which all pictures are kept, whatever the batch."""
     files = sorted(folder.glob("pictures/*.jpg"))
     captions = json.loads((folder / "captions.json").read_text())
     global N_STEPS
-    N_STEPS = 2
+    N_STEPS = len(files) // batch
     before = reset_peak()
-    luneta("full", "float32", micro_batch=micro_batch)(folder / "checkpoint", files, captions, batch)
+    luneta("full", precision, micro_batch=micro_batch)(folder / "checkpoint", files, captions, batch)
     print(json.dumps(peak_bytes() - before))
 
 
@@ -220,7 +220,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)
     if arguments.worker == "memory":
-        memory(arguments.folder, arguments.batch, arguments.micro_batch)
+        memory(arguments.precision, arguments.folder, arguments.batch, arguments.micro_batch)
     elif arguments.worker:
         worker(arguments.precision, arguments.worker, arguments.folder, arguments.batch)
     elif arguments.memory:
@@ -230,12 +230,13 @@ def main() -> None:
 
 
 def compare_memory(batch: int, micro_batch: int) -> None:
+    precision = precisions()[-1]
     with tempfile.TemporaryDirectory() as name:
         make_problem(Path(name), 2 * batch)
-        shared = ["--worker", "memory", "--folder", name, "--micro-batch", str(micro_batch)]
+        shared = ["--worker", "memory", "--folder", name, "--micro-batch", str(micro_batch), "--precision", precision]
         small, large = (ask([*shared, "--batch", str(n)]) / 2**20 for n in (micro_batch, batch))
-    print(f"peak memory of a step: {small:,.0f} MiB for {micro_batch} pairs, {large:,.0f} MiB for {batch} in parts of "
-          f"{micro_batch}: {large / small:.2f}x")  # fmt: skip
+    print(f"peak memory of an epoch of {2 * batch} pairs in {precision}: {small:,.0f} MiB in batches of {micro_batch}, "
+          f"{large:,.0f} MiB in batches of {batch} with micro_batch={micro_batch}: {large / small:.2f}x")  # fmt: skip
 
 
 def race(batches: list[int], rounds: int) -> None:

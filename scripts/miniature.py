@@ -103,7 +103,7 @@ def recipe_of(method: str, locked: str) -> Recipe:
     heavy = {"full": 2, "lora": 2, "lit": 2 if locked == "text" else 1, "head": 0}[method]  # the image tower costs most
     return Recipe(
         method=method,  # type: ignore[arg-type]
-        locked=locked,  # type: ignore[arg-type]
+        locked=locked if method == "lit" else None,  # type: ignore[arg-type]
         steps=N_STEPS if method != "head" else 4 * N_STEPS,
         batch_size=(1024, 256, 128)[heavy],
         learning_rate=RATES[method],

@@ -30,6 +30,7 @@ from luneta.cli import (
     reproduce,
     rerank,
     speech,
+    spelling,
 )
 from luneta.error_messages import framed
 from luneta.errors import LunetaError
@@ -42,6 +43,7 @@ class _Group(TyperGroup):
     """The verbs; what stops one ends with a message in its language and an exit status of ours."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        spelling.learn(self)
         ctx.obj = speech.asked_for(args)  # before the verb is known: what is wrong with its options is said in it too
         return super().parse_args(ctx, args)
 
@@ -49,7 +51,7 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except LunetaError as error:
-            typer.secho(framed(error, ctx.obj), fg="red", err=True)
+            typer.secho(spelling.spelt(framed(error, ctx.obj)), fg="red", err=True)
             raise typer.Exit(2) from error
         except _Misuse as misuse:
             if ctx.obj == "en":

@@ -61,7 +61,12 @@ def command(
         ),
     ] = "full",
     loss: Annotated[str, typer.Option(help="auto (as pretrained), infonce or sigmoid.", rich_help_panel=HOW)] = "auto",
-    lock: Annotated[str, typer.Option(help="The tower that lit locks: image or text.", rich_help_panel=HOW)] = "image",
+    locked: Annotated[
+        str | None,
+        typer.Option(
+            "--lock", help="The tower that lit locks: image or text.", rich_help_panel=HOW, show_default="image"
+        ),
+    ] = None,
     epochs: Annotated[
         float | None, typer.Option(help="Times every image is shown.", rich_help_panel=HOW, show_default="by method")
     ] = None,
@@ -81,7 +86,9 @@ def command(
     ema: Annotated[
         float | None, typer.Option(help="Keep a running average of the weights, such as 0.999.", rich_help_panel=HOW)
     ] = None,
-    rank: Annotated[int, typer.Option(help="Of lora's additions.", rich_help_panel=HOW)] = 8,
+    rank: Annotated[
+        int | None, typer.Option(help="Of lora's additions.", rich_help_panel=HOW, show_default="8")
+    ] = None,
     margin: Annotated[
         float | None, typer.Option(help="Push each hardest negative so far away too.", rich_help_panel=HOW)
     ] = None,
@@ -121,7 +128,7 @@ def command(
     micro_batch: Annotated[
         int | None,
         typer.Option(
-            help="Pairs in memory at once; the gradients stay those of the whole batch.",
+            help="Pairs that fit into memory at once; the gradients stay those of the whole batch.",
             rich_help_panel=MEMORY,
             show_default="the batch",
         ),
@@ -143,8 +150,11 @@ def command(
         ),
     ] = None,
     test: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share taken out for the proof, by groups.", rich_help_panel=PROOF)
-    ] = 0.2,
+        float | None,
+        typer.Option(
+            min=0, max=0.9, help="Share taken out for the proof, by groups.", rich_help_panel=PROOF, show_default="0.2"
+        ),
+    ] = None,
     keep: Annotated[
         list[str] | None,
         typer.Option(help="Another data set whose recall should not fall; several times.", rich_help_panel=PROOF),
@@ -153,7 +163,16 @@ def command(
         list[str] | None,
         typer.Option(help="Language of DATA whose recall should not fall; several times.", rich_help_panel=PROOF),
     ] = None,
-    allowed_loss: Annotated[float, typer.Option(help="How much it may fall.", rich_help_panel=PROOF)] = 0.03,
+    allowed_loss: Annotated[
+        float | None, typer.Option(help="How much it may fall.", rich_help_panel=PROOF, show_default="0.03")
+    ] = None,
+    dtype: Annotated[
+        str,
+        typer.Option(
+            help="What the proof is computed in, as by luneta evaluate: float32, bfloat16, float16 or auto.",
+            rich_help_panel=PROOF,
+        ),
+    ] = "auto",
     near: options.Near = True,
     usd_per_hour: options.UsdPerHour = None,
     brl_per_usd: options.BrlPerUsd = None,
@@ -163,6 +182,7 @@ def command(
     from rich.console import Console
 
     from luneta.cost import Prices
+    from luneta.data.signatures import signed_once
     from luneta.errors import ConfigError
     from luneta.finetuning import Recipe, finetune, predict_cost
     from luneta.finetuning.processes import is_main
@@ -173,6 +193,16 @@ def command(
     spoken, console = speech.speak(locale), Console()
     if out is None and not dry_run:
         raise ConfigError("name a folder for the result with --out, or ask what it would take with --dry-run")
+    if test is not None and test_split is not None:
+        raise ConfigError(
+            f"--test {test:g} takes a share out of DATA, and --test-split {test_split} names a whole split: give one "
+            "of them"
+        )
+    if allowed_loss is not None and not (keep or keep_language):
+        raise ConfigError(
+            f"--allowed-loss {allowed_loss:g} is for what is to be kept, and nothing is: name it with --keep or "
+            "--keep-language, or leave it out"
+        )
     if report and (out is None or dry_run):
         raise ConfigError("--report shows what a fine-tuning has changed; with --dry-run there is nothing to show")
     checks.check_encoder(encoder)
@@ -182,7 +212,7 @@ def command(
         raise ConfigError(f"{out} holds a finished training; choose another folder, or remove it to train anew")
     checks.check_outputs([], report)
     choices: dict[str, Any] = {  # words are checked by the recipe
-        "method": method, "loss": loss, "locked": lock, "epochs": epochs, "steps": steps, "batch_size": batch_size,
+        "method": method, "loss": loss, "locked": locked, "epochs": epochs, "steps": steps, "batch_size": batch_size,
         "micro_batch": micro_batch, "learning_rate": learning_rate, "layer_decay": layer_decay, "ema": ema,
         "rank": rank, "margin": margin, "text_negatives": text_negatives, "hard_negatives": hard_negatives,
         "refresh": refresh, "relevance": relevance, "warmup": warmup, "weight_decay": weight_decay,
@@ -198,24 +228,26 @@ def command(
         return options.open_data(source, max_bad_share, split=part, language=written_in, **named)
 
     languages: list[str | None] = [*filter(None, map(str.strip, (language or "").split(",")))] or [None]
+    share = 0.2 if test is None else test
     learnt = [opened(data, split, one) for one in languages]
     tested = [opened(data, test_split, one) for one in languages] if test_split else []
     parts = [split] if test_split is None else [split, test_split]  # what is learnt from proves and decides nothing
     kept = [_joined([opened(data, part, one) for part in parts]) for one in keep_language or []]
     kept += [opened(other, None, None) for other in keep or []]
-    train, proof = (_joined(learnt), tested) if test_split else _divided(learnt, test, seed, near)
-    arguments: dict[str, Any] = {
-        "recipe": recipe, "test": proof,
-        "validation": _joined([opened(data, val_split, one) for one in languages]) if val_split else None,
-        "keep": kept, "near": near, "max_bad_share": max_bad_share,
-        "prices": Prices(usd_per_hour, brl_per_usd),
-    }  # fmt: skip
-    learner = options.open_encoder(encoder, "float32", device)
-    if out is None or dry_run:
-        predicted = predict_cost(learner, train, **arguments)
-        console.print(f"{encoder}: {predicted.said(spoken)}", soft_wrap=True)
-        return
-    found = finetune(learner, train, out=out, allowed_loss=allowed_loss, **arguments)
+    with signed_once():  # pictures are compared here and again where what validates and is to be kept comes in
+        train, proof = (_joined(learnt), tested) if test_split else _divided(learnt, share, seed, near)
+        arguments: dict[str, Any] = {
+            "recipe": recipe, "test": proof,
+            "validation": _joined([opened(data, val_split, one) for one in languages]) if val_split else None,
+            "keep": kept, "near": near, "max_bad_share": max_bad_share,
+            "prices": Prices(usd_per_hour, brl_per_usd),
+        }  # fmt: skip
+        learner = options.open_encoder(encoder, dtype, device)
+        if out is None or dry_run:
+            predicted = predict_cost(learner, train, out=out, **arguments)
+            console.print(f"{encoder}: {predicted.said(spoken)}", soft_wrap=True)
+            return
+        found = finetune(learner, train, out=out, allowed_loss=allowed_loss, **arguments)
     if is_main():
         console.print(finetuning_view(found, spoken))
         if report:

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from luneta.cli.spelling import spelt
 from luneta.data.reasons import reason_in
 from luneta.error_messages import error_in
 from luneta.errors import ConfigError
@@ -279,13 +280,13 @@ def say(console: Console, locale: Locale, message: str, **parameters: Any) -> No
 
 
 class _Notice(logging.Formatter):
-    """The message alone, in the command's language as far as it is known."""
+    """The message alone, in the command's language as far as it is known, with options instead of arguments."""
 
     def format(self, record: logging.LogRecord) -> str:
         if _language.get() != "en" and str(record.msg) in NOTICES:
             record = copy.copy(record)
             record.msg, record.args = _filled(NOTICES[str(record.msg)], record.args), ()
-        return super().format(record)
+        return spelt(super().format(record))
 
 
 def _filled(template: str, args: object) -> str:

@@ -16,13 +16,13 @@ FINETUNING: Messages = {
     ),
     "finetuning_lead_forgot": (
         "What was learnt was not kept: every mixture with it forgets more than was allowed. What was kept is the "
-        "encoder as it was before; allow more with allowed_loss, or learn what is to be kept as well.",
+        "encoder as it was before; allow more, or learn what is to be kept as well.",
         "O aprendido não ficou: toda mistura com ele esquece mais do que o permitido. Ficou o codificador como era "
-        "antes; permita mais com allowed_loss, ou faça-o aprender também o que deve ficar.",
+        "antes; permita mais, ou faça-o aprender também o que deve ficar.",
     ),
     "finetuning_unwatched": (
-        "Whether it has forgotten anything was not measured: name what is to be kept with keep.",
-        "Não se mediu se esqueceu algo: indique com keep o que deve ficar.",
+        "Whether it has forgotten anything was not measured: name what is to be kept.",
+        "Não se mediu se esqueceu algo: indique o que deve ficar.",
     ),
     "finetuning_unproved": (
         "No test part was given, so nothing is proved.",

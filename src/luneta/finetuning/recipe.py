@@ -25,6 +25,7 @@ _RATES: dict[str, tuple[float, float, float]] = {  # default, and the range outs
     "head": (1e-3, 1e-6, 1e-1),
 }
 _WHOLE = ("steps", "batch_size", "micro_batch", "refresh", "rank", "patience", "validations")
+_RANK = 8
 _EPOCHS = {"full": 10.0, "lora": 10.0, "lit": 20.0, "head": 50.0}
 _BATCHES = {"full": 64, "lora": 64, "lit": 256, "head": 1024}
 
@@ -40,18 +41,20 @@ class Recipe:
             "lit" one tower while the other is locked and its vectors are computed once (Zhai et al., 2022); "head" only
             the projections into the common space, on features computed once.
         loss: "auto" is the checkpoint's own: sigmoid where it has a bias, else InfoNCE.
-        locked: the tower that "lit" leaves alone. Images locked teach a language; texts locked teach a look.
+        locked: the tower that "lit" leaves alone; None is the images. Images locked teach a language; texts locked
+            teach a look.
         epochs: how long; None takes the method's default.
         steps: how long in steps, instead of epochs.
         batch_size: pairs that are told apart from one another in a step.
-        micro_batch: pairs whose activations are in memory at once; gradients are those of the whole batch all the same.
+        micro_batch: pairs that would fit into memory as a batch of their own; larger batches go in parts that take no
+            more, and gradients are those of the whole batch all the same.
         learning_rate: at its peak; None takes the method's default.
         warmup: share of the steps in which the learning rate rises; then it falls along a cosine.
         weight_decay: of matrices; 0 because pretrained weights should not be pulled to zero.
         layer_decay: factor of the learning rate from one block to the one below it (1 treats all alike).
         max_grad_norm: longer gradients are shortened to it.
         ema: share of the old in the running average of the weights that is kept in the end (0.999); None keeps none.
-        rank: of the low-rank additions.
+        rank: of the low-rank additions; None is 8.
         margin: if given, the hardest negative of each pair is pushed so far below it (VSE++), beside the loss.
         dims: lengths that shortened vectors should work at, beside the whole (Matryoshka).
         text_negatives: captions with words swapped are further negatives (NegCLIP); English and Portuguese.
@@ -73,7 +76,7 @@ class Recipe:
 
     method: Method = "full"
     loss: Loss = "auto"
-    locked: Side = "image"
+    locked: Side | None = None
     epochs: float | None = None
     steps: int | None = None
     batch_size: int | None = None
@@ -84,7 +87,7 @@ class Recipe:
     layer_decay: float = 1.0
     max_grad_norm: float = 1.0
     ema: float | None = None
-    rank: int = 8
+    rank: int | None = None
     margin: float | None = None
     dims: tuple[int, ...] = ()
     text_negatives: bool = False
@@ -103,7 +106,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for name, choices in (("method", Method), ("loss", Loss), ("locked", Side), ("precision", Precision)):
             value = getattr(self, name)
-            if value not in get_args(choices):
+            if value not in get_args(choices) and not (name == "locked" and value is None):
                 raise ConfigError(f"unknown {name} {value!r}. {did_you_mean(str(value), get_args(choices))}")
         ranges: tuple[tuple[str, float, float, bool], ...] = (
             ("epochs", 0, 1e6, True), ("steps", 1, 1e9, False), ("batch_size", 2, 1e7, False),
@@ -126,15 +129,7 @@ class Recipe:
             raise ConfigError(f"seed is {self.seed!r}, expected a whole number of at least 0")
         if any(not isinstance(dim, int) or int(dim) < 1 for dim in dims):
             raise ConfigError(f"dims are {list(self.dims)}, expected lengths of at least 1")
-        if self.method == "lit" and self.locked == "image" and (self.augment or self.drop_patches):
-            raise ConfigError("augment and drop_patches change images, but with method='lit' these are computed once; "
-                              "leave them out, or lock the texts (locked='text')")  # fmt: skip
-        if self.method == "head" and (self.augment or self.drop_patches or self.text_negatives):
-            raise ConfigError("augment, drop_patches and text_negatives need towers that run, and with method='head' "
-                              "their features are computed once; leave them out or use another method")  # fmt: skip
-        if self.refresh is not None and not self.hard_negatives:
-            raise ConfigError("refresh says how often hard negatives are mined anew: ask for them with "
-                              "hard_negatives=True, or leave it out")  # fmt: skip
+        self._check_that_all_applies()
         default, low, high = _RATES[self.method]
         if not low <= self.peak_rate <= high:
             facts = (self.peak_rate, self.method, low, high, default)
@@ -144,6 +139,50 @@ class Recipe:
             else:
                 logger.warning("a learning rate of %g is outside what works for method=%r (%g to %g; the default is "
                                "%g): expect the encoder to forget what it knew", *facts)  # fmt: skip
+
+    def _check_that_all_applies(self) -> None:
+        """Nothing that was asked for is left out in silence.
+
+        Raises:
+            ConfigError: a choice that the others leave without effect.
+        """
+        if self.epochs is not None and self.steps is not None:
+            raise ConfigError(f"epochs={self.epochs:g} and steps={self.steps} both say how long: give one of them")
+        if self.rank is not None and self.method != "lora":
+            raise ConfigError(
+                f"rank={self.rank} is of low-rank additions, and method={self.method!r} makes none; take "
+                "method='lora', or leave it out"
+            )
+        if self.locked is not None and self.method != "lit":
+            raise ConfigError(
+                f"locked={self.locked!r} is the tower that method='lit' leaves alone, and method={self.method!r} locks "
+                "none or both; take method='lit', or leave it out"
+            )
+        if self.method == "lit" and self.locked != "text" and (self.augment or self.drop_patches):
+            raise ConfigError("augment and drop_patches change images, but with method='lit' these are computed once; "
+                              "leave them out, or lock the texts (locked='text')")  # fmt: skip
+        if self.method == "head" and (self.augment or self.drop_patches or self.text_negatives or self.checkpointing):
+            raise ConfigError("augment, drop_patches, text_negatives and checkpointing need towers that run, and with "
+                              "method='head' their features are computed once; leave them out or use another "
+                              "method")  # fmt: skip
+        if self.method == "head" and self.layer_decay != 1:
+            raise ConfigError(
+                f"layer_decay={self.layer_decay:g} is for the blocks of a tower, and method='head' trains none; leave "
+                "it out or use another method"
+            )
+        if self.refresh is not None and not self.hard_negatives:
+            raise ConfigError("refresh says how often hard negatives are mined anew: ask for them with "
+                              "hard_negatives=True, or leave it out")  # fmt: skip
+
+    @property
+    def locked_side(self) -> Side | None:
+        """The tower that is left alone while the other learns; None where both learn or neither does."""
+        return (self.locked or "image") if self.method == "lit" else None
+
+    @property
+    def n_ranks(self) -> int | None:
+        """Rank of the low-rank additions; None where there are none."""
+        return (self.rank or _RANK) if self.method == "lora" else None
 
     @property
     def peak_rate(self) -> float:
@@ -156,7 +195,9 @@ class Recipe:
     @property
     def cached(self) -> tuple[Side, ...]:
         """The sides whose trunks are not trained, so that their features are computed once."""
-        return {"full": (), "lora": (), "lit": (self.locked,), "head": ("image", "text")}[self.method]
+        if self.method == "head":
+            return "image", "text"
+        return () if self.locked_side is None else (self.locked_side,)
 
     def n_steps(self, steps_per_epoch: int) -> int:
         """Steps of the whole training."""
@@ -184,6 +225,8 @@ class Recipe:
             **asdict(self),
             "dims": list(self.dims),
             "log_to": list(self.log_to),
+            "locked": self.locked_side,
+            "rank": self.n_ranks,
             "learning_rate": self.peak_rate,
             "batch_size": self.pairs_per_step,
         }

@@ -43,6 +43,8 @@ logger = logging.getLogger("luneta")
 SCHEMA = "luneta.finetuning/1"
 RESULT = "finetuning.json"
 
+ALLOWED_LOSS = 0.03
+
 OF_THE_MACHINE = ("micro_batch", "checkpointing", "log_to", "precision")
 """Choices that do not change what is learnt, so that a training may go on with others; of the precision it counts what
 it comes to on the device."""
@@ -126,7 +128,7 @@ def finetune(
     validation: ImageTextDataset | None = None,
     test: ImageTextDataset | Sequence[ImageTextDataset] = (),
     keep: Sequence[ImageTextDataset] = (),
-    allowed_loss: float = 0.03,
+    allowed_loss: float | None = None,
     near: bool = True,
     max_bad_share: float = 0.01,
     prices: Prices | None = None,
@@ -145,7 +147,7 @@ def finetune(
         test: what the proof is measured on, before and after; several, as one in each language, give several.
         keep: data sets whose recall should not fall: other languages, other styles. Of what of them is not learnt from
             one half decides which mixture of before and after is kept, and the other proves what was forgotten.
-        allowed_loss: how much recall@1 on the deciding half of any of `keep` may fall.
+        allowed_loss: how much recall@1 on the deciding half of any of `keep` may fall; None is 0.03.
         near: look for near-identical pictures too when parts are kept apart, which decodes every picture.
         max_bad_share: above this share of pictures that cannot be read, in the training or the test part, nothing is
             begun.
@@ -158,9 +160,9 @@ def finetune(
         TrainingError: the training came to nothing.
     """
     recipe, out, prices = recipe or Recipe(), Path(out), prices or Prices()
-    learner = _checked(encoder, allowed_loss)
+    learner, allowed = _checked(encoder), _allowed(allowed_loss, keep)
     given = Given(train, validation, _several(test), keep, near, max_bad_share)
-    identity = _identity(learner, given, recipe, allowed_loss)
+    identity = _identity(learner, given, recipe, allowed)
     check_claim(out, identity, RESULT)
     about = {"encoder": encoder.spec.name, "data": train.name, "method": recipe.method, "out": str(out)}
     device, main, steps = encoder.spec.device, processes.is_main(), out / "training"
@@ -177,7 +179,7 @@ def finetune(
         whole = {**identity, "parts": plan.parts.fingerprint}
         claims.enter_context(claimed(out, whole, RESULT, made_with=_machinery(run)))
         run.note(**predicted.facts())
-        learnt = _learn(plan, out, allowed_loss)
+        learnt = _learn(plan, out, allowed)
         tuned = _reloaded(out / "model", learner)
         proofs = plan.proofs(before, plan.measure(tuned))
         run.facts.update(_facts(learnt, proofs), actual_s=time.perf_counter() - start_s)
@@ -193,15 +195,25 @@ def finetune(
     return found
 
 
-def _checked(encoder: Encoder, allowed_loss: object) -> TrainableEncoder:
-    """The encoder, if it can be trained and told from others, and if what it may forget is a share."""
+def _checked(encoder: Encoder) -> TrainableEncoder:
+    """The encoder, if it can be trained and told from others."""
     if not isinstance(encoder, TrainableEncoder):
         raise ConfigError(f"{encoder.spec.name} cannot be fine-tuned: only checkpoints of transformers can")
     if not encoder.spec.fingerprint:
         raise EncoderError(f"{encoder.spec.name} has no fingerprint, so that its training cannot be told from another")
-    if not isinstance(allowed_loss, int | float) or not 0 <= allowed_loss <= 1:
-        raise ConfigError(f"allowed_loss is {allowed_loss!r}, expected how much recall may fall: 0 to 1")
     return encoder
+
+
+def _allowed(asked: object, keep: Sequence[ImageTextDataset]) -> float:
+    """By how much recall on what is to be kept may fall."""
+    if asked is None:
+        return ALLOWED_LOSS
+    if not isinstance(asked, int | float) or not 0 <= asked <= 1:
+        raise ConfigError(f"allowed_loss is {asked!r}, expected how much recall may fall: 0 to 1")
+    if not keep:
+        raise ConfigError(f"allowed_loss={asked} is for what is to be kept, and nothing is: name it with keep (another "
+                          "data set, or other captions of this one), or leave it out")  # fmt: skip
+    return asked
 
 
 def _identity(encoder: Encoder, given: Given, recipe: Recipe, allowed_loss: float) -> dict[str, Any]:
@@ -262,7 +274,7 @@ def _reloaded(folder: Path, like: TrainableEncoder) -> TrainableEncoder:
     """The new checkpoint, computed as the encoder that it comes from: else before and after would differ by that."""
     spec = like.spec
     tuned = load_encoder(str(folder), dtype=spec.dtype, device=spec.device, batch_size=like.batch_size)
-    return _checked(tuned, allowed_loss=0)
+    return _checked(tuned)
 
 
 def _facts(learnt: _Learnt, proofs: Sequence[Proof]) -> dict[str, Any]:
@@ -310,7 +322,7 @@ def predict_cost(
     about = {"encoder": encoder.spec.name, "data": train.name, "method": recipe.method}
     with entered("predict", about, device=encoder.spec.device, prices=prices, written=ledger_is_wanted()):
         plan = Plan.of(
-            _checked(encoder, allowed_loss=0),
+            _checked(encoder),
             Given(train, validation, _several(test), keep, near, max_bad_share),
             recipe,
         )

@@ -94,9 +94,9 @@ class StepFacts:
 class ContrastiveTrainer(Trainer):  # type: ignore[misc]
     """Trainer whose loss is of the whole batch, over all processes, whatever fits into memory at once.
 
-    A batch larger than `micro_batch` goes through the towers twice: without gradients for the vectors, which give the
-    loss and its gradient for every vector; then part by part with gradients, which continue from these (GradCache, Gao
-    et al., 2021). The gradient is that of the whole batch, dropout included.
+    A batch larger than `micro_batch` goes through the towers in parts, twice: without gradients for the vectors, which
+    give the loss and its gradient for every vector; then with gradients, which continue from these (GradCache, Gao et
+    al., 2021). The gradient is that of the whole batch, dropout included.
 
     Attributes:
         facts: of the last step.
@@ -213,8 +213,13 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
         return {name: rows.ready(self.args.device) for name, rows in part.items()}
 
     def _step_in_parts(self, student: Student, inputs: Batch, relations: Relations) -> Tensor:
-        """One tower after the other, part by part, so that the activations of one part of one tower are held."""
-        parts = split(inputs, self.micro_batch)
+        """One tower after the other, part by part: so the activations of one part of one tower are held.
+
+        Beside them are the gradients of the parts before, which a batch that goes through at once has not yet when its
+        activations are most. Parts of half as many pairs leave room for these: what fits as a batch of its own fits as
+        the parts of any batch.
+        """
+        parts = split(inputs, max(1, self.micro_batch // 2))
         states = []
         found: dict[str, list[Tensor]] = {}
         for name, rows in parts:

@@ -193,8 +193,8 @@ class Training:
         """Mark what is trained; returns peft's model where there are low-rank additions."""
         model, towers = self.trainable.model, self.trainable.towers
         adapters = None
-        if self.recipe.method == "lora":
-            adapters = _with_adapters(self.trainable, self.recipe.rank)
+        if self.recipe.n_ranks is not None:
+            adapters = _with_adapters(self.trainable, self.recipe.n_ranks)
             for name, parameter in model.named_parameters():
                 if towers.part_of(name) == "temperature":
                     parameter.requires_grad_(True)
@@ -261,7 +261,7 @@ def trained_parts(recipe: Recipe) -> set[Part]:
     if recipe.method == "head":
         return {"image_head", "text_head", "temperature"}
     if recipe.method == "lit":
-        free: Side = "text" if recipe.locked == "image" else "image"
+        free: Side = "text" if recipe.locked_side == "image" else "image"
         heads: dict[Side, set[Part]] = {"text": {"text", "text_head"}, "image": {"image", "image_head"}}
         return heads[free] | {"temperature"}
     return {"image", "text", "image_head", "text_head", "temperature"}

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from luneta.cli import app
+from luneta.cli import app, options
+from luneta.finetuning import planning
 from luneta.ledger import read_ledger
 
 
@@ -80,7 +81,7 @@ def test_in_portuguese(run: Callable[..., tuple[int, str]], tmp_path: Path) -> N
 def test_a_dry_run_leaves_nothing(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     code, said = run("cenas", "--limit", "40", "--no-near", "--dry-run", "--locale", "pt-BR", "--hard-negatives")
     assert code == 0, said
-    assert "cerca de " in said
+    assert "menos de 10 segundos" in said
     assert "a primeira previsão neste dispositivo" in said
     assert not (tmp_path / "tuned").exists()
 
@@ -128,3 +129,70 @@ def test_nothing_is_begun_that_cannot_be_reported(run: Callable[..., tuple[int, 
     code, said = run("cenas", "--limit", "40", "--report", str(tmp_path / "no" / "\0"))
     assert code == 2, said
     assert not (tmp_path / "tuned").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--rank", "4"], "--rank 4 is of low-rank additions, and --method head makes none; take --method lora"),
+        (["--lock", "text"], "--lock text is the tower that --method lit leaves alone, and --method head locks none"),
+        (["--epochs", "2"], "--epochs 2 and --steps 3 both say how long: give one of them"),
+        (
+            ["--test", "0.3", "--test-split", "test"],
+            "--test 0.3 takes a share out of DATA, and --test-split test names",
+        ),
+        (
+            ["--allowed-loss", "0.1"],
+            "--allowed-loss 0.1 is for what is to be kept, and nothing is: name it with --keep",
+        ),
+        (["--refresh", "2"], "ask for them with --hard-negatives, or leave it out"),
+        (["--checkpointing"], "--drop-patches, --text-negatives and checkpointing need towers that run"),
+    ],
+)
+def test_what_has_no_effect_is_refused_in_the_words_of_the_command(
+    run: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, asked: list[str], said: str
+) -> None:
+    monkeypatch.setattr("luneta.cli.options.open_data", None)
+    code, output = run("cenas", *asked)
+    assert code == 2
+    assert said in output
+
+
+def test_the_proof_is_in_the_precision_of_an_evaluation(
+    run: Callable[..., tuple[int, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command line default, and the same number of the same pictures where the same is asked."""
+    asked: list[str] = []
+    opened = options.open_encoder
+    monkeypatch.setattr(
+        options, "open_encoder", lambda name, dtype, device: asked.append(dtype) or opened(name, dtype, device)
+    )
+    arguments = ["--split", "train", "--test-split", "test", "--limit", "20", "--no-near"]
+    assert run("cenas", "--dry-run", *arguments)[0] == 0
+    code, said = run("cenas", *arguments, "--dtype", "bfloat16")
+    assert code == 0, said
+    assert "computed in bfloat16" in said
+    measure = ["evaluate", "cenas", "--split", "test", "--limit", "20", "--encoder", str(tmp_path / "tuned" / "model"),
+               "--device", "cpu", "--json", str(tmp_path / "result.json")]  # fmt: skip
+    assert CliRunner().invoke(app, [*measure, "--dtype", "bfloat16"]).exit_code == 0
+    again, (proof,) = json.loads((tmp_path / "result.json").read_text()), result(tmp_path)["proofs"]
+    assert again["protocol"]["hash"] == proof["protocol"]
+    for direction, value in proof["recall@1"].items():
+        assert again["metrics"][direction]["recall@1"]["value"] == value["after"]
+    assert CliRunner().invoke(app, measure).exit_code == 0
+    assert asked == ["auto", "bfloat16", "bfloat16", "auto"]
+
+
+def test_of_a_run_that_was_begun_a_dry_run_tells_what_is_left(
+    run: Callable[..., tuple[int, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    predict = planning.Plan.predict
+
+    def spied(self: Any, prices: Any, begun: Any = None) -> Any:
+        asked.append(begun)
+        return predict(self, prices, begun)
+
+    monkeypatch.setattr(planning.Plan, "predict", spied)
+    assert run("cenas", "--limit", "30", "--no-near", "--dry-run")[0] == 0
+    assert asked == [tmp_path / "tuned" / "training"]

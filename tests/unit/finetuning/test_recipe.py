@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"weight_decay": -1}, "weight_decay"),
     ({"layer_decay": 0}, "layer_decay"),
     ({"ema": 1}, "ema is 1"),
-    ({"rank": 0}, "rank is 0"),
+    ({"rank": 0, "method": "lora"}, "rank is 0"),
     ({"margin": 3}, "margin is 3"),
     ({"drop_patches": 0.95}, "drop_patches"),
     ({"patience": 0}, "patience"),
@@ -43,6 +44,16 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"method": "lit", "augment": True}, "locked='text'"),
     ({"method": "lit", "drop_patches": 0.5}, "computed once"),
     ({"method": "head", "text_negatives": True}, "use another method"),
+    ({"epochs": 2, "steps": 30}, "epochs=2 and steps=30 both say how long: give one"),
+    ({"rank": 4}, "rank=4 is of low-rank additions, and method='full' makes none; take method='lora'"),
+    ({"rank": 4, "method": "lit"}, "method='lit' makes none"),
+    ({"locked": "text"}, "locked='text' is the tower that method='lit' leaves alone"),
+    ({"locked": "image", "method": "head"}, "locks none or both; take method='lit', or leave it out"),
+    ({"checkpointing": True, "method": "head"}, "checkpointing need towers that run"),
+    (
+        {"layer_decay": 0.7, "method": "head"},
+        "layer_decay=0.7 is for the blocks of a tower, and method='head' trains none",
+    ),
     ({"hard_negatives": True, "refresh": 0}, "refresh is 0, expected at least 1"),
     ({"refresh": 2}, "ask for them with hard_negatives=True"),
 ]
@@ -76,6 +87,16 @@ def test_defaults_of_the_method_are_filled_in() -> None:
     assert Recipe().cached == Recipe(method="lora").cached == ()
     said = json.loads(json.dumps(head.to_dict()))
     assert (said["learning_rate"], said["batch_size"], said["dims"]) == (1e-3, 1024, [])
+
+
+def test_what_is_not_said_is_what_the_method_takes() -> None:
+    """So that a recipe can be made into one of another method."""
+    said = {method: Recipe(method=method).to_dict() for method in ("full", "lora", "lit", "head")}  # type: ignore[arg-type]
+    assert [said[method]["rank"] for method in said] == [None, 8, None, None]
+    assert [said[method]["locked"] for method in said] == [None, None, "image", None]
+    assert Recipe(method="lora", rank=2).to_dict()["rank"] == 2
+    assert replace(Recipe(method="lora"), method="full").n_ranks is None
+    assert replace(Recipe(method="lit"), method="full").cached == ()
 
 
 def test_steps_or_epochs() -> None:
