@@ -27,8 +27,8 @@ def diagonal(self: ElipTraining, lists: Lists, chosen: np.ndarray, pairs: Tensor
     """The fault: t_i . v(picture j in the light of j's own caption)."""
     captions = np.array([self.plan.dataset.texts_of(int(image))[0] for image in chosen])
     own = torch.arange(len(chosen))[:, None].expand(-1, 2)
-    seen = self.elip.seen(torch.from_numpy(self.texts[captions]), self.pictures.of(chosen), own)
-    return (seen[pairs[:, 1]] * torch.from_numpy(self.texts[lists.texts])[pairs[:, 0]]).sum(dim=1)
+    seen = self.elip.seen(torch.from_numpy(self.texts.vectors[captions]), self.pictures.of(chosen), own)
+    return (seen[pairs[:, 1]] * torch.from_numpy(self.texts.vectors[lists.texts])[pairs[:, 0]]).sum(dim=1)
 
 
 def trained(checkpoint: Path, folder: Path) -> tuple[Reranker, list[float]]:
