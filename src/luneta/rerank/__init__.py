@@ -2,7 +2,7 @@
 help."""
 
 from luneta.rerank.crossing import ByFunction
-from luneta.rerank.evaluation import Reranking, evaluate_reranked
+from luneta.rerank.evaluation import Depths, Reranking, evaluate_depths, evaluate_reranked
 from luneta.rerank.fitting import RerankerFitted, fit_reranker
 from luneta.rerank.fusion import Fusion
 from luneta.rerank.recipe import VARIANTS, ElipRecipe
@@ -12,12 +12,14 @@ from luneta.rerank.run import ElipTrained, predict_elip, train_elip
 __all__ = [
     "VARIANTS",
     "ByFunction",
+    "Depths",
     "ElipRecipe",
     "ElipTrained",
     "Fusion",
     "Reranker",
     "RerankerFitted",
     "Reranking",
+    "evaluate_depths",
     "evaluate_reranked",
     "fit_reranker",
     "predict_elip",
