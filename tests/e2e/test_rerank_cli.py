@@ -98,6 +98,16 @@ def test_train_evaluate_apply(luneta: Luneta, tiny_checkpoint: Callable[[str], P
     assert max(before for found in by_hand for _, before in found) > 2, "it need not have looked beyond what it shows"
 
 
+def test_the_built_in_one_computes_as_it_was_chosen(luneta: Luneta, caplog: pytest.LogCaptureFixture) -> None:
+    sketches = ("cenas/sketch", "--split", "val", "--limit", "30", "--query", "a red boat", "--top", "3")
+    luneta("rerank", "apply", "luneta-mini", *sketches, "--json", "hits.json")
+    (found,) = json.loads(Path("hits.json").read_text())
+    assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3]
+    assert not [record for record in caplog.records if "was made with" in record.getMessage()]
+    luneta("rerank", "apply", "luneta-mini", *sketches, "--dtype", "bfloat16")
+    assert [record for record in caplog.records if "was made with luneta-mini in float32" in record.getMessage()]
+
+
 def test_building_benchmarks(luneta: Luneta, tmp_path: Path) -> None:
     instances = coco(tmp_path / "coco")
     said = luneta("build", "occluded-coco", instances, "--out", "occluded").output
