@@ -395,7 +395,7 @@ def _opened(folder: Path, encoder: str | None, model: str | None, dtype: str, de
     record = read_record(located(folder))
     name = encoder or str(record["encoder"]["name"])
     checks.check_encoder(name)
-    if dtype == "auto" and record["encoder"].get("dtype") == "float32":
+    if dtype == "auto" and record["encoder"].get("dtype") == "float32" and ":" not in name:
         dtype = "float32"  # as it was chosen and measured; other formats not every machine computes in
     given = None
     if model is not None:
