@@ -221,12 +221,33 @@ def test_a_cross_encoder_of_ones_own(
     monkeypatch.syspath_prepend(tmp_path)
     checkpoint = tiny_checkpoint("clip")
     luneta("rerank", "fit", *CENAS, "-e", checkpoint, "--model", "mine:Scorer", "--dtype", "float32", "--out", "own")
-    luneta("rerank", "apply", "own/reranker", *CENAS, "-q", "a red boat", "-q", "a dog", "--json", "hits.json",
-           "--dtype", "float32")  # fmt: skip
+    asked = ("rerank", "apply", "own/reranker", *CENAS, "-q", "a red boat", "-q", "a dog", "--dtype", "float32")
+    assert "an object of your own: give it" in " ".join(luneta(*asked, status=2).output.split())  # a file runs no code
+    luneta(*asked, "--model", "mine:Scorer", "--json", "hits.json")
     red, other = json.loads(Path("hits.json").read_text())
     orders = [[hit["image"] for hit in found["hits"]] for found in (red, other)]
     assert orders[0] != orders[1]
     assert [hit["rank_before"] for hit in red["hits"]] != sorted(hit["rank_before"] for hit in red["hits"])
+
+
+PAYLOAD = "from pathlib import Path\n\nPath('it_ran').touch()\n"
+
+
+@pytest.mark.usefixtures("fitted_by_force")
+@pytest.mark.parametrize("part", ["encoder", "cross_encoder"])
+def test_what_a_folder_says_runs_no_code(
+    luneta: Luneta, tiny_checkpoint: Callable[[str], Path], tmp_path: Path, part: str
+) -> None:
+    (tmp_path / "payload.py").write_text(PAYLOAD)
+    model = tiny_checkpoint("blip2")
+    luneta("rerank", "fit", *CENAS, "-e", tiny_checkpoint("clip"), "--model", model, "--dtype", "float32", "-o", "itm")
+    record = tmp_path / "itm" / "reranker" / "reranker.json"
+    said = json.loads(record.read_text())
+    said[part]["name"] = "payload:Encoder"
+    record.write_text(json.dumps(said))
+    shown = luneta("rerank", "apply", "itm/reranker", *CENAS, "-q", "a dog", "--dtype", "float32", status=2).output
+    assert "an object of your own: give it" in " ".join(shown.split())
+    assert not (tmp_path / "it_ran").exists()
 
 
 @pytest.mark.usefixtures("believed")

@@ -105,7 +105,10 @@ def elip(
               "occluded-coco": (occluded_coco, None), "imagenet-r": (imagenet_r, None)}  # fmt: skip
     data = {name: opened(name, path, file) for name, (path, file) in places.items() if path is not None}
     if not data:
-        Console().print(nothing_run(variant, backbone))
+        missing = nothing_run(variant, backbone)
+        Console().print(missing)
+        if json is not None:
+            write_json(json, missing.to_dict())
         return
     checks.check_encoder(backbone)
     found = reproduce_elip(

@@ -229,6 +229,7 @@ def fit(
     candidates: Annotated[
         int, typer.Option(min=1, help="Of each text, that are looked at again at most.", rich_help_panel=HOW)
     ] = 100,
+    near: options.Near = True,
     seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=HOW)] = 0,
     test_split: options.TestSplit = None,
     usd_per_hour: options.UsdPerHour = None,
@@ -249,7 +250,7 @@ def fit(
     proof = options.open_data(data, max_bad_share, split=test_split, **shared) if test_split else None
     opened = options.open_encoder(encoder, dtype, device)
     fitted = fit_reranker(
-        opened, crossing, whole, out=out, test=proof, k=candidates, max_bad_share=max_bad_share, seed=seed,
+        opened, crossing, whole, out=out, test=proof, near=near, k=candidates, max_bad_share=max_bad_share, seed=seed,
         prices=Prices(usd_per_hour, brl_per_usd),
     )  # fmt: skip
     Console().print(trained_view(fitted, spoken))
@@ -305,7 +306,11 @@ def evaluate(
     spoken = speech.speak(locale)
     reranker = _opened(folder, encoder, model, dtype, device)
     ks = sorted(set(k or [reranker.fusion.k]))
-    files = {} if json is None else {n: json.with_name(f"{json.stem}.k{n}{json.suffix}") if k else json for n in ks}
+    files = (
+        {}
+        if json is None
+        else {n: json.with_name(f"{json.stem}.k{n}{json.suffix}") if len(ks) > 1 else json for n in ks}
+    )
     before = None if json is None else json.with_name(f"{json.stem}.before{json.suffix}")
     checks.check_outputs([*files.values(), *([before] if before else [])], None)
     dataset = options.open_data(
@@ -388,14 +393,18 @@ def _recipe(variant: str, hidden: str | None, choices: dict[str, Any]) -> ElipRe
 
 def _opened(folder: Path, encoder: str | None, model: str | None, dtype: str, device: str) -> Reranker:
     """A re-ranker with its encoder, and with its cross-encoder where it has one."""
+    from luneta.encoders.custom import names_code
+    from luneta.errors import ConfigError
     from luneta.rerank.builtin import located
     from luneta.rerank.kinds import read_record
     from luneta.rerank.reranker import Reranker
 
     record = read_record(located(folder))
     name = encoder or str(record["encoder"]["name"])
+    if encoder is None and names_code(name):  # what a file says must not decide which code runs
+        raise ConfigError(f"{folder} was made for {name}, an object of your own: give it (--encoder {name})")
     checks.check_encoder(name)
-    if dtype == "auto" and record["encoder"].get("dtype") == "float32" and ":" not in name:
+    if dtype == "auto" and record["encoder"].get("dtype") == "float32" and not names_code(name):
         dtype = "float32"  # as it was chosen and measured; other formats not every machine computes in
     given = None
     if model is not None:
@@ -405,8 +414,9 @@ def _opened(folder: Path, encoder: str | None, model: str | None, dtype: str, de
 
 def _cross_encoder(name: str, dtype: str, device: str, **how: Any) -> CrossEncoder:
     """A checkpoint as the options say; an object of the user's decides itself where it computes and in what."""
+    from luneta.encoders.custom import names_code
     from luneta.encoders.registry import load_cross_encoder
 
-    if ":" not in name or Path(name).exists():
+    if not names_code(name):
         how |= {"dtype": dtype, "device": device}
     return load_cross_encoder(name, **how)

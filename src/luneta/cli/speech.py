@@ -134,6 +134,9 @@ NOTICES: Mapping[str, str] = {
     "the re-ranker has not shown that it does what it says (%s): it changes nothing (alpha 0)": (
         "o reordenador não mostrou que faz o que diz (%s): nada muda (alfa 0)"
     ),
+    "%s: a query passes over all but %d pictures, so that no more are looked at again of any": (
+        "%s: uma consulta passa por cima de todas as imagens menos %d, de modo que nenhuma consulta olha mais que isso"
+    ),
     "%d candidates cannot be read any more; they keep the encoder's score": (
         "%d candidatas já não podem ser lidas; ficam com a pontuação do codificador"
     ),

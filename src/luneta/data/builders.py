@@ -181,7 +181,8 @@ def _from_authors(path: Path) -> tuple[_Seen, frozenset[int]]:
             "cat_id_2_negative_img"
         ) from None
     every = frozenset().union(*occluded.values(), *wrong.values())
-    return _Seen({c: every - wrong.get(c, frozenset()) for c in occluded}, occluded), every
+    judged = {c: ids for c, ids in occluded.items() if wrong.get(c)}  # with no wrong picture every order is right
+    return _Seen({c: every - wrong[c] for c in judged}, judged), every
 
 
 def _root(instances: Path, images: Path_ | None, pictures: Sequence[Mapping[str, Any]]) -> Path:

@@ -34,6 +34,11 @@ def load_object(path: str) -> Encoder:
     return checked(found_object(path), name=path)
 
 
+def names_code(name: str) -> bool:
+    """Whether a name is `package.module:Object`, which loading would import and run."""
+    return ":" in name and not Path(name).exists()
+
+
 def found_object(path: str) -> Any:
     """What `package.module:ClassOrInstance` names; see `load_object`."""
     module_name, _, attribute = path.partition(":")

@@ -116,8 +116,8 @@ def apart(
     learnt = train.without_images(np.flatnonzero(dropped).tolist()) if dropped.any() else train
     own = own[kept]
     if validation is not None:
-        untested = _untested(validation, groups)
-        held = _only(validation, untested, max_bad_share, _unreadable(groups, 1) if near else None)
+        held_apart = untested(validation, groups, 1)
+        held = _only(validation, held_apart, max_bad_share, _unreadable(groups, 1) if near else None)
         return Parts(learnt, sample(held, seed), own, int(leaked.sum()))
     held_out = _held_out(own, seed)
     inside = learnt.without_images(np.flatnonzero(held_out).tolist())
@@ -130,13 +130,24 @@ def _unreadable(groups: Groups, dataset: int) -> dict[int, str]:
     return {item.index: reason for item, reason in groups.unreadable.items() if item.dataset == dataset}
 
 
-def _untested(validation: ImageTextDataset, groups: Groups) -> Mask:
-    """Of the validation part, second of what was grouped, what the test parts behind it do not hold.
+def untested(validation: ImageTextDataset, groups: Groups, place: int) -> Mask:
+    """Of the validation part, what the test parts do not hold.
 
     Checkpoint and mixture are chosen on it: chosen on the pictures of the proof, they would flatter it.
+
+    Args:
+        validation: the part.
+        groups: of it and the test parts.
+        place: of the part among what was grouped; those behind it are test parts.
+
+    Returns:
+        (n_images,) which images may decide.
+
+    Raises:
+        DatasetError: none.
     """
-    tested = [*groups.image_groups[2:], *groups.text_groups[2:]]
-    shared = np.isin(groups.image_groups[1], np.concatenate([np.empty(0, dtype=np.int64), *tested]))
+    tested = [*groups.image_groups[place + 1 :], *groups.text_groups[place + 1 :]]
+    shared = np.isin(groups.image_groups[place], np.concatenate([np.empty(0, dtype=np.int64), *tested]))
     if shared.all():
         raise DatasetError(
             f"nothing is left of {validation.name} to validate on: the test part holds all of it. Take other pictures, "

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from luneta.decoding import in_order
 from luneta.errors import EncoderError, ImageError
 from luneta.progress import track
+from luneta.rerank.fusion import Floats
 from luneta.rerank.search import Queries
 from luneta.threads import available
 from luneta.types import CrossEncoder, ImageRef
@@ -51,7 +52,7 @@ class Crossed:
     @property
     def kind(self) -> str:
         """What results and folders call it."""
-        return str(getattr(self.cross_encoder, "kind", "cross-encoder"))
+        return "itm" if getattr(self.cross_encoder, "kind", None) == "itm" else "cross-encoder"
 
     def pictures(self, images: Sequence[ImageRef]) -> LookedAt:
         """A data set's pictures, looked at when they are needed."""
@@ -59,7 +60,7 @@ class Crossed:
 
     def rescore(
         self, queries: Queries, pictures: LookedAt, candidates: Indexes, *, guides: Queries | None = None
-    ) -> NDArray[np.float32]:
+    ) -> Floats:
         """New scores of candidates.
 
         Args:
@@ -79,7 +80,7 @@ class Crossed:
         read: Callable[[Sequence[str]], Sequence[Any]] = getattr(self.cross_encoder, "read", list)
         texts = read(list(strings))
         flat = candidates.reshape(-1)
-        scores = np.full(flat.shape, np.nan, dtype=np.float32)
+        scores = np.full(flat.shape, np.nan)
         by_picture = flat.argsort(kind="stable")
         chosen, first = np.unique(flat[by_picture], return_index=True)
         places = np.split(by_picture, first[1:])
@@ -97,15 +98,18 @@ class Crossed:
             logger.warning("%d candidates cannot be read any more; they keep the encoder's score", n_lost)
         return scores.reshape(candidates.shape)
 
-    def _scores(self, texts: Sequence[Any], pictures: Sequence[Any]) -> NDArray[np.float32]:
-        found = np.asarray(self.cross_encoder.score(list(texts), list(pictures)))
+    def _scores(self, texts: Sequence[Any], pictures: Sequence[Any]) -> Floats:
+        try:
+            found = np.asarray(self.cross_encoder.score(list(texts), list(pictures)))
+        except ValueError as error:
+            raise EncoderError(f"{self.cross_encoder.name}: score failed: {error}") from error
         if found.shape != (len(texts),) or not np.issubdtype(found.dtype, np.number) or not np.isfinite(found).all():
             what = f"shape {found.shape} of {found.dtype}" if found.shape != (len(texts),) else "numbers that are none"
             raise EncoderError(
                 f"{self.cross_encoder.name}: score returned {what} for {len(texts)} pairs; expected one finite number "
                 "for each"
             )
-        return found.astype(np.float32)
+        return found.astype(np.float64)
 
 
 @dataclass(eq=False)

@@ -89,9 +89,11 @@ class Sizes:
             _COPIES * _FLOAT * elip.guide.n_parameters,
         )  # fmt: skip
 
-    def times(self, factor: float) -> Sizes:
-        """The same where so many times as much is learnt from."""
-        return replace(self, n_learnt=round(factor * self.n_learnt), n_texts=round(factor * self.n_texts))
+    def times(self, learnt: float, watched: float) -> Sizes:
+        """The same where so many times as much is learnt from and measured on."""
+        texts = self.n_texts / max(1, self.n_learnt + self.n_watched)
+        n_learnt, n_watched = round(learnt * self.n_learnt), round(watched * self.n_watched)
+        return replace(self, n_learnt=n_learnt, n_watched=n_watched, n_texts=round(texts * (n_learnt + n_watched)))
 
     def by_part(self, kept: tuple[str, ...]) -> dict[str, float]:
         """{"pictures", "vectors", "checkpoints", "states"}; pictures are there already, or are to be fetched."""
@@ -133,7 +135,7 @@ class Sizes:
         """
         texts = self.n_texts / max(1, self.n_learnt + self.n_watched)
         each = self.picture if side is None else min(self.picture, self.scaled[side])
-        each += (1 + texts) * self.vector + (self.states if keep else 0)
+        each += (1 + texts) * self.vector + (self.states if keep and self.late else 0)
         return max(0, int((disk - self.checkpoints) / each))
 
 

@@ -9,11 +9,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from luneta.artifacts import write_json
 from luneta.cost import Prices
 from luneta.data.dataset import ImageTextDataset
+from luneta.data.groups import find_groups
 from luneta.errors import ConfigError
 from luneta.evaluation import embed_cached, evaluate_embeddings
+from luneta.finetuning.parts import untested
 from luneta.grids import as_text
 from luneta.ledger import entered
 from luneta.rerank.crossing import Crossed
@@ -83,6 +87,7 @@ def fit_reranker(
     *,
     out: str | os.PathLike[str],
     test: ImageTextDataset | None = None,
+    near: bool = True,
     k: int = max(KS),
     max_bad_share: float = 0.01,
     seed: int = 0,
@@ -98,27 +103,29 @@ def fit_reranker(
         cross_encoder: what `load_cross_encoder` returns, or an object of yours: it looks at them again.
         validation: what it is chosen on.
         out: folder of the result: `reranker/`, `fitted.json`, and `before.json` and `after.json` of the test part.
-        test: what the proof is measured on; None gives no proof.
+        test: what the proof is measured on; None gives no proof. What it holds, or anything near it, decides nothing.
+        near: look for near-identical pictures too when the two are kept apart, which decodes every picture.
         k: candidates of each text that are looked at, at most.
         max_bad_share: above this share of pictures that cannot be read nothing is begun.
         seed: of the halves, the exchange of queries and the bootstrap.
         prices: of the machine's hours.
 
     Raises:
-        ConfigError: a model without a fingerprint, a test part that is the validation part, a folder that is not empty.
-        DatasetError: too many pictures cannot be read.
+        ConfigError: a model without a fingerprint, a folder that is not empty.
+        DatasetError: the test part holds all of the validation part, or too many pictures cannot be read.
         EncoderError: a vector or a score is no number.
     """
     out, prices = Path(out), prices or Prices()
     identity_of(encoder)
     made_with = identity_of(cross_encoder)
-    if test is not None and test.fingerprint == validation.fingerprint:
-        raise ConfigError(f"{test.name} is what is chosen on: it proves nothing; give another test part")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} is not empty; choose a folder that does not exist yet")
     rescorer = Crossed(cross_encoder)
     about = {"encoder": encoder.spec.name, "data": validation.name, "method": rescorer.kind, "out": str(out)}
     with entered("rerank", about, device=encoder.spec.device, prices=prices) as run:
+        if test is not None:
+            decides = untested(validation, find_groups([validation, test], near=near, seed=seed), 0)
+            validation = validation.without_images(np.flatnonzero(~decides).tolist())
         embeddings = embed_cached(encoder, validation, max_bad_share=max_bad_share)
         found = found_by(embeddings, evaluate_embeddings(embeddings), k)
         pictures = rescorer.pictures(found.dataset.images)
@@ -130,7 +137,8 @@ def fit_reranker(
         reranker = believed(Reranker(encoder, rescorer, choice.fusion, answers, record))
         reranker.save(out / "reranker")
         proof = None if test is None else prove(reranker, test, max_bad_share)
-        run.facts.update(mrr_before=choice.baseline, mrr_after=choice.best.value, alpha=reranker.fusion.alpha)
+        after = choice.value if reranker.fusion.changes else choice.baseline
+        run.facts.update(mrr_before=choice.baseline, mrr_after=after, alpha=reranker.fusion.alpha)
     fitted = RerankerFitted(out / "reranker", reranker, choice, answers, proof, run.facts)
     if proof is not None:
         proof.before.save(out / "before.json")

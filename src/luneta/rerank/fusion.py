@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ KS = (10, 20, 50, 100)
 CHOSEN_BY = "mrr"
 """What is to gain: it moves whenever the right picture moves, so that fewer texts decide than recall@1 needs."""
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,8 @@ class Fusion:
 
     def fuse(self, base: Floats, new: Floats) -> Floats:
         """(n, k) scores of both -> those that decide; where there is no new one (NaN), the old one does."""
-        gained = np.where(np.isnan(new), 0, np.float32(self.slope) * new + np.float32(self.shift) - base)
-        return np.asarray(base + np.float32(self.alpha) * gained, dtype=np.float32)
+        gained = np.where(np.isnan(new), 0, self.slope * new.astype(np.float64) + self.shift - base)
+        return np.asarray(base + self.alpha * gained, dtype=np.float32)
 
     def ranking(self, found: Found, new: Floats) -> Ranking:
         """The ranking after the first k candidates were put into another order.
@@ -103,13 +104,15 @@ class Choice:
     """What was chosen, and among what.
 
     Attributes:
-        fusion: that is used.
-        gain: over the encoder alone, on texts that had no part in choosing.
+        fusion: the best that is sure, or the encoder alone.
+        value: the metric with it.
+        gain: over the encoder alone, on texts that had no part in choosing alpha and k.
         trials: all that was tried; the encoder alone first.
         metric: what they were measured by.
     """
 
     fusion: Fusion
+    value: float
     gain: Interval
     trials: Sequence[Trial]
     metric: str
@@ -132,7 +135,8 @@ def line(base: Floats, new: Floats) -> tuple[float, float]:
         base: (n_texts, k) the encoder's scores.
         new: (n_texts, k) new ones; NaN where there is none.
 
-    >>> line(np.array([[0.4, 0.2]], dtype=np.float32), np.array([[9.0, 5.0]], dtype=np.float32))
+    >>> slope, shift = line(np.array([[0.4, 0.2]]), np.array([[9.0, 5.0]]))
+    >>> round(slope, 9), round(shift, 9)
     (0.05, -0.05)
     """
     there = ~np.isnan(new)
@@ -143,7 +147,7 @@ def line(base: Floats, new: Floats) -> tuple[float, float]:
     spreads = [float(np.sqrt(np.nanvar(scores[known], axis=1).mean())) for scores in (olds, news)]
     slope = spreads[0] / spreads[1] if min(spreads) > 0 else 1.0
     shift = float(np.nanmean(olds) - slope * np.nanmean(news))
-    return float(f"{slope:.6g}"), float(f"{shift:.6g}")
+    return slope, shift
 
 
 def choose(found: Found, new: Floats, *, own_scale: bool = False, metric: str = CHOSEN_BY, seed: int = 0) -> Choice:
@@ -175,7 +179,7 @@ def choose(found: Found, new: Floats, *, own_scale: bool = False, metric: str = 
     ]
     sure = [trial for trial in trials if trial.is_sure] if fair.low is not None and fair.low > 0 else []
     best = max(sure, key=lambda trial: trial.value) if sure else trials[0]
-    return Choice(best.fusion, fair, trials, metric)
+    return Choice(best.fusion, best.value, fair, trials, metric)
 
 
 def _fair_gains(values: NDArray[np.float64], clusters: NDArray[np.int64], seed: int) -> NDArray[np.float64]:

@@ -21,13 +21,11 @@ from numpy.typing import NDArray
 
 from luneta.metrics import METRICS
 from luneta.ranking import reranked
-from luneta.rerank.fusion import CHOSEN_BY, Fusion
+from luneta.rerank.fusion import CHOSEN_BY, Floats, Fusion
 from luneta.rerank.messages import RERANK
 from luneta.rerank.search import Found, Queries
 from luneta.stats import bootstrap
 from luneta.wording import translator_of, written
-
-Floats = NDArray[np.float32]
 
 QUESTIONS = ("beats_baseline", "beats_shuffle", "needs_its_query")
 

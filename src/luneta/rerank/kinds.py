@@ -11,6 +11,7 @@ from typing import Any
 from safetensors.torch import save_file
 
 from luneta.artifacts import hash_json, read_json
+from luneta.encoders.custom import names_code
 from luneta.encoders.registry import load_cross_encoder
 from luneta.errors import ArtifactError, ConfigError, IndexMismatchError, did_you_mean
 from luneta.rerank.crossing import Crossed
@@ -168,14 +169,11 @@ def _cross_encoder(
 
 def _loaded(folder: Path, written: Mapping[str, Any], encoder: Encoder) -> CrossEncoder:
     name = str(written["name"])
-    if "options" not in written:  # an object of the user's
-        try:
-            return load_cross_encoder(name)
-        except ConfigError as error:
-            raise ConfigError(
-                f"{folder} scores with {name}, an object of your own: give it as cross_encoder (--model "
-                "package.module:Object)"
-            ) from error
+    if "options" not in written or names_code(name):  # what a file says must not decide which code runs
+        raise ConfigError(
+            f"{folder} scores with {name}, an object of your own: give it as cross_encoder (--model "
+            "package.module:Object)"
+        )
     revision = None if "@" in name else written["revision"]
     return load_cross_encoder(
         name, revision=revision, dtype=str(written["dtype"]), device=encoder.spec.device, **written["options"]

@@ -15,8 +15,8 @@ RERANK: Messages = {
         "Na parte de validação; ganhos sobre o codificador sozinho (alfa 0), pareados por texto; * é o usado.",
     ),
     "rerank_held_out": (
-        "On texts that had no part in choosing: {gain}.",
-        "Em textos que não participaram da escolha: {gain}.",
+        "On texts that had no part in choosing alpha and k: {gain}.",
+        "Em textos que não participaram da escolha de alfa e k: {gain}.",
     ),
     "rerank_rank": ("rank", "posição"),
     "rerank_picture": ("picture", "imagem"),
@@ -29,6 +29,10 @@ RERANK: Messages = {
     "rerank_yes": ("yes", "sim"),
     "rerank_no": ("no", "não"),
     "rerank_used": ("alpha {alpha} on the first {k}", "alfa {alpha} nas primeiras {k}"),
+    "rerank_not_honest": (
+        "it changes nothing: it has not shown that it does what it says",
+        "nada muda: não mostrou que faz o que diz",
+    ),
     "rerank_not_used": ("it changes nothing: no gain is sure", "nada muda: nenhum ganho é certo"),
     "rerank_place": ("Re-ranker: {folder} ({use})", "Reordenador: {folder} ({use})"),
     "rerank_title": ("Text to image", "Do texto à imagem"),

@@ -18,6 +18,7 @@ from luneta.finetuning.prediction import duration
 from luneta.grids import Grid
 from luneta.ranking import top_k
 from luneta.rerank.disk import DISKS, PAPER_PAIRS, SIDES, Sizes, said
+from luneta.rerank.fusion import KS
 from luneta.rerank.messages import RERANK
 from luneta.rerank.pictures import KEPT_BYTES, Pictures
 from luneta.rerank.search import Found
@@ -164,7 +165,10 @@ def rehearse(
     few = training.validation.sample(4, recipe.seed)
     pair_s = _seconds(lambda: elip.rescore(few.queries, training.watched, few.candidates)) / few.candidates.size
     n_validations = -(-recipe.steps // recipe.steps_between())
-    n_pairs = n_validations * training.validation.candidates.size + 2 * found.candidates.size
+    grown = sizes.n_watched / len(training.watched.images)
+    depth = max(found.k, min(max(KS), sizes.n_watched))
+    n_watched_texts = min(recipe.validated, round(grown * len(found.queries)))
+    n_pairs = n_validations * n_watched_texts * training.validation.k + 2 * grown * len(found.queries) * depth
     n_read = sizes.n_learnt * stays + sizes.n_watched
     by_part = {"states": n_read * picture_s, "steps": recipe.steps * step_s, "measuring": n_pairs * pair_s}
     on_the_fly = sizes.late and set(kept) != {"learnt", "watched"}
@@ -216,7 +220,7 @@ def _fits(sizes: Sizes) -> tuple[Fit, ...]:
     return tuple(
         Fit(disk, keep, {side: sizes.fits(disk, side=side, keep=keep) for side in sides})
         for disk in DISKS
-        for keep in (False, True)
+        for keep in ((False, True) if sizes.late else (False,))
     )
 
 

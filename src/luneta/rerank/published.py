@@ -1,7 +1,7 @@
 """What Zhan, Liu, Han, Xie and Zisserman report of ELIP ("ELIP: Enhanced Visual-Language Foundation Models for Image
 Retrieval", CBMI 2025, arXiv 2502.15682): text-to-image recall of every backbone alone and with ELIP, trained on
 DataCompDR with hard samples and several prompts. How deep candidates are looked at is what their evaluation code does
-(github.com/ypliubit/ELIP)."""
+(github.com/ypliubit/ELIP); for ImageNet-R that of elip-s, elip-s2 and elip-b is a guess."""
 
 from __future__ import annotations
 
@@ -65,6 +65,7 @@ class Benchmark:
         k: {variant: candidates that are looked at again}.
         weight: of BLIP-2's matching beside its contrastive score.
         to_have: what to download and how large it is.
+        size: pictures and captions it has; None where nothing is published to be held against it.
         judged: it is one of judged queries.
     """
 
@@ -74,6 +75,7 @@ class Benchmark:
     k: Mapping[str, int]
     weight: float
     to_have: str
+    size: tuple[int, int] | None = None
     judged: bool = False
 
 
@@ -85,10 +87,12 @@ BENCHMARKS = (
     Benchmark(
         "coco", "COCO, Karpathy's test part", RECALL, _k(100, 20), 1.0,
         "val2014.zip (6 GB) of cocodataset.org and dataset_coco.json of Karpathy's splits (37 MB)",
+        size=(5000, 25_010),
     ),
     Benchmark(
         "flickr30k", "Flickr30k, Karpathy's test part", RECALL, _k(100, 20), 1.0,
         "flickr30k-images (4.4 GB, on request from its authors) and dataset_flickr30k.json of Karpathy's splits",
+        size=(1000, 5000),
     ),
     Benchmark(
         "occluded-coco", "Occluded COCO", ("map",), _k(500, 100), 0.05,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from luneta.rerank.evaluation import rerank_evaluation
 from luneta.rerank.fusion import Fusion
 from luneta.rerank.honesty import Rescorer
 from luneta.rerank.official import load_official
-from luneta.rerank.published import BENCHMARKS, REPORTED, WEIGHTS, Benchmark, Numbers
+from luneta.rerank.published import BACKBONES, BENCHMARKS, REPORTED, WEIGHTS, Benchmark, Numbers
 from luneta.rerank.reranker import Reranker
 from luneta.results import Evaluation, Metric
 from luneta.types import Encoder, Matcher, PromptableEncoder
@@ -61,6 +61,7 @@ class Line:
         published: None where nobody published it, as far as we know.
         missing: why it was not run: "no data" or "no weights"; empty where it was.
         to_have: what to download for it.
+        unlike: why the two are not to be held against each other; empty where they are.
     """
 
     benchmark: str
@@ -70,11 +71,19 @@ class Line:
     published: float | None
     missing: str = ""
     to_have: str = ""
+    unlike: str = ""
 
     @property
     def within(self) -> bool | None:
-        """Whether the published number lies in the interval of ours; None where there is none of both."""
-        if self.ours is None or self.published is None or self.ours.low is None or self.ours.high is None:
+        """Whether the published number lies in the interval of ours; None where there is none of both, or they are
+        unlike."""
+        if (
+            self.unlike
+            or self.ours is None
+            or self.published is None
+            or self.ours.low is None
+            or self.ours.high is None
+        ):
             return None
         return self.ours.low <= self.published <= self.ours.high
 
@@ -106,7 +115,7 @@ class Reproduction:
             rows=tuple(
                 (titles[line.benchmark], line.method, line.metric, *_cells(line)) for line in self.lines
             ),
-            notes=(*self.missing(), *self.notes),
+            notes=(*self.missing(), *self.unlike(), *self.notes),
             n_labels=3,
         )  # fmt: skip
 
@@ -118,6 +127,12 @@ class Reproduction:
             for line in self.lines if line.missing
         )  # fmt: skip
         return [f"{what} was not run ({missing}): {to_have}." for what, missing, to_have in told]
+
+    def unlike(self) -> list[str]:
+        """What was run on something else than the paper has."""
+        titles = {benchmark.name: benchmark.title for benchmark in BENCHMARKS}
+        told = dict.fromkeys((titles[line.benchmark], line.unlike) for line in self.lines if line.unlike)
+        return [f"{title}: not to be held against the published numbers: {why}." for title, why in told]
 
     def __str__(self) -> str:
         return as_text(self)
@@ -139,6 +154,8 @@ def _cells(line: Line) -> tuple[str, ...]:
     if line.ours is None:
         return f"not run: {line.missing}", "", published, "", ""
     limits = "" if line.ours.low is None else f"{line.ours.low:.4f} to {line.ours.high:.4f}"
+    if line.unlike:
+        return f"{line.ours.value:.4f}", limits, published, "", "unlike"
     difference = "" if line.published is None else f"{line.ours.value - line.published:+.4f}"
     within = {None: "", True: "yes", False: "no"}[line.within]
     return f"{line.ours.value:.4f}", limits, published, difference, within
@@ -182,7 +199,12 @@ def reproduce_elip(
     checkpoint = None if weights is None else find_weights(Path(weights), variant)
     run = _Run(encoder, variant, checkpoint, matcher, cache, max_bad_share, seed)
     results = {name: run.results(known[name], datasets[name]) for name in known if name in datasets}
-    lines = [line for benchmark in BENCHMARKS for line in _lines(benchmark, variant, results.get(benchmark.name))]
+    unlike = {name: _unlike(known[name], variant, encoder, result["baseline"]) for name, result in results.items()}
+    lines = [
+        replace(line, unlike=unlike.get(benchmark.name, ""))
+        for benchmark in BENCHMARKS
+        for line in _lines(benchmark, variant, results.get(benchmark.name))
+    ]
     return Reproduction(variant, encoder.spec.name, lines, results, _notes(encoder, variant, datasets))
 
 
@@ -234,6 +256,7 @@ class _Run:
     max_bad_share: float
     seed: int
     _elips: dict[float, Elip] = field(default_factory=dict)
+    _matchers: dict[float, Matcher] = field(default_factory=dict)
 
     def results(self, benchmark: Benchmark, data: ImageTextDataset) -> dict[str, Evaluation]:
         """{"baseline", variant}: what could be run."""
@@ -257,18 +280,35 @@ class _Run:
     def _matcher(self, weight: float) -> Matcher:
         if self.matcher is None:
             raise ConfigError("elip-b looks at candidates with BLIP-2: name the cross-encoder (--model)")
-        return self.matcher(weight)
+        if weight not in self._matchers:
+            self._matchers[weight] = self.matcher(weight)
+        return self._matchers[weight]
 
     def _elip(self, weight: float) -> Elip:
         if self.checkpoint is None:
             raise ConfigError("there are no weights")
+        key = weight if self.variant == "elip-b" else 0.0
+        if key in self._elips:
+            return self._elips[key]
         able = self._matcher(weight) if self.variant == "elip-b" else self.encoder
         if not isinstance(able, PromptableEncoder | Matcher):
             raise ConfigError(f"{self.encoder.spec.name} takes no visual prompts: take the backbone of {self.variant}")
-        key = weight if self.variant == "elip-b" else 0.0
-        if key not in self._elips:
-            self._elips[key] = load_official(self.checkpoint, able, self.variant)
+        self._elips[key] = load_official(self.checkpoint, able, self.variant)
         return self._elips[key]
+
+
+def _unlike(benchmark: Benchmark, variant: str, encoder: Encoder, found: Evaluation) -> str:
+    """Why what was measured is not what the paper reports; empty where it is, as far as can be seen."""
+    if benchmark.size is None:
+        return ""
+    has = int(found.dataset["n_images"]), int(found.dataset["n_texts"])
+    reasons = []
+    if has != benchmark.size:
+        reasons.append("{:,} pictures and {:,} captions were measured, not {:,} and {:,}".format(*has, *benchmark.size))
+    wanted = BACKBONES[variant].rsplit("/", 1)[-1]
+    if variant != "elip-b" and encoder.spec.name.split("@")[0].rstrip("/").rsplit("/", 1)[-1] != wanted:
+        reasons.append(f"the encoder is {encoder.spec.name}, theirs {BACKBONES[variant]}")
+    return "; ".join(reasons)
 
 
 def _lines(benchmark: Benchmark, variant: str, results: Mapping[str, Evaluation] | None) -> list[Line]:

@@ -20,11 +20,11 @@ from luneta.cost import Prices
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.data.relevance import merged_pairs
 from luneta.embedding import Embeddings
-from luneta.errors import ConfigError, EncoderError
+from luneta.errors import ConfigError
 from luneta.evaluation import embed_cached, evaluate_embeddings
 from luneta.finetuning.claims import check_claim, claimed
 from luneta.finetuning.negatives import Miner
-from luneta.finetuning.parts import Parts, apart
+from luneta.finetuning.parts import MOST_VALIDATED, Parts, apart
 from luneta.finetuning.prediction import scratch
 from luneta.grids import as_text
 from luneta.ledger import entered, ledger_is_wanted
@@ -34,6 +34,7 @@ from luneta.rerank.evaluation import Reranking
 from luneta.rerank.fitting import prove
 from luneta.rerank.fusion import KS, Choice, choose
 from luneta.rerank.honesty import Answer, question
+from luneta.rerank.kinds import identity_of
 from luneta.rerank.lists import ListPlan
 from luneta.rerank.plan import Plan, rehearse, with_what_comes_before
 from luneta.rerank.recipe import ElipRecipe
@@ -148,16 +149,15 @@ def train_elip(
             before the prompts is kept in files if it fits, and else computed anew at every look.
 
     Raises:
-        ConfigError: an encoder that takes no prompts, a recipe that does not fit, a folder that holds other things, or
-            a disk too small for the least of it.
+        ConfigError: an encoder that takes no prompts, a model without a fingerprint, a recipe that does not fit, a
+            folder that holds other things, or a disk too small for the least of it.
         DatasetError: nothing is left to learn from or to choose on, or too many pictures cannot be read.
         TrainingError: the training came to nothing.
     """
     recipe, out, prices, able = recipe or ElipRecipe(), Path(out), prices or Prices(), promptable(matcher or encoder)
-    if not encoder.spec.fingerprint:
-        raise EncoderError(
-            f"{encoder.spec.name} has no fingerprint, so that its re-ranker cannot be told from another's"
-        )
+    for model in (encoder, matcher):
+        if model is not None:
+            identity_of(model)  # before the work: without a fingerprint nothing could be saved
     identity = {
         "encoder": encoder.spec.fingerprint,
         "data": [None if data is None else data.fingerprint for data in (train, validation, test)],
@@ -188,12 +188,13 @@ def train_elip(
             new = elip.rescore(found.queries, training.watched, found.candidates)
             choice = choose(found, new, own_scale=elip.own_scale, seed=recipe.seed)
             answers = question(elip, training.watched, found, new, choice.fusion, seed=recipe.seed)
-            record = {"recipe": recipe.to_dict(), "data": {"name": train.name, "fingerprint": parts.train.fingerprint}}
+            record = {"recipe": recipe.to_dict(), "data": _named(parts.train), "validation": _named(parts.validation)}
             reranker = believed(Reranker(encoder, elip, choice.fusion, answers, record))
             reranker.save(out / "reranker")
             took = time.perf_counter() - start_s
             proof = None if test is None else prove(reranker, test, max_bad_share)
-            run.facts.update(mrr_before=choice.baseline, mrr_after=choice.best.value, alpha=reranker.fusion.alpha)
+            after = choice.value if reranker.fusion.changes else choice.baseline
+            run.facts.update(mrr_before=choice.baseline, mrr_after=after, alpha=reranker.fusion.alpha)
             if is_new:  # else only a part of what was predicted was left
                 run.facts.update(actual_s=took, actual_disk_mib=written / 2**20)
         trained = ElipTrained(
@@ -239,12 +240,18 @@ def predict_elip(
         apart_s = factor * (time.perf_counter() - start)
         with scratch() as folder:
             training, found = _training(encoder, elip, parts, recipe, folder)
-            sizes = Sizes.of(training, encoder.spec.embedding_dim).times(factor)
+            sizes = Sizes.of(training, encoder.spec.embedding_dim)
+            watched = 1.0 if validation is not None else min(factor, MOST_VALIDATED / sizes.n_watched)
+            sizes = sizes.times(factor, max(1.0, watched))
             kept = sizes.kept(free_bytes(Path.cwd()) if disk is None else disk)
             for name in training.seen.keys() - set(kept):
                 training.seen[name].keep_nothing()
             plan = rehearse(training, found, run.meter.device, prices, sizes, kept)
         return with_what_comes_before(plan, encoder, parts.train, sizes, apart_s, run.meter.device, prices)
+
+
+def _named(data: ImageTextDataset) -> dict[str, str]:
+    return {"name": data.name, "fingerprint": data.fingerprint}
 
 
 def _some(data: ImageTextDataset, seed: int) -> ImageTextDataset:

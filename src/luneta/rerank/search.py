@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,8 @@ from luneta.errors import ConfigError
 from luneta.ranking import Ranking, top_k_of_others
 from luneta.results import Evaluation
 from luneta.types import Vectors
+
+logger = logging.getLogger("luneta")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +86,8 @@ def search(embeddings: Embeddings, ranking: Ranking, clusters: Indexes, k: int) 
         embeddings: a data set and its vectors.
         ranking: where the right pictures of its texts stand.
         clusters: (n_texts,) equal for texts that succeed and fail together.
-        k: candidates; all pictures where there are fewer. Pictures that a query passes over are none.
+        k: candidates; where there are fewer, all. Pictures that a query passes over are none, and all texts have as
+            many candidates: as many as are left of the one with the fewest.
 
     Raises:
         ConfigError: k below 1.
@@ -93,7 +97,11 @@ def search(embeddings: Embeddings, ranking: Ranking, clusters: Indexes, k: int) 
     data = embeddings.dataset
     device = embeddings.encoder.device if embeddings.encoder.device.startswith("cuda") else None
     ignored = np.empty((0, 2), dtype=np.int64) if data.ignored is None else data.ignored
-    k = min(int(k), int((data.n_images - np.bincount(ignored[:, 0], minlength=data.n_texts)).min()))
+    fewest = int((data.n_images - np.bincount(ignored[:, 0], minlength=data.n_texts)).min())
+    if fewest < min(k, data.n_images):
+        logger.warning("%s: a query passes over all but %d pictures, so that no more are looked at again of any",
+                       data.name, fewest)  # fmt: skip
+    k = min(int(k), fewest)
     scores, candidates = top_k_of_others(embeddings.texts, embeddings.images, ignored, k, device=device)
     return Found(data, Queries(list(data.texts), embeddings.texts), ranking, candidates, scores, clusters)
 

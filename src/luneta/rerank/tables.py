@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from luneta.grids import Grid
 from luneta.rerank.application import Hit
-from luneta.rerank.fusion import Choice, Trial
+from luneta.rerank.fusion import Choice, Fusion, Trial
 from luneta.rerank.messages import RERANK
 from luneta.stats import Interval
 from luneta.wording import translator_of, written
@@ -19,17 +19,22 @@ if TYPE_CHECKING:
     from luneta.rerank.run import ElipTrained
 
 
-def choice_grid(choice: Choice, locale: str = "en") -> Grid:
-    """Every weight and depth that was tried."""
+def choice_grid(choice: Choice, used: Fusion, locale: str = "en") -> Grid:
+    """Every weight and depth that was tried, and which of them is used."""
     t, gain = translator_of(locale, RERANK), choice.gain
     held_out = _signed(gain.value, locale) + (f" ({_limits(gain, locale)})" if gain.low is not None else "")
     return Grid(
         title=t("rerank_choice"),
         header=(t("rerank_alpha"), "k", choice.metric, t("rerank_gain"), t("rerank_interval")),
-        rows=tuple(_row(trial, trial.fusion == choice.fusion, locale) for trial in choice.trials),
+        rows=tuple(_row(trial, _is(trial.fusion, used), locale) for trial in choice.trials),
         notes=(t("rerank_choice_note"), t("rerank_held_out", gain=held_out)),
         n_labels=2,
     )
+
+
+def _is(tried: Fusion, used: Fusion) -> bool:
+    """Whether this is how it is used; not to be used at all has one row, whatever its depth."""
+    return tried == used if used.changes else not tried.changes
 
 
 def _row(trial: Trial, used: bool, locale: str) -> tuple[str, ...]:
@@ -71,12 +76,12 @@ def trained_view(trained: ElipTrained | RerankerFitted, locale: str = "en") -> R
     from luneta.layouts import GridView
 
     t = translator_of(locale, RERANK)
-    shown: list[RenderableType] = [GridView(choice_grid(trained.choice, locale))]
+    shown: list[RenderableType] = [GridView(choice_grid(trained.choice, trained.reranker.fusion, locale))]
     shown += [Text(answer.said(locale)) for answer in trained.answers]
     if trained.test is not None:
         shown.append(GridView(trained.test.grid(locale)))
     fusion = trained.reranker.fusion
-    use = t("rerank_not_used")
+    use = t("rerank_not_honest" if trained.choice.fusion.changes else "rerank_not_used")
     if fusion.changes:
         use = t("rerank_used", alpha=written(f"{fusion.alpha:g}", locale), k=fusion.k)
     return Group(*shown, Text(t("rerank_place", folder=trained.folder, use=use)))

@@ -45,7 +45,7 @@ def test_a_score_is_of_its_text_and_its_picture(at_once: int, pairs: int, monkey
     monkeypatch.setattr(crossing, "PAIRS", pairs)
     crossed = Crossed(Oracle())
     scores = crossed.rescore(QUERIES, crossed.pictures(IMAGES), CANDIDATES)
-    assert scores.dtype == np.float32
+    assert scores.dtype == np.float64
     np.testing.assert_allclose(scores, naive(Oracle()), atol=1e-6)
 
 

@@ -58,6 +58,18 @@ def test_every_depth_is_as_if_it_were_asked_for_alone(kind: str) -> None:
                                   found.before.rankings["text_to_image"].n_better)  # fmt: skip
 
 
+def test_a_query_that_passes_over_most_pictures_says_how_deep_is_looked(caplog: pytest.LogCaptureFixture) -> None:
+    data = judged()
+    fewest = data.n_images - int(np.bincount(data.ignored[:, 0]).max()) if data.ignored is not None else 0
+    assert 20 < fewest < 40
+    for k, told in ((20, False), (40, True)):
+        caplog.clear()
+        rescorer = Noting()
+        evaluate_depths(Reranker(ENCODER, rescorer, Fusion(0.5, 10)), data, (k,), cache=False)
+        assert rescorer.looked_at == [min(k, fewest) * data.n_texts]
+        assert any(f"all but {fewest} pictures" in text for text in caplog.messages) is told
+
+
 def test_map_as_the_published_evaluation_has_it() -> None:
     """Pictures that count, the first k by their new scores, the others 1000 lower by their old ones."""
     data = judged(seed=3)

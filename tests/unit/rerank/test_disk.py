@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import tarfile
 from collections.abc import Callable, Sequence
@@ -113,7 +114,30 @@ def test_a_plan_of_many_pictures_looks_at_some(
     assert looked_at == [15]
     assert plan.bytes_by_part["states"] == (30 + 14) * 17 * 32 * 4
     assert plan.seconds_by_part["states"] == 44 * 0.5
-    assert plan.seconds_by_part["mining"] == pytest.approx(3 * 30 * 58 / 1e6)  # twice 29 texts of the sample
+    assert plan.seconds_by_part["mining"] == pytest.approx(3 * 30 * 44 / 1e6)
+
+
+def test_a_validation_part_that_is_taken_out_grows_with_the_data(
+    tiny_checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder, recipe = encoder_of(tiny_checkpoint("clip")), ElipRecipe(**{**SMALL, "insert_layer": 1})
+    monkeypatch.setattr(plans, "_seconds", lambda work: 3.0)
+    monkeypatch.setattr(plans, "_of_a_picture", lambda pictures: (0.5, 1.0))
+    whole = predict_elip(encoder, pairs(120), near=False, recipe=recipe)
+    monkeypatch.setattr(run, "PLANNED_ON", 40)
+    sampled = predict_elip(encoder, pairs(120), near=False, recipe=recipe)
+    assert sampled.seconds_by_part["states"] == pytest.approx(whole.seconds_by_part["states"], rel=0.1)
+    alone = predict_elip(encoder, pairs(40), near=False, recipe=recipe)
+    assert sampled.seconds_by_part["measuring"] > 2.5 * alone.seconds_by_part["measuring"]
+    monkeypatch.setattr(run, "MOST_VALIDATED", 5)
+    capped = predict_elip(encoder, pairs(120), near=False, recipe=recipe)
+    assert capped.seconds_by_part["measuring"] < sampled.seconds_by_part["measuring"]
+
+
+def test_where_nothing_is_kept_nothing_more_fits() -> None:
+    early = dataclasses.replace(SIZES, late=False)
+    assert early.fits(1e9, side=None, keep=True) == early.fits(1e9, side=None, keep=False)
+    assert SIZES.fits(1e9, side=None, keep=True) < SIZES.fits(1e9, side=None, keep=False)
 
 
 # Within the budget ----------------------------------------------------------------------------------------------

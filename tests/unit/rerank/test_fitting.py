@@ -15,7 +15,7 @@ import luneta
 from checkpoints import make_checkpoint
 from crossing import Oracle
 from luneta.encoders.registry import load_cross_encoder
-from luneta.errors import ArtifactError, ConfigError, IndexMismatchError
+from luneta.errors import ArtifactError, ConfigError, DatasetError, IndexMismatchError
 from luneta.ledger import read_ledger
 from luneta.rerank import Fusion, Reranker, RerankerFitted, evaluate_reranked
 from luneta.rerank.crossing import ByFunction, Crossed
@@ -28,6 +28,7 @@ from worlds import ConceptEncoder, Pixel, world
 MakeCheckpoint = Callable[[str], Path]
 YES = tuple(Answer(name, 0.1, 0.05, 0.15) for name in QUESTIONS)
 ENCODER = ConceptEncoder(noise=2.0)
+OTHERS = world(110).without_images(range(60))
 
 
 @pytest.fixture(autouse=True)
@@ -41,8 +42,7 @@ def fit(out: Path, oracle: Any, **arguments: Any) -> RerankerFitted:
 
 
 def test_one_that_helps_is_used_and_proved(tmp_path: Path) -> None:
-    test = world(50)
-    found = fit(tmp_path / "out", Oracle(), test=test)
+    found = fit(tmp_path / "out", Oracle(), test=OTHERS, near=False)
     assert found.reranker.fusion.changes
     assert found.reranker.is_honest
     assert found.test is not None
@@ -59,7 +59,7 @@ def test_one_that_helps_is_used_and_proved(tmp_path: Path) -> None:
     assert (said["cross_encoder"]["name"], said["validation"]["name"]) == ("oracle", "world")
     assert [answer["question"] for answer in said["answers"]] == list(QUESTIONS)
     assert read_ledger(tmp_path / "ledger.jsonl")[-1].facts["alpha"] == found.reranker.fusion.alpha
-    again = evaluate_reranked(Reranker.load(out / "reranker", ENCODER, cross_encoder=Oracle()), test)
+    again = evaluate_reranked(Reranker.load(out / "reranker", ENCODER, cross_encoder=Oracle()), OTHERS)
     for one, other in ((found.test.before, again.before), (found.test.after, again.after)):
         np.testing.assert_array_equal(one.rankings["text_to_image"].n_better, other.rankings["text_to_image"].n_better)
 
@@ -80,26 +80,39 @@ def test_a_gain_that_is_not_due_to_the_text_is_not_used(tmp_path: Path) -> None:
     assert found.choice.fusion.changes
     assert {answer.question for answer in found.answers if not answer.passed} == {"needs_its_query"}
     assert not found.reranker.fusion.changes
+    (starred,) = (line for line in str(found).splitlines() if line.split()[1:2] == ["*"])
+    assert starred.split()[:2] == ["0", "*"]
+    assert "has not shown that it does what it says" in " ".join(str(found).split()[-60:])
+    facts = read_ledger(tmp_path / "ledger.jsonl")[-1].facts
+    assert facts["mrr_after"] == facts["mrr_before"] == found.choice.baseline
+
+
+def test_what_the_test_part_holds_decides_nothing(tmp_path: Path) -> None:
+    shared = world(80, captions_per_image=2).without_images(range(45))  # 15 of the 60 are among them
+    found = fit(tmp_path / "out", Oracle(), test=shared, near=False)
+    chosen_on = world(60, captions_per_image=2).without_images(range(45, 60))
+    assert found.reranker.record["validation"]["fingerprint"] == chosen_on.fingerprint
 
 
 def test_the_scale_of_the_scores_does_not_matter(tmp_path: Path) -> None:
-    test, found = world(50), []
-    for number, (factor, offset) in enumerate(((1.0, 0.0), (1000.0, -70.0), (1e-3, 5.0))):
-        found.append(fit(tmp_path / str(number), Oracle(factor=factor, offset=offset), test=test))
+    found = []
+    for number, (factor, offset) in enumerate(((1.0, 0.0), (1000.0, -70.0), (1e-3, 5.0), (1.0, 1e7))):
+        found.append(fit(tmp_path / str(number), Oracle(factor=factor, offset=offset), test=OTHERS, near=False))
     chosen = [(one.reranker.fusion.alpha, one.reranker.fusion.k) for one in found]
     assert chosen[0][0] < 1, "alone the oracle's noise would be all"
-    assert chosen[0] == chosen[1] == chosen[2]
+    assert len(set(chosen)) == 1
     ranks = [one.test.after.rankings["text_to_image"].n_better for one in found if one.test is not None]
     np.testing.assert_array_equal(ranks[0], ranks[1])
     np.testing.assert_array_equal(ranks[0], ranks[2])
+    np.testing.assert_array_equal(ranks[0], ranks[3])
 
 
 def test_what_cannot_be_done_is_said_before_the_work(tmp_path: Path) -> None:
     oracle = Oracle()
     with pytest.raises(ConfigError, match="mine has no fingerprint"):
         fit(tmp_path / "out", ByFunction(oracle.score, "mine"))
-    with pytest.raises(ConfigError, match="is what is chosen on"):
-        fit(tmp_path / "out", oracle, test=world(60, captions_per_image=2))
+    with pytest.raises(DatasetError, match="the test part holds all of it"):
+        fit(tmp_path / "out", oracle, test=world(60, captions_per_image=2), near=False)
     with pytest.raises(ConfigError, match="k is 0"):
         fit(tmp_path / "out", oracle, k=0)
     assert not (tmp_path / "out").exists()

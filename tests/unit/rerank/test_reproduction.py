@@ -139,6 +139,8 @@ def test_without_weights_the_backbone_alone_is_run(
         encoder, data["coco"], duplicates="strict", cache=False
     ).metrics["text_to_image"]["recall@1"]  # fmt: skip
     assert lines["baseline", "recall@1"].published == 0.4016
+    assert "not 5,000 and 25,010" in lines["baseline", "recall@1"].unlike
+    assert lines["baseline", "recall@1"].within is None
     assert lines["elip-c", "recall@1"].missing == "no weights"
     assert lines["elip-c", "recall@1"].published == 0.4561
     assert "a training checkpoint of the authors" in " ".join(str(found).split())

@@ -29,6 +29,7 @@ def shown(grid: Grid) -> str:
 
 CHOICE = Choice(
     Fusion(0.25, 20),
+    0.5212,
     Interval(0.0212, 0.0101, 0.0343),
     [Trial(Fusion(0.0, 20), 0.5, Interval(0.0, None, None)),
      Trial(Fusion(0.25, 20), 0.5212, Interval(0.0212, 0.0101, 0.0343))],
@@ -46,7 +47,7 @@ def test_tables_speak_portuguese_with_decimal_commas(reranking: Reranking) -> No
     """Nothing but names and metrics is the same in both."""
     hits = [Hit(1, 4, "boat.png", 0.3125, 3), Hit(2, 0, "owl.png", 0.25, 1)]
     for english, portuguese in (
-        [choice_grid(CHOICE, locale) for locale in ("en", "pt-BR")],
+        [choice_grid(CHOICE, CHOICE.fusion, locale) for locale in ("en", "pt-BR")],
         [hits_grid("um barco", hits, locale) for locale in ("en", "pt-BR")],
         [reranking.grid(locale) for locale in ("en", "pt-BR")],
     ):
@@ -61,8 +62,11 @@ def test_tables_speak_portuguese_with_decimal_commas(reranking: Reranking) -> No
 
 
 def test_the_old_words_are_the_english_ones() -> None:
-    assert "0.25 * 20 0.5212 +0.0212 +0.0101 to +0.0343" in " ".join(shown(choice_grid(CHOICE)).split())
-    assert "On texts that had no part in choosing: +0.0212 (+0.0101 to +0.0343)." in choice_grid(CHOICE).notes
+    assert "0.25 * 20 0.5212 +0.0212 +0.0101 to +0.0343" in " ".join(shown(choice_grid(CHOICE, CHOICE.fusion)).split())
+    assert (
+        "On texts that had no part in choosing alpha and k: +0.0212 (+0.0101 to +0.0343)."
+        in choice_grid(CHOICE, CHOICE.fusion).notes
+    )
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
