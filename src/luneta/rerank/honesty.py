@@ -132,14 +132,26 @@ def question(
 
 
 def strangers(clusters: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """(n,) for every query another one, of another cluster where there is more than one; each taken once.
+    """(n,) for every query another one of another cluster.
+
+    Each is taken once, as long as no cluster holds more than half of them; else those outside of it are taken several
+    times. Where all are of one cluster there are no strangers, and each gets another query of its own.
 
     >>> strangers(np.array([0, 0, 1, 1]), seed=0).tolist()
     [2, 3, 0, 1]
+    >>> strangers(np.array([0, 0, 0, 1]), seed=0).tolist()
+    [3, 3, 3, 2]
     """
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(clusters.max() + 1)[clusters].argsort(kind="stable")  # clusters together, in random order
-    shift = int(np.bincount(clusters).max())  # beyond the largest cluster nobody meets his own
+    rng, sizes = np.random.default_rng(seed), np.bincount(clusters)
+    order = rng.permutation(len(sizes))[clusters].argsort(kind="stable")  # clusters together, in random order
+    largest = int(sizes.max())
     found = np.empty(len(clusters), dtype=np.int64)
-    found[order] = np.roll(order, -shift)
+    if largest == len(clusters):
+        found[order] = np.roll(order, -1)
+    elif 2 * largest <= len(clusters):
+        found[order] = np.roll(order, -largest)  # beyond the largest cluster nobody meets his own
+    else:
+        inside = clusters == sizes.argmax()
+        own, others = rng.permutation(np.flatnonzero(inside)), rng.permutation(np.flatnonzero(~inside))
+        found[others], found[own] = own[: len(others)], np.resize(others, len(own))
     return found

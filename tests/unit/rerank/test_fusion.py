@@ -194,10 +194,21 @@ def test_a_shuffle_is_the_mean_over_all_orders() -> None:
 @given(st.lists(st.integers(0, 9), min_size=2, max_size=30), st.integers(0, 5))
 def test_strangers_are_of_another_cluster(labels: list[int], seed: int) -> None:
     clusters = np.unique(np.array(labels), return_inverse=True)[1]
-    met = strangers(clusters, seed)
-    assert sorted(met.tolist()) == list(range(len(labels)))
-    if 2 * np.bincount(clusters).max() <= len(labels):
+    met, largest = strangers(clusters, seed), np.bincount(clusters).max()
+    if 2 * largest <= len(labels) or largest == len(labels):
+        assert sorted(met.tolist()) == list(range(len(labels)))
+    if largest == len(labels):
+        assert (met != np.arange(len(labels))).all()
+    else:
         assert (clusters[met] != clusters).all()
+
+
+@given(st.integers(1, 12), st.integers(0, 5))
+def test_strangers_of_a_cluster_that_holds_most_are_taken_as_often_as_one_another(n_others: int, seed: int) -> None:
+    clusters = np.random.default_rng(seed).permutation(np.append(np.zeros(25, dtype=int), np.arange(1, 1 + n_others)))
+    times = np.bincount(strangers(clusters, seed), minlength=len(clusters))
+    assert set(times[clusters == 0].tolist()) <= {0, 1}
+    assert np.ptp(times[clusters != 0]) <= 1
 
 
 def test_scores_of_another_scale_get_the_encoders_mean_and_spread() -> None:

@@ -104,6 +104,19 @@ def test_one_thing_is_nothing_to_tell_apart() -> None:
         plan(world(4), groups=[0, 0, 0, 0])
 
 
+@pytest.mark.parametrize("batches", ["lists", "global"])
+def test_a_group_that_holds_nearly_all_leaves_the_others_to_be_told_apart(batches: str) -> None:
+    made = plan(world(20), groups=[0] * 18 + [1, 2], batches=batches)
+    wrong = set()
+    for step in range(2 * made.steps_per_epoch):
+        lists = made.lists(step)
+        assert lists.images.min() >= 0
+        counted = ~lists.ignored & ~lists.positive
+        assert (counted <= (made.groups[lists.images] != made.groups[lists.images[:, :1]])).all()
+        wrong |= set(lists.images[counted].tolist())
+    assert {18, 19} <= wrong
+
+
 def test_mined_images_are_the_wrong_ones_in_the_order_of_their_scores() -> None:
     data = world(15, captions_per_image=2)
     images, texts = vectors(data)
