@@ -474,3 +474,61 @@ class SkippedRow:
     row: int
     source: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The nearest items of some queries, best first.
+
+    Attributes:
+        scores: (n_queries, k) float32 cosines; minus infinity where a query has fewer than k items.
+        ids: (n_queries, k) int64; -1 there.
+    """
+
+    scores: NDArray[np.float32]
+    ids: NDArray[np.int64]
+
+
+class VectorIndex(Protocol):
+    """Unit vectors under numbers of one's own, and the nearest of them to a query by cosine.
+
+    Whatever its kind, the scores it gives are those of the vectors it was given as far as its kind keeps them, equal
+    scores stand by ascending id, and what was removed is never found.
+    """
+
+    @property
+    def kind(self) -> str:
+        """exact, hnsw, ivf-sq8 or ivf-pq."""
+        ...
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """(n,) of everything in it, ascending."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def search(self, queries: Vectors, k: int, *, allowed: NDArray[np.int64] | None = None) -> Found:
+        """The k nearest items of each query; fewer where there are fewer.
+
+        Args:
+            queries: (n_queries, dim) unit vectors.
+            k: at least 1.
+            allowed: (n,) ids, ascending, that alone may be found; None allows all.
+
+        Raises:
+            ShapeError: queries of another dimension, not finite; k below 1.
+        """
+        ...
+
+    def add(self, ids: NDArray[np.int64], vectors: Vectors) -> None:
+        """Raises ShapeError for an id that is there already, stands twice or is negative, and for vectors that do not
+        fit."""
+        ...
+
+    def remove(self, ids: NDArray[np.int64]) -> int:
+        """How many were there."""
+        ...
