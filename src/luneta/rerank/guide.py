@@ -40,9 +40,13 @@ class GuideShape:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        sizes = (self.text_dim, self.width, self.n_prompts, *self.hidden, self.n_guided, self.n_heads)
-        if min(sizes) < 1 or not 0 <= self.dropout < 1:
-            raise ConfigError(f"a guide cannot have the shape {self.to_dict()}: every size is at least 1")
+        for name in ("text_dim", "width", "n_prompts", "n_guided", "n_heads"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} of a guide is {getattr(self, name)}, expected at least 1")
+        if any(width < 1 for width in self.hidden):
+            raise ConfigError(f"hidden of a guide is {list(self.hidden)}, expected widths of at least 1")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout of a guide is {self.dropout}, expected 0 or more and less than 1")
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "hidden": list(self.hidden)}

@@ -101,8 +101,13 @@ class ElipRecipe:
             if not low <= value <= high:
                 raise ConfigError(f"{name} is {value}, expected {low:g} to {high:g}")
         hidden: Any = self.hidden
+        if not isinstance(hidden, tuple | list) or not hidden:
+            raise ConfigError(f"hidden is {hidden!r}, expected the widths of one layer or more, such as (512, 512)")
         if any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in hidden):
             raise ConfigError(f"hidden is {list(hidden)}, expected widths of at least 1")
+        object.__setattr__(self, "hidden", tuple(hidden))
+        if isinstance(self.insert_layer, bool) or not isinstance(self.insert_layer, int):
+            raise ConfigError(f"insert_layer is {self.insert_layer!r}, expected a whole number")
         if self.batches == "global" and self.queries < 2:
             raise ConfigError("queries is 1: a list of the right picture alone teaches nothing; take 2 or more")
         if self.batches == "lists" and not self.hard + self.random:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -50,8 +52,16 @@ def test_a_shape_can_be_written_down() -> None:
     assert GuideShape.of(SHAPE.to_dict()) == SHAPE
     with pytest.raises(ConfigError, match="not the shape of a guide"):
         GuideShape.of({"hidden": [3]})
-    with pytest.raises(ConfigError, match="every size is at least 1"):
-        GuideShape(24, 32, 0, (4,), 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("text_dim", 0), ("width", -1), ("n_prompts", 0), ("hidden", (4, 0)), ("n_guided", 0), ("n_heads", 0),
+     ("dropout", 1.0)],
+)  # fmt: skip
+def test_a_shape_that_makes_no_sense_says_in_what(field: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=rf"^{field} of a guide is .*expected"):
+        GuideShape(**{**dataclasses.asdict(SHAPE), field: value})
 
 
 def test_the_papers_settings() -> None:
@@ -83,7 +93,11 @@ def test_the_papers_settings() -> None:
         ({"queries": True}, "expected a whole number"),
         ({"learning_rate": "fast"}, "expected a number"),
         ({"dropout": 0.95}, "expected 0 to 0.9"),
-        ({"hidden": (0,)}, "expected widths of at least 1"),
+        ({"hidden": (0,)}, r"^hidden is \[0\], expected widths of at least 1"),
+        ({"hidden": ()}, r"^hidden is \(\), expected the widths of one layer or more"),
+        ({"hidden": 512}, "^hidden is 512, expected the widths"),
+        ({"n_prompts": 0}, "^n_prompts is 0, expected 1"),
+        ({"insert_layer": "first"}, "^insert_layer is 'first', expected a whole number"),
         ({"hard": 0, "random": 0}, "teaches nothing"),
     ],
 )
@@ -95,5 +109,5 @@ def test_choices_that_make_no_sense(choice: dict[str, object], message: str) -> 
 def test_a_recipe_as_plain_data() -> None:
     record = ElipRecipe(hidden=(3, 4)).to_dict()
     assert record["hidden"] == [3, 4]
-    assert ElipRecipe(**{**record, "hidden": tuple(record["hidden"])}) == ElipRecipe(hidden=(3, 4))
+    assert ElipRecipe(**record) == ElipRecipe(hidden=(3, 4))
     assert (ElipRecipe().listed, ElipRecipe(steps=7, validations=3).steps_between()) == (8, 2)
