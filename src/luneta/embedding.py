@@ -93,6 +93,27 @@ class Embeddings:
         return rows
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A data set whose vectors lie in a store.
+
+    Attributes:
+        dataset: without the images that could not be decoded; their texts have left with them.
+        store: that holds the vectors.
+        keys: of the data set's images and texts, in their order, as the store knows them.
+        cost: time and counts.
+    """
+
+    dataset: ImageTextDataset
+    store: EmbeddingStore
+    keys: Mapping[Kind, Sequence[str]]
+    cost: EmbeddingCost
+
+    def vectors(self, kind: Kind, items: Sequence[int]) -> Vectors:
+        """(n, embedding_dim) float32 unit vectors of some images or texts, by their indexes."""
+        return self.store.vectors(kind, [self.keys[kind][item] for item in items])
+
+
 _Sink = EmbeddingStore | MemoryStore
 
 
@@ -165,12 +186,28 @@ def embed_to_store(
     Returns:
         The cost, and the images that were left out because they could not be decoded.
     """
+    opened = EmbeddingStore.open_or_create(store, encoder.spec)
+    opened.verify()  # now, and not after hours of adding to something damaged
+    stored = embed_stored(
+        encoder, dataset, opened, batch_size=batch_size, n_threads=n_threads, max_bad_share=max_bad_share
+    )
+    return stored.cost, stored.dataset.skipped[len(dataset.skipped) :]
+
+
+def embed_stored(
+    encoder: Encoder,
+    dataset: ImageTextDataset,
+    store: EmbeddingStore,
+    *,
+    batch_size: int | None = None,
+    n_threads: int | None = None,
+    max_bad_share: float = 0.01,
+) -> Stored:
+    """As `embed_to_store`, into a store that is open, with the way back to every vector."""
     start = time.perf_counter()
-    sink = EmbeddingStore.open_or_create(store, encoder.spec)
-    sink.verify()  # now, and not after hours of adding to something damaged
-    run = _Run(encoder, sink, batch_size, n_threads, max_bad_share)
-    good, _, _ = run.fill(dataset)
-    return run.cost(time.perf_counter() - start), good.skipped[len(dataset.skipped) :]
+    run = _Run(encoder, store, batch_size, n_threads, max_bad_share)
+    good, image_keys, text_keys = run.fill(dataset)
+    return Stored(good, store, {"image": image_keys, "text": text_keys}, run.cost(time.perf_counter() - start))
 
 
 @dataclass
