@@ -18,7 +18,6 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import torch
@@ -38,7 +37,7 @@ from luneta.types import Encoder
 SHIPPED = ElipRecipe(insert_layer=-2, queries=64, steps=1000, validated=300)
 SHORT = ElipRecipe(insert_layer=-2, queries=32, steps=300, validated=200, validations=5)
 
-VARIANTS: Mapping[str, ElipRecipe] = {
+ABLATIONS: Mapping[str, ElipRecipe] = {
     "whole": SHORT,
     "random pictures only": replace(SHORT, hard=0, random=7),
     "hard pictures only": replace(SHORT, hard=7, random=0),
@@ -98,15 +97,15 @@ def proofs(names: Sequence[str]) -> None:
     print(Grid("Re-ranked", header, tuple(rows)).write("markdown"))
 
 
-def vary(names: Sequence[str], variants: Sequence[str], out: Path) -> None:
+def vary(names: Sequence[str], ablations: Sequence[str], out: Path) -> None:
     """Train with and without each part of the method, on sketches; what was done before this was stopped is kept."""
     out.mkdir(parents=True, exist_ok=True)
     known = out / "rows.json"
     for name in names:
-        for variant in variants:
+        for ablation in ablations:
             rows: dict[str, list[str]] = json.loads(known.read_text()) if known.is_file() else {}
-            if (key := f"{name}, {variant}") not in rows:
-                found = learn(name, variant, out / name / variant.replace(" ", "-"))
+            if (key := f"{name}, {ablation}") not in rows:
+                found = learn(name, ablation, out / name / ablation.replace(" ", "-"))
                 rows = json.loads(known.read_text()) if known.is_file() else {}  # another encoder's may have come in
                 rows[key] = outcome(found)
                 known.write_text(json.dumps(rows, indent=1))
@@ -116,13 +115,12 @@ def vary(names: Sequence[str], variants: Sequence[str], out: Path) -> None:
     print(Grid("ELIP on sketches", header, tuple((key, *row) for key, row in rows.items())).write("markdown"))
 
 
-def learn(name: str, variant: str, out: Path) -> ElipTrained:
-    training = Diagonal if variant == "diagonal" else ElipTraining
-    with mock.patch("luneta.rerank.run.ElipTraining", training):
-        return luneta.train_elip(
-            encoder_of(name), cenas("train", "sketch", limit=4000), validation=cenas("val", "sketch", limit=200),
-            test=cenas("test", "sketch", limit=500), out=out, recipe=VARIANTS[variant],
-        )  # fmt: skip
+def learn(name: str, ablation: str, out: Path) -> ElipTrained:
+    return luneta.train_elip(
+        encoder_of(name), cenas("train", "sketch", limit=4000), validation=cenas("val", "sketch", limit=200),
+        test=cenas("test", "sketch", limit=500), out=out, recipe=ABLATIONS[ablation],
+        trained_by=Diagonal if ablation == "diagonal" else ElipTraining,
+    )  # fmt: skip
 
 
 def outcome(found: ElipTrained) -> list[str]:
@@ -149,7 +147,7 @@ def main() -> None:
     parser.add_argument("what", choices=("ship", "prove", "vary"))
     parser.add_argument("--out", type=Path, default=Path("reranking"), help="folder of what is made on the way")
     parser.add_argument("--encoders", nargs="+", choices=BUNDLED, default=BUNDLED)
-    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=tuple(VARIANTS), help="variants")
+    parser.add_argument("--only", nargs="+", choices=ABLATIONS, default=tuple(ABLATIONS), help="variants")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if arguments.what == "ship":

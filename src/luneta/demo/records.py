@@ -18,7 +18,7 @@ from luneta.profiling import Profile
 from luneta.report.examples import KINDS
 from luneta.report.figures import LAST_K, mean_recall, rank_bins, rank_shares
 from luneta.rerank import Reranking
-from luneta.rerank.evaluation import METRICS as RERANKED
+from luneta.rerank.evaluation import SHOWN as RERANKED
 from luneta.results import Evaluation, Metric
 from luneta.types import DIRECTIONS, Direction
 

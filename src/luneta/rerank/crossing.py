@@ -27,13 +27,13 @@ logger = logging.getLogger("luneta")
 
 Indexes = NDArray[np.int64]
 
-PICTURES = 32
-"""That are looked at together."""
+LOOKED_AT_ONCE = 32
+"""Pictures that are looked at together."""
 
-PAIRS = 1024
-"""That are handed to a cross-encoder at once; it makes batches of them as suits it."""
+SCORED_AT_ONCE = 1024
+"""Pairs that are handed to a cross-encoder at once; it makes batches of them as suits it."""
 
-KEPT_BYTES = 2**30
+LOOKED_AT_BYTES = 2**30
 """Of pictures that are kept in memory, as they were looked at."""
 
 
@@ -85,12 +85,12 @@ class Crossed:
         chosen, first = np.unique(flat[by_picture], return_index=True)
         places = np.split(by_picture, first[1:])
         with track("re-ranking", len(chosen)) as advance:
-            for low in range(0, len(chosen), PICTURES):
-                part = slice(low, low + PICTURES)
+            for low in range(0, len(chosen), LOOKED_AT_ONCE):
+                part = slice(low, low + LOOKED_AT_ONCE)
                 seen = list(zip(pictures.of(chosen[part]), places[part], strict=True))
                 items = [(item, at) for item, of_item in seen if not isinstance(item, ImageError) for at in of_item]
-                for start in range(0, len(items), PAIRS):
-                    found, at = zip(*items[start : start + PAIRS], strict=True)
+                for start in range(0, len(items), SCORED_AT_ONCE):
+                    found, at = zip(*items[start : start + SCORED_AT_ONCE], strict=True)
                     scores[list(at)] = self._scores([texts[i // candidates.shape[1]] for i in at], found)
                 advance(len(seen))
         n_lost = int(np.isnan(scores).sum())
@@ -131,14 +131,14 @@ class LookedAt:
         missing = [index for index in indexes.tolist() if index not in self._kept]
         found = dict(zip(missing, self._look(missing), strict=True))
         for index, item in found.items():
-            if self._bytes + _size(item) <= KEPT_BYTES:
+            if self._bytes + _size(item) <= LOOKED_AT_BYTES:
                 self._kept[index] = item
                 self._bytes += _size(item)
         return [self._kept[index] if index in self._kept else found[index] for index in indexes.tolist()]
 
     def _look(self, indexes: Sequence[int]) -> list[Any]:
         refs = [self.images[index] for index in indexes]
-        with contextlib.closing(in_order(self._prepared, refs, available(), PICTURES)) as decoded:
+        with contextlib.closing(in_order(self._prepared, refs, available(), LOOKED_AT_ONCE)) as decoded:
             items: list[Any] = list(decoded)
         readable = [place for place, item in enumerate(items) if not isinstance(item, ImageError)]
         look: Callable[[list[Any]], Sequence[Any]] | None = getattr(self.cross_encoder, "look", None)

@@ -38,7 +38,7 @@ from luneta.types import (
 
 logger = logging.getLogger("luneta")
 
-PAIRS = {"cpu": 256, "cuda": 2048, "mps": 256}
+GUIDED_AT_ONCE = {"cpu": 256, "cuda": 2048, "mps": 256}
 """Pairs of a text and a picture that are handed to the tower together."""
 
 
@@ -181,7 +181,7 @@ class Elip:
     @property
     def _pairs(self) -> int:
         # a cross-encoder reads all tokens of a picture, for each pair anew
-        return PAIRS.get(self.tower.device.type, 256) // (8 if self.own_scale else 1)
+        return GUIDED_AT_ONCE.get(self.tower.device.type, 256) // (8 if self.own_scale else 1)
 
     def _scores(
         self, queries: Queries, guides: NDArray[np.float32], pictures: Halfway, pairs: Indexes

@@ -16,8 +16,7 @@ from luneta.embedding import Embeddings
 from luneta.errors import ConfigError
 from luneta.evaluation import measure, metrics_of
 from luneta.grids import Grid, as_text
-from luneta.metrics import METRICS as ALL_METRICS
-from luneta.metrics import average_precision
+from luneta.metrics import METRICS, average_precision
 from luneta.positives import Duplicates
 from luneta.ranking import Ranking
 from luneta.rerank.messages import RERANK
@@ -33,7 +32,8 @@ if TYPE_CHECKING:
 MAP = "map"
 """Of judged queries, which have many right pictures."""
 
-METRICS = ("recall@1", "recall@5", "recall@10", "mrr", "ndcg@10")
+SHOWN = ("recall@1", "recall@5", "recall@10", "mrr", "ndcg@10")
+"""Metrics of the tables."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class Reranking:
             before, after = (result.metrics["text_to_image"][MAP].value for result in (self.before, self.after))
             values = (written(f"{value:.3f}", locale) for value in (before, after))
             rows.append((MAP, *values, _gain(self.before, self.after, MAP, locale), ""))
-        for name in METRICS:
+        for name in SHOWN:
             before, after = (result.metrics["text_to_image"][name].value for result in (self.before, self.after))
             gain = self.comparison.difference("text_to_image", name, 0, 1)
             values = (written(f"{value:.3f}", locale) for value in (before, after))
@@ -137,7 +137,7 @@ class Depths:
         """The encoder alone and every depth, with paired differences from it."""
         t = translator_of(locale, RERANK)
         judged = self.before.rankings["text_to_image"].n_passed is not None
-        names = (MAP, *METRICS[:3]) if judged else METRICS
+        names = (MAP, *SHOWN[:3]) if judged else SHOWN
         rows = []
         for name in names:
             cells = [
@@ -242,7 +242,7 @@ def _measured(
 
 def _gain(before: Evaluation, after: Evaluation, name: str, locale: str, *, limits: bool = True) -> str:
     """By how much a metric is higher, with its 95 % interval paired by query."""
-    metric = average_precision if name == MAP else ALL_METRICS[name]
+    metric = average_precision if name == MAP else METRICS[name]
     per_query = [metric(result.rankings["text_to_image"]) for result in (after, before)]
     if not limits:
         return written(f"{float((per_query[0] - per_query[1]).mean()):+.3f}", locale)

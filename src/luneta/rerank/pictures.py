@@ -27,7 +27,7 @@ Row = tuple[NDArray[np.float32], NDArray[np.bool_] | None]
 SHARD = 256
 """Pictures of one file."""
 
-KEPT_BYTES = 2**30
+PICTURES_BYTES = 2**30
 """Of pictures that are kept in memory; the one asked for longest ago goes first."""
 
 BATCHES = {"cpu": 32, "cuda": 256, "mps": 32}
@@ -159,7 +159,7 @@ class Pictures:
     def _keep(self, index: int, item: Any) -> None:
         self._kept[index] = item
         self._bytes += _size(item)
-        while self._bytes > KEPT_BYTES:
+        while self._bytes > PICTURES_BYTES:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= _size(oldest)
 

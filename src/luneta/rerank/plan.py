@@ -20,7 +20,7 @@ from luneta.ranking import top_k
 from luneta.rerank.disk import DISKS, PAPER_PAIRS, SIDES, Sizes, said
 from luneta.rerank.fusion import KS
 from luneta.rerank.messages import RERANK
-from luneta.rerank.pictures import KEPT_BYTES, Pictures
+from luneta.rerank.pictures import PICTURES_BYTES, Pictures
 from luneta.rerank.search import Found
 from luneta.rerank.training import ElipTraining
 from luneta.types import Encoder
@@ -157,7 +157,7 @@ def rehearse(
     before = copy.deepcopy(elip.guide.state_dict())
     optimizer = training.optimizer()
     training.step(0, optimizer)
-    stays = ("learnt" in kept and sizes.late) or sizes.n_learnt * picture_bytes <= KEPT_BYTES
+    stays = ("learnt" in kept and sizes.late) or sizes.n_learnt * picture_bytes <= PICTURES_BYTES
     if stays:  # each is read once, not at every step
         training.pictures.of(np.unique(np.concatenate([training.plan.lists(1 + n).images for n in range(REHEARSED)])))
     step_s = _seconds(lambda: [training.step(1 + n, optimizer) for n in range(REHEARSED)]) / REHEARSED

@@ -120,4 +120,7 @@ BACKBONES: Mapping[str, str] = MappingProxyType(
 CROSS_ENCODER = "Salesforce/blip2-itm-vit-g-coco"
 """What elip-b was trained for."""
 
-WEIGHTS = "a training checkpoint of the authors (about 3 GB and more; links in the README of github.com/ypliubit/ELIP)"
+CHECKPOINT = (
+    "a training checkpoint of the authors (about 3 GB and more; links in the README of github.com/ypliubit/ELIP)"
+)
+"""What to download for the numbers with ELIP."""

@@ -19,7 +19,7 @@ from luneta.rerank.evaluation import rerank_evaluation
 from luneta.rerank.fusion import Fusion
 from luneta.rerank.honesty import Rescorer
 from luneta.rerank.official import load_official
-from luneta.rerank.published import BACKBONES, BENCHMARKS, REPORTED, WEIGHTS, Benchmark, Numbers
+from luneta.rerank.published import BACKBONES, BENCHMARKS, REPORTED, CHECKPOINT, Benchmark, Numbers
 from luneta.rerank.reranker import Reranker
 from luneta.results import Evaluation, Metric
 from luneta.types import Encoder, Matcher, PromptableEncoder
@@ -211,7 +211,7 @@ def reproduce_elip(
 def nothing_run(variant: str, encoder: str) -> Reproduction:
     """What there is to do where there are no data: every published number, and what to download."""
     lines = [line for benchmark in BENCHMARKS for line in _lines(benchmark, variant, None)]
-    return Reproduction(variant, encoder, lines, {}, [f"{variant} itself needs {WEIGHTS}."])
+    return Reproduction(variant, encoder, lines, {}, [f"{variant} itself needs {CHECKPOINT}."])
 
 
 def find_weights(path: Path, variant: str) -> Path | None:
@@ -320,7 +320,7 @@ def _lines(benchmark: Benchmark, variant: str, results: Mapping[str, Evaluation]
             published = reported.baseline if method == "baseline" else reported.elip
         result = None if results is None else results.get(method)
         missing = NO_DATA if results is None else "" if result is not None else NO_WEIGHTS
-        to_have = {NO_DATA: benchmark.to_have, NO_WEIGHTS: WEIGHTS, "": ""}[missing]
+        to_have = {NO_DATA: benchmark.to_have, NO_WEIGHTS: CHECKPOINT, "": ""}[missing]
         for metric in benchmark.metrics:
             ours = None if result is None else result.metrics["text_to_image"][metric]
             lines.append(Line(benchmark.name, method, metric, ours, published.get(metric), missing, to_have))

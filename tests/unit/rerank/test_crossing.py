@@ -41,8 +41,8 @@ def naive(oracle: Oracle, texts: list[str] = TEXTS) -> np.ndarray:
 
 @pytest.mark.parametrize(("at_once", "pairs"), [(32, 1024), (1, 1024), (5, 3), (32, 1)])
 def test_a_score_is_of_its_text_and_its_picture(at_once: int, pairs: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crossing, "PICTURES", at_once)
-    monkeypatch.setattr(crossing, "PAIRS", pairs)
+    monkeypatch.setattr(crossing, "LOOKED_AT_ONCE", at_once)
+    monkeypatch.setattr(crossing, "SCORED_AT_ONCE", pairs)
     crossed = Crossed(Oracle())
     scores = crossed.rescore(QUERIES, crossed.pictures(IMAGES), CANDIDATES)
     assert scores.dtype == np.float64
@@ -57,8 +57,8 @@ def test_other_texts_are_scored_in_their_place() -> None:
 
 @pytest.mark.parametrize("room", [2**30, 3 * 8, 0])
 def test_a_picture_is_looked_at_once_and_kept_while_there_is_room(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crossing, "KEPT_BYTES", room)
-    monkeypatch.setattr(crossing, "PICTURES", 2)
+    monkeypatch.setattr(crossing, "LOOKED_AT_BYTES", room)
+    monkeypatch.setattr(crossing, "LOOKED_AT_ONCE", 2)
     oracle = Oracle()
     crossed = Crossed(oracle)
     seen = crossed.pictures(IMAGES)

@@ -61,7 +61,7 @@ def test_a_score_is_of_its_text_and_its_picture_alone(checkpoint: Path, monkeypa
     whole = elip.rescore(found.queries, pictures, found.candidates)
     assert np.abs(whole - found.scores).max() > 0.01
     for at_once in (1, 7):
-        monkeypatch.setattr(elips, "PAIRS", {"cpu": at_once})
+        monkeypatch.setattr(elips, "GUIDED_AT_ONCE", {"cpu": at_once})
         monkeypatch.setattr(prompting, "TOGETHER", {"cpu": 5000 * at_once // 7})
         again = elip.rescore(found.queries, elip.pictures(found.dataset.images), found.candidates)
         np.testing.assert_allclose(again, whole, atol=2e-6, rtol=0)
@@ -123,7 +123,7 @@ def test_memory_is_bounded(tiny_checkpoint: MakeCheckpoint, monkeypatch: pytest.
     )
     one = Pictures(elip.encoder, elip.tower, images)
     one.of(np.array([0]))
-    monkeypatch.setattr(kept, "KEPT_BYTES", 3 * one._bytes)
+    monkeypatch.setattr(kept, "PICTURES_BYTES", 3 * one._bytes)
     pictures = Pictures(elip.encoder, elip.tower, images)
     pictures.of(np.arange(12))
     assert list(pictures._kept) == [9, 10, 11]
