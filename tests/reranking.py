@@ -57,7 +57,9 @@ def plan_of(embeddings: Embeddings, recipe: ElipRecipe, groups: Sequence[int] | 
     return ListPlan(data, merged_pairs(data), numbers, hard, recipe)
 
 
-def training(checkpoint: Path, folder: Path, n: int = 24, **recipe: Any) -> ElipTraining:
+def training(
+    checkpoint: Path, folder: Path, n: int = 24, trained_by: type[ElipTraining] = ElipTraining, **recipe: Any
+) -> ElipTraining:
     """A training that is watched on what it learns from."""
     how = ElipRecipe(**{**SMALL, **recipe})
     elip = Elip.untrained(encoder_of(checkpoint), how)
@@ -65,4 +67,4 @@ def training(checkpoint: Path, folder: Path, n: int = 24, **recipe: Any) -> Elip
     found = found_in(embeddings)
     pictures = elip.pictures(embeddings.dataset.images)
     pictures.keep_in(folder)
-    return ElipTraining(elip, plan_of(embeddings, how), found.queries, pictures, found, pictures, folder)
+    return trained_by(elip, plan_of(embeddings, how), found.queries, pictures, found, pictures, folder)

@@ -8,17 +8,18 @@ it is computed anew whenever a picture is looked at.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from luneta.artifacts import read_json, write_json
+from luneta.data.dataset import ImageTextDataset
 from luneta.data.images import thumbnail_jpeg
 from luneta.data.references import EncodedImageRef
-from luneta.errors import ConfigError
-from luneta.rerank.training import ElipTraining
+from luneta.errors import ArtifactError, ConfigError
+from luneta.rerank.elip import Elip
 from luneta.types import ImageRef
 
 GB = 10**9
@@ -38,6 +39,9 @@ _FLOAT = 4
 _COPIES = 9
 """Of the guide in files at once: weights and both moments, the same being written anew, best weights, both of the
 result."""
+
+KEPT = ("watched", "learnt")
+"""Pictures whose states may be kept; first those that are measured on, which are looked at most."""
 
 _KEPT = "kept.json"
 
@@ -68,21 +72,21 @@ class Sizes:
     checkpoints: float
 
     @classmethod
-    def of(cls, training: ElipTraining, embedding_dim: int) -> Sizes:
-        """Of a training, from some of its pictures.
+    def of(cls, elip: Elip, learnt: ImageTextDataset, watched: ImageTextDataset, embedding_dim: int) -> Sizes:
+        """Of a training that is not begun yet, from some of its pictures; nothing is written.
 
         Args:
-            training: its pictures not computed yet.
+            elip: that is trained.
+            learnt, watched: what is learnt from and measured on; its pictures can be read.
             embedding_dim: of the encoder that finds the candidates.
         """
-        pictures, elip = training.pictures, training.elip
-        some = np.linspace(0, len(pictures.images) - 1, min(_SAMPLE, len(pictures.images))).astype(np.int64)
-        refs = [pictures.images[int(i)] for i in np.unique(some)]
-        found = pictures.of(some[:1])
+        some = np.linspace(0, learnt.n_images - 1, min(_SAMPLE, learnt.n_images)).astype(np.int64)
+        refs = [learnt.images[int(i)] for i in np.unique(some)]
+        found = elip.pictures(learnt.images).of(some[:1])
         masks = 0 if found.mask is None else found.mask.nbytes
         opened = [ref.open() for ref in refs]
         return cls(
-            len(pictures.images), len(training.watched.images), len(training.texts) + len(training.validation.queries),
+            learnt.n_images, watched.n_images, learnt.n_texts + watched.n_texts,
             float(np.mean([_stored(ref) for ref in refs])),
             {side: float(np.mean([len(thumbnail_jpeg(image, side)) for image in opened])) for side in SIDES},
             embedding_dim * _FLOAT + _ROW, (found.states.float().nbytes + masks), bool(elip.tower.insert_layer),
@@ -119,7 +123,7 @@ class Sizes:
                 f"{said(budget)} are there: give more, learn from fewer pictures, or take a smaller guide"
             )
         chosen = []
-        for name, n in (("watched", self.n_watched), ("learnt", self.n_learnt)):  # what is measured on is used most
+        for name, n in zip(KEPT, (self.n_watched, self.n_learnt), strict=True):
             if not self.late or n * self.states <= left:
                 chosen.append(name)
                 left -= n * self.states if self.late else 0
@@ -153,18 +157,41 @@ def folder_bytes(folder: Path) -> int:
 
 
 def decided(folder: Path, sizes: Sizes, budget: float) -> tuple[str, ...]:
-    """Whose states are kept in a training's folder: what fits when it begins.
+    """Whose states are kept in a training's folder: what fits when it begins, as `write_decision` noted it.
 
-    It stays so, whatever is free by now: a training that goes on ends with the same bytes.
+    It stays so, whatever is free by now: a training that goes on ends with the same bytes. Nothing is written.
 
     Raises:
         ConfigError: not even what must be written fits.
-        ArtifactError: what was decided cannot be read or written.
+        ArtifactError: what was decided cannot be read.
     """
     path = folder / _KEPT
     if not path.is_file():
-        write_json(path, {"kept": list(sizes.kept(budget))})
-    return tuple(read_json(path)["kept"])
+        return sizes.kept(budget)
+    way_out = f"remove {folder} to begin the training anew"
+    try:
+        said = read_json(path)
+    except ArtifactError as error:
+        raise ArtifactError(f"{error}; {way_out}") from error
+    names = said.get("kept") if isinstance(said, dict) else None
+    if not isinstance(names, list) or not all(name in KEPT for name in names):
+        raise ArtifactError(f"{path} does not say what is kept of {' and '.join(KEPT)} pictures: it is damaged; {way_out}")
+    return tuple(names)
+
+
+def write_decision(folder: Path, kept: Sequence[str]) -> None:
+    """Note whose states are kept, when a training begins.
+
+    Raises:
+        ArtifactError: it cannot be written.
+    """
+    if not (folder / _KEPT).is_file():
+        write_json(folder / _KEPT, {"kept": list(kept)})
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether a training's folder holds more than what was decided."""
+    return folder.is_dir() and any(path.name != _KEPT for path in folder.iterdir())
 
 
 def said(n_bytes: float) -> str:

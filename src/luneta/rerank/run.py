@@ -28,7 +28,7 @@ from luneta.finetuning.parts import MOST_VALIDATED, Parts, apart
 from luneta.finetuning.prediction import scratch
 from luneta.grids import as_text
 from luneta.ledger import entered, ledger_is_wanted
-from luneta.rerank.disk import Sizes, decided, folder_bytes, free_bytes
+from luneta.rerank.disk import Sizes, decided, folder_bytes, free_bytes, is_begun, write_decision
 from luneta.rerank.elip import Elip, promptable
 from luneta.rerank.evaluation import Reranking
 from luneta.rerank.fitting import prove
@@ -125,6 +125,7 @@ def train_elip(
     max_bad_share: float = 0.01,
     prices: Prices | None = None,
     disk: float | None = None,
+    trained_by: type[ElipTraining] = ElipTraining,
 ) -> ElipTrained:
     """Train a re-ranker: the candidates an encoder finds are looked at again in the light of the text.
 
@@ -147,6 +148,7 @@ def train_elip(
         prices: of the machine's hours.
         disk: bytes that may be written while it lasts, vectors included; None: what is free. What pictures come to
             before the prompts is kept in files if it fits, and else computed anew at every look.
+        trained_by: what makes the steps; a subclass of yours tries another way of learning.
 
     Raises:
         ConfigError: an encoder that takes no prompts, a model without a fingerprint, a recipe that does not fit, a
@@ -163,7 +165,8 @@ def train_elip(
         "data": [None if data is None else data.fingerprint for data in (train, validation, test)],
         "recipe": recipe.to_dict(),
         "near": near,
-        **({} if matcher is None else {"matcher": matcher.fingerprint}),
+        "matcher": None if matcher is None else matcher.fingerprint,
+        "trained_by": None if trained_by is ElipTraining else trained_by.__qualname__,
     }
     check_claim(out, identity, RESULT)
     elip = Elip.untrained(able, recipe)
@@ -171,11 +174,14 @@ def train_elip(
     with contextlib.ExitStack() as claims:
         with entered("rerank", about, device=encoder.spec.device, prices=prices) as run:
             parts = apart(train, validation, _several(test), near, recipe.seed, max_bad_share)
+            folder = out / "training"
+            sizes = Sizes.of(elip, parts.train, parts.validation, encoder.spec.embedding_dim)
+            kept = decided(folder, sizes, free_bytes(out) if disk is None else disk)  # before anything is written
             claims.enter_context(claimed(out, {**identity, "parts": parts.fingerprint}, RESULT))
-            training, found = _training(encoder, elip, parts, recipe, out / "training")
-            start_s, is_new = time.perf_counter(), not training.folder.exists()
-            sizes = Sizes.of(training, encoder.spec.embedding_dim)
-            kept = decided(training.folder, sizes, free_bytes(out) if disk is None else disk)
+            is_new = not is_begun(folder)
+            write_decision(folder, kept)
+            training, found = _training(encoder, elip, parts, recipe, folder, trained_by)
+            start_s = time.perf_counter()
             for name in training.seen.keys() - set(kept):
                 training.seen[name].keep_nothing()
             plan = rehearse(training, found, run.meter.device, prices, sizes, kept)
@@ -224,7 +230,8 @@ def predict_elip(
 ) -> Plan:
     """What `train_elip` with the same arguments would take from its beginning to the choice.
 
-    Nothing is written. Of many pictures a few thousand are looked at, and a few steps are tried on them.
+    Of many pictures a few thousand are looked at, and a few steps are tried on them. Nothing is written but their
+    vectors, into the cache.
 
     Raises:
         ConfigError, DatasetError: as `train_elip`.
@@ -238,12 +245,12 @@ def predict_elip(
         parts = apart(some, validation, _several(test), near, recipe.seed, max_bad_share)
         factor = train.n_images / some.n_images
         apart_s = factor * (time.perf_counter() - start)
+        sizes = Sizes.of(elip, parts.train, parts.validation, encoder.spec.embedding_dim)
+        watched = 1.0 if validation is not None else min(factor, MOST_VALIDATED / sizes.n_watched)
+        sizes = sizes.times(factor, max(1.0, watched))
+        kept = sizes.kept(free_bytes(Path.cwd()) if disk is None else disk)
         with scratch() as folder:
             training, found = _training(encoder, elip, parts, recipe, folder)
-            sizes = Sizes.of(training, encoder.spec.embedding_dim)
-            watched = 1.0 if validation is not None else min(factor, MOST_VALIDATED / sizes.n_watched)
-            sizes = sizes.times(factor, max(1.0, watched))
-            kept = sizes.kept(free_bytes(Path.cwd()) if disk is None else disk)
             for name in training.seen.keys() - set(kept):
                 training.seen[name].keep_nothing()
             plan = rehearse(training, found, run.meter.device, prices, sizes, kept)
@@ -266,7 +273,12 @@ def _several(test: ImageTextDataset | None) -> Sequence[ImageTextDataset]:
 
 
 def _training(
-    encoder: Encoder, elip: Elip, parts: Parts, recipe: ElipRecipe, folder: Path
+    encoder: Encoder,
+    elip: Elip,
+    parts: Parts,
+    recipe: ElipRecipe,
+    folder: Path,
+    trained_by: type[ElipTraining] = ElipTraining,
 ) -> tuple[ElipTraining, Found]:
     """The training, and what the encoder alone finds on the validation part."""
     learnt, watched = (embed_cached(encoder, data) for data in (parts.train, parts.validation))
@@ -278,7 +290,7 @@ def _training(
     pictures, others = elip.pictures(learnt.dataset.images), elip.pictures(found.dataset.images)
     sample = found.cut(WATCHED).sample(recipe.validated, recipe.seed)
     texts = elip.read(Queries(list(learnt.dataset.texts), learnt.texts))
-    return ElipTraining(elip, plan, texts, pictures, sample, others, folder), found
+    return trained_by(elip, plan, texts, pictures, sample, others, folder), found
 
 
 def _hard(learnt: Embeddings, groups: Indexes, recipe: ElipRecipe) -> Indexes:

@@ -16,11 +16,11 @@ import torch
 import luneta
 from luneta.data.dataset import ImageTextDataset
 from luneta.data.sources import open_dataset
-from luneta.errors import ConfigError
+from luneta.errors import ArtifactError, ConfigError
 from luneta.ledger import read_ledger
 from luneta.rerank import ElipRecipe, predict_elip, run
 from luneta.rerank import plan as plans
-from luneta.rerank.disk import Sizes, decided, folder_bytes, free_bytes
+from luneta.rerank.disk import Sizes, decided, folder_bytes, free_bytes, is_begun, write_decision
 from luneta.rerank.pictures import Pictures
 from luneta.rerank.training import ElipTraining
 from luneta.types import Halfway
@@ -188,9 +188,23 @@ def test_what_is_not_kept_does_not_depend_on_what_was_asked_for_before() -> None
 
 
 def test_what_was_decided_stays(tmp_path: Path) -> None:
-    assert decided(tmp_path / "training", SIZES, 1e12) == ("watched", "learnt")
-    assert decided(tmp_path / "training", SIZES, 12e6) == ("watched", "learnt")
+    folder = tmp_path / "training"
+    assert decided(folder, SIZES, 1e12) == ("watched", "learnt")
+    assert not folder.exists()  # to judge writes nothing
+    write_decision(folder, ("watched", "learnt"))
+    assert not is_begun(folder)
+    for budget in (12e6, 1000):
+        assert decided(folder, SIZES, budget) == ("watched", "learnt")
+    write_decision(folder, ())
+    assert decided(folder, SIZES, 12e6) == ("watched", "learnt")
     assert decided(tmp_path / "other", SIZES, 12e6) == ()
+
+
+@pytest.mark.parametrize("damage", ["{}", "[]", '{"kept": "watched"}', '{"kept": ["wached"]}', '{"kept"', ""])
+def test_a_damaged_decision_is_said_with_the_way_out(damage: str, tmp_path: Path) -> None:
+    (tmp_path / "kept.json").write_text(damage)
+    with pytest.raises(ArtifactError, match=rf"kept\.json .*remove {tmp_path} to begin the training anew"):
+        decided(tmp_path, SIZES, 1e12)
 
 
 def test_what_is_free_is_asked_of_where_the_folder_will_be(tmp_path: Path) -> None:
@@ -299,9 +313,14 @@ def test_stopped_and_gone_on_with_the_same_bytes(
     assert "actual_s" not in facts[2]  # a part of it, which says nothing of the prediction
 
 
-def test_too_small_a_disk_is_said_before_the_work(train: Callable[..., Any], tmp_path: Path) -> None:
+def test_too_small_a_disk_is_said_before_anything_is_written(
+    train: Callable[..., Any], webdataset: ImageTextDataset, tiny_checkpoint: MakeCheckpoint, tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match="are written at least"):
         train("tiny", 1000)
+    with pytest.raises(ConfigError, match="are written at least"):
+        predict_elip(encoder_of(tiny_checkpoint("clip")), webdataset, recipe=ElipRecipe(**SMALL), near=False, disk=1000)
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith("ledger")] == []
 
 
 def test_shards_are_read_in_place_and_in_order(

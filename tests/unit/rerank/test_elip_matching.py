@@ -215,6 +215,24 @@ def test_trained_saved_and_read_again(
         Reranker.load(folder, encoder_of(tiny_checkpoint("siglip")))
 
 
+def test_a_training_with_a_cross_encoder_does_not_go_on_without_it(
+    tiny_checkpoint: MakeCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    told: dict[str, Any] = {"recipe": ElipRecipe(**SMALL), "validation": pairs(14, start=20), "near": False}
+    told |= {"out": tmp_path / "out"}
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "choose", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            luneta.train_elip(
+                encoder_of(tiny_checkpoint("clip")), pairs(20), matcher=matcher_of(tiny_checkpoint), **told
+            )
+    with pytest.raises(ConfigError, match=r"another recipe \(matcher"):
+        luneta.train_elip(encoder_of(tiny_checkpoint("clip")), pairs(20), **told)
+
+
 def test_a_cross_encoder_that_takes_no_prompts_is_refused(tiny_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
     encoder: Any = encoder_of(tiny_checkpoint("clip"))
     with pytest.raises(ConfigError, match="oracle takes no visual prompts"):

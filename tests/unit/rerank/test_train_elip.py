@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -22,8 +22,10 @@ from luneta.rerank import plan as plans
 from luneta.rerank.application import answer
 from luneta.rerank.elip import Elip
 from luneta.rerank.honesty import QUESTIONS, Answer
+from luneta.rerank.lists import Lists
 from luneta.rerank.plan import Plan
 from luneta.rerank.recipe import ElipRecipe
+from luneta.rerank.training import ElipTraining
 from luneta.results import load_evaluation
 from paintings import Held, gallery, painting
 from reranking import SMALL, encoder_of
@@ -225,3 +227,33 @@ def test_another_recipe_does_not_go_on_in_its_folder(
     with pytest.raises(ConfigError, match="another recipe"):
         quick(tiny_checkpoint("clip"), tmp_path / "out", recipe={"seed": 3})
     assert quick(tiny_checkpoint("clip"), tmp_path / "out").history[-1]["step"] == 6
+
+
+class Backwards(ElipTraining):
+    """Learns the contrary, and notes what was asked of it."""
+
+    asked: ClassVar[list[int]] = []
+
+    def similarity(self, lists: Lists, chosen: np.ndarray, pairs: torch.Tensor) -> torch.Tensor:
+        self.asked.append(len(pairs))
+        return -super().similarity(lists, chosen, pairs)
+
+
+def test_another_way_of_learning_is_a_class_of_ones_own_and_has_its_own_folder(
+    tiny_checkpoint: MakeCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    checkpoint = tiny_checkpoint("clip")
+    Backwards.asked.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "choose", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            quick(checkpoint, tmp_path / "out", trained_by=Backwards)
+    assert Backwards.asked == [48] * (4 + 6)  # a few are tried before
+    with pytest.raises(ConfigError, match="another recipe"):
+        quick(checkpoint, tmp_path / "out")
+    theirs, ours = quick(checkpoint, tmp_path / "out", trained_by=Backwards), quick(checkpoint, tmp_path / "usual")
+    assert len(Backwards.asked) == 4 + 6 + 4
+    assert theirs.history != ours.history
