@@ -175,7 +175,7 @@ def decided(folder: Path, sizes: Sizes, budget: float) -> tuple[str, ...]:
         raise ArtifactError(f"{error}; {way_out}") from error
     names = said.get("kept") if isinstance(said, dict) else None
     if not isinstance(names, list) or not all(name in KEPT for name in names):
-        raise ArtifactError(f"{path} does not say what is kept of {' and '.join(KEPT)} pictures: it is damaged; {way_out}")
+        raise ArtifactError(f"{path} does not say of which pictures ({', '.join(KEPT)}) states are kept; {way_out}")
     return tuple(names)
 
 

@@ -19,7 +19,7 @@ from luneta.rerank.evaluation import rerank_evaluation
 from luneta.rerank.fusion import Fusion
 from luneta.rerank.honesty import Rescorer
 from luneta.rerank.official import load_official
-from luneta.rerank.published import BACKBONES, BENCHMARKS, REPORTED, CHECKPOINT, Benchmark, Numbers
+from luneta.rerank.published import BACKBONES, BENCHMARKS, CHECKPOINT, REPORTED, Benchmark, Numbers
 from luneta.rerank.reranker import Reranker
 from luneta.results import Evaluation, Metric
 from luneta.types import Encoder, Matcher, PromptableEncoder
