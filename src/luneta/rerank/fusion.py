@@ -141,13 +141,22 @@ def line(base: Floats, new: Floats) -> tuple[float, float]:
     """
     there = ~np.isnan(new)
     olds, news = (np.where(there, scores, np.nan).astype(np.float64) for scores in (base, new))
-    known = there.any(axis=1)
-    if not known.any():
+    if not there.any():
         return 1.0, 0.0
-    spreads = [float(np.sqrt(np.nanvar(scores[known], axis=1).mean())) for scores in (olds, news)]
+    spreads = spread(olds), spread(news)
     slope = spreads[0] / spreads[1] if min(spreads) > 0 else 1.0
     shift = float(np.nanmean(olds) - slope * np.nanmean(news))
     return slope, shift
+
+
+def spread(scores: Floats) -> float:
+    """Standard deviation of (n_texts, k) scores among the candidates of a text; NaN is none.
+
+    >>> round(spread(np.array([[1.0, 3.0], [5.0, 7.0], [np.nan, np.nan]])), 6)
+    1.0
+    """
+    known = ~np.isnan(scores).all(axis=1)
+    return float(np.sqrt(np.nanvar(scores[known].astype(np.float64), axis=1).mean())) if known.any() else 0.0
 
 
 def choose(found: Found, new: Floats, *, own_scale: bool = False, metric: str = CHOSEN_BY, seed: int = 0) -> Choice:

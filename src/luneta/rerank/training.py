@@ -25,7 +25,7 @@ from luneta.errors import ConfigError, TrainingError
 from luneta.metrics import METRICS
 from luneta.progress import track
 from luneta.rerank.elip import Elip
-from luneta.rerank.fusion import ALPHAS, CHOSEN_BY, Fusion, line
+from luneta.rerank.fusion import ALPHAS, CHOSEN_BY, Fusion, line, spread
 from luneta.rerank.lists import ListPlan, Lists
 from luneta.rerank.pictures import Pictures
 from luneta.rerank.recipe import ElipRecipe
@@ -37,8 +37,13 @@ logger = logging.getLogger("luneta")
 SAVES = 50
 """How often where it stands is written down, beside every validation."""
 
-CHECKED, LARGEST_GAP = 8, 0.02
-"""Texts whose scores are held against the encoder's before the first step, and how far they may be off (bfloat16)."""
+CHECKED = 8
+"""Texts whose scores are held against the encoder's before the first step."""
+
+LARGEST_GAP = {"float32": (0.02, 1e-5)}
+ROUGHER_GAP = (0.5, 2**-8)
+"""How far such a score may be off, as a share of the spread of a text's scores and as one of the largest score: what is
+summed in another order differs in the last bits, of which there are few in 16-bit formats."""
 
 _STANDING, _BEST = "standing.safetensors", "best.safetensors"
 
@@ -178,11 +183,14 @@ class ElipTraining:
             return
         found = self.validation.sample(CHECKED, self.recipe.seed)
         before = self.elip.unguided(found)
-        gap = np.abs(self.elip.rescore(found.queries, self.watched, found.candidates) - before).max()
-        if not gap <= LARGEST_GAP:
+        new = self.elip.rescore(found.queries, self.watched, found.candidates)
+        gap, usual = float(np.nanmax(np.abs(new - before))), spread(before)
+        share, rounding = LARGEST_GAP.get(self.elip.encoder.spec.dtype, ROUGHER_GAP)
+        if not gap <= share * usual + rounding * float(np.nanmax(np.abs(before))):
             raise TrainingError(
-                f"before the first step a score differs by {gap:.3f} from that of {self.elip.encoder.spec.name}, "
-                "though no prompt is listened to: its image tower is not used here as it is by itself"
+                f"before the first step a score differs by {gap:.2g} from that of {self.elip.encoder.spec.name} (the "
+                f"spread of a text's scores is {usual:.2g}), though no prompt is listened to: its image tower is not "
+                "used here as it is by itself"
             )
 
     def _validate(self, step: int) -> None:

@@ -43,10 +43,12 @@ def matcher_of(tiny_checkpoint: MakeCheckpoint, **options: Any) -> Any:
     return load_cross_encoder(tiny_checkpoint("blip2"), dtype="float32", device="cpu", **options)
 
 
-def training(tiny_checkpoint: MakeCheckpoint, folder: Path, **recipe: Any) -> ElipTraining:
+def training(
+    tiny_checkpoint: MakeCheckpoint, folder: Path, options: dict[str, Any] | None = None, **recipe: Any
+) -> ElipTraining:
     """Candidates are those of a CLIP; a BLIP-2 looks at them."""
     how = ElipRecipe(**{**SMALL, **recipe})
-    elip = Elip.untrained(matcher_of(tiny_checkpoint), how)
+    elip = Elip.untrained(matcher_of(tiny_checkpoint, **(options or {})), how)
     embeddings = embedded(tiny_checkpoint("clip"), 24)
     found = found_in(embeddings)
     pictures = elip.pictures(embeddings.dataset.images)
@@ -151,6 +153,22 @@ def test_a_start_that_is_not_the_cross_encoders_is_said(
     (tmp_path / "standing.safetensors").unlink()
     with pytest.raises(TrainingError, match="before the first step a score differs"):
         made.run()
+
+
+@pytest.mark.parametrize("options", [{"weight": 0.001}, {"weight": 50.0, "counts": "logit"}, {}], ids=str)
+def test_how_far_a_start_may_be_off_goes_by_the_spread_of_the_scores(
+    options: dict[str, Any], tiny_checkpoint: MakeCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = training(tiny_checkpoint, tmp_path, options=options)
+    before = made.elip.unguided(made.validation)
+    scored, usual = made.elip.tower.scored, float(before.std(axis=1).mean())  # type: ignore[attr-defined]
+    for off, wrong in ((0.002, False), (0.1, True)):
+        monkeypatch.setattr(made.elip.tower, "scored", lambda *a, off=off: scored(*a) + off * usual)
+        if wrong:
+            with pytest.raises(TrainingError, match="before the first step a score differs"):
+                made._check_start()
+        else:
+            made._check_start()
 
 
 def test_on_the_way_alpha_weighs_what_fusion_weighs(tiny_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
