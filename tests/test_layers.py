@@ -12,14 +12,14 @@ SRC = Path(__file__).parents[1] / "src" / "luneta"
 FLOORS: dict[str, int] = {
     "__init__": 0, "errors": 0, "types": 0,
     "artifacts": 1, "progress": 1, "threads": 1, "grids": 1, "losses": 1, "metrics": 1, "ranking": 1, "stats": 1,
-    "wording": 1, "layouts": 1,
+    "wording": 1, "layouts": 1, "filters": 1,
     "data": 2, "encoders": 2, "index": 2,
     "embedding": 3, "decoding": 3, "store": 3, "shards": 3,
     "positives": 3, "evaluation": 3, "results": 3, "exhibits": 3, "terminal": 3,
     "comparison": 3, "error_messages": 3, "slicing": 3, "leaderboards": 3, "exports": 3, "languages": 3,
     "profiling": 3, "auditing": 3, "leakage": 3, "doctor": 3, "finetuning": 3, "cost": 3, "ledger": 3,
-    "pushing": 3, "rerank": 3,
-    "advice": 4, "report": 4, "demo": 4,
+    "pushing": 3, "rerank": 3, "bundles": 3,
+    "advice": 4, "report": 4, "demo": 4, "search": 4, "serving": 4,
     "cli": 5, "__main__": 5,
 }  # fmt: skip
 STRANGERS = [{"data", "encoders", "index"}]  # same floor, but these never import one another

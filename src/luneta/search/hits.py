@@ -1,0 +1,79 @@
+"""What a search found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from luneta.types import Side
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An answer.
+
+    Attributes:
+        rank: from 1, over all pages.
+        id: number of the item in its bundle.
+        side: image or text.
+        score: that it was ordered by: a cosine, unless it was re-ranked.
+        name: of a picture.
+        text: of a text.
+        texts: of a picture.
+        images: numbers of a text's pictures.
+        metadata: the source's columns.
+        rank_before: by the encoder alone, where it was re-ranked.
+        also: numbers of near-duplicates that it stands for.
+        key: digest of the content.
+    """
+
+    rank: int
+    id: int
+    side: Side
+    score: float
+    name: str | None = None
+    text: str | None = None
+    texts: Sequence[str] = ()
+    images: Sequence[int] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    rank_before: int | None = None
+    also: Sequence[int] = ()
+    key: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Hits(Sequence[Hit]):
+    """The answers to a query, best first.
+
+    Attributes:
+        query: as it was understood.
+        found: the answers of this page.
+        relevant: whether the best one reaches the cut-off; None where none was calibrated for such queries.
+        cutoff: the least score that counts as relevant.
+        has_more: there is a next page.
+    """
+
+    query: str
+    found: Sequence[Hit]
+    relevant: bool | None = None
+    cutoff: float | None = None
+    has_more: bool = False
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.found[place]
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "query": self.query,
+            "relevant": self.relevant,
+            "cutoff": self.cutoff,
+            "has_more": self.has_more,
+            "hits": [hit.to_dict() for hit in self.found],
+        }

@@ -1,0 +1,297 @@
+"""A bundle that answers queries."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luneta.bundles.bundle import Bundle
+from luneta.errors import ConfigError
+from luneta.filters import Filter, parse_filter
+from luneta.search.hits import Hit, Hits
+from luneta.search.queries import Query, vectors_of
+from luneta.search.variety import collapsed, varied
+from luneta.types import Encoder, Found, Side, Vectors
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from luneta.rerank.reranker import Reranker
+
+Ids = NDArray[np.int64]
+
+DEEPEST = 10_000
+"""Answers that anybody may page through."""
+
+POOL = 4
+"""How many times as many answers are looked at where near-duplicates leave or variety is asked for."""
+
+LIKED, DISLIKED = 0.75, 0.25
+"""How much what somebody liked and disliked moves a query, each side on the whole (Rocchio, 1971)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a query is to be answered.
+
+    Attributes:
+        target: what is searched.
+        top_k: answers of a page.
+        offset: answers before this page.
+        where: which items count.
+        diversity: 0 by score alone, towards 1 the more different.
+        near: cosine from which on two answers are the same thing, of which one is shown; None shows all.
+        like, unlike: numbers of answers that somebody has marked; the query moves towards and away from them, and
+            what was disliked is not shown again.
+        exclude: numbers of items that are not shown.
+        rerank: look at the first ones again, in the light of the query.
+        language: of the query, for its cut-off.
+    """
+
+    target: Side = "image"
+    top_k: int = 10
+    offset: int = 0
+    where: Filter | None = None
+    diversity: float = 0.0
+    near: float | None = None
+    like: tuple[int, ...] = ()
+    unlike: tuple[int, ...] = ()
+    exclude: tuple[int, ...] = ()
+    rerank: bool = False
+    language: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.target not in ("image", "text"):
+            raise ConfigError(f"target is {self.target!r}, expected image or text")
+        if self.top_k < 1 or self.offset < 0 or self.offset + self.top_k > DEEPEST:
+            raise ConfigError(
+                f"answers {self.offset + 1} to {self.offset + self.top_k} were asked for; expected at least one of the "
+                f"first {DEEPEST:,}"
+            )
+        if not 0 <= self.diversity <= 1:
+            raise ConfigError(f"diversity is {self.diversity}, expected 0 (by score) to 1")
+        if self.near is not None and not 0 < self.near <= 1:
+            raise ConfigError(f"near is {self.near}, expected a cosine above 0 and up to 1")
+
+
+@dataclass(frozen=True, eq=False)
+class Searcher:
+    """Answers queries from a bundle.
+
+    Attributes:
+        bundle: that is searched.
+        encoder: whole; None loads it when a picture, or a bundle without text tower, first needs it.
+        reranker: for `rerank`; None is the bundle's own.
+        device: where the encoder computes.
+    """
+
+    bundle: Bundle
+    encoder: Encoder | None = None
+    reranker: Reranker | None = None
+    device: str = "auto"
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str], *, encoder: Encoder | None = None, device: str = "auto") -> Searcher:
+        """Open a bundle for searching.
+
+        Args:
+            folder: of the bundle.
+            encoder: that made it; None finds it by its name when it is needed.
+            device: as in `load_encoder`.
+
+        Raises:
+            ArtifactError: there is no whole bundle.
+            IndexMismatchError: the encoder is another one.
+        """
+        bundle = Bundle.open(folder)
+        if encoder is not None:
+            bundle.check(encoder)
+        return cls(bundle, encoder, device=device)
+
+    def search(
+        self,
+        query: str | Image | Query,
+        *,
+        target: Side = "image",
+        top_k: int = 10,
+        offset: int = 0,
+        where: str | Filter | None = None,
+        diversity: float = 0.0,
+        near: float | None = None,
+        like: Sequence[int] = (),
+        unlike: Sequence[int] = (),
+        rerank: bool = False,
+        language: str | None = None,
+    ) -> Hits:
+        """The best answers to a query.
+
+        Args:
+            query: a text as people type it (see `Query.read`), a decoded picture, or a `Query`.
+            target: search the pictures or the texts of the bundle.
+            top_k: answers of a page.
+            offset: answers before this page.
+            where: which items count, such as "style = 'Impressionism' and year < 1900".
+            diversity: 0 by score alone, towards 1 the more different (maximal marginal relevance).
+            near: cosine from which on answers are the same thing and only the best of them is shown.
+            like, unlike: numbers of answers that were marked.
+            rerank: look at the first ones again; needs a re-ranker and the pictures.
+            language: of the query, for the cut-off below which nothing is relevant.
+
+        Raises:
+            ConfigError: a query, filter or option that makes no sense.
+            EncoderError: the encoder is needed and cannot be loaded.
+        """
+        wish = Wish(
+            target, top_k, offset, parse_filter(where) if isinstance(where, str) else where, diversity, near,
+            tuple(like), tuple(unlike), rerank=rerank, language=language,
+        )  # fmt: skip
+        return self.answer([asked(query)], wish)[0]
+
+    def answer(self, queries: Sequence[Query], wish: Wish) -> list[Hits]:
+        """The same for several queries at once, all answered in one way."""
+        if not queries:
+            return []
+        return self.answer_vectors(queries, self.vectors(queries, wish), wish)
+
+    def vectors(self, queries: Sequence[Query], wish: Wish) -> Vectors:
+        """(n, embedding_dim) unit vectors of queries, moved towards what was liked."""
+        vectors = vectors_of(queries, texts=self.encode_texts, images=self._encode_images, items=self._item_vectors)
+        if not (wish.like or wish.unlike):
+            return vectors
+        moved = vectors.astype(np.float64)
+        for ids, weight in ((wish.like, LIKED), (wish.unlike, -DISLIKED)):
+            if ids:
+                moved = moved + weight * self._item_vectors(wish.target, ids).astype(np.float64).mean(axis=0)
+        unit: Vectors = (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
+        return unit
+
+    def answer_vectors(self, queries: Sequence[Query], vectors: Vectors, wish: Wish) -> list[Hits]:
+        """The same, of queries whose vectors are known."""
+        depth = self._depth(wish)
+        hidden = [self._hidden(query, wish) for query in queries]
+        n_more = max(len(ids) for ids in hidden)
+        found = self._nearest(vectors, wish, depth + n_more)
+        return [
+            self._answered(query, np.asarray(ids), np.asarray(scores), away, wish)
+            for query, ids, scores, away in zip(queries, found.ids, found.scores, hidden, strict=True)
+        ]
+
+    # -- the steps ---------------------------------------------------------------------------------------------
+
+    def _depth(self, wish: Wish) -> int:
+        """How many answers are looked at."""
+        depth = wish.offset + wish.top_k + 1  # one more says whether there is a next page
+        if wish.diversity or wish.near is not None:
+            depth = max(POOL * depth, 100)
+        if wish.rerank:
+            depth = max(depth, self.reranked_with.fusion.k)
+        return min(depth, max(self.bundle.n(wish.target), 1))
+
+    def _hidden(self, query: Query, wish: Wish) -> frozenset[int]:
+        """Numbers that are not shown: what was disliked or excluded, and what the query itself is."""
+        own = [item.id for item in query.items if item.side == wish.target]
+        return frozenset((*wish.unlike, *wish.exclude, *own))
+
+    def _nearest(self, vectors: Vectors, wish: Wish, k: int) -> Found:
+        allowed = None
+        if wish.where is not None:
+            items = self.bundle.items(wish.target)
+            allowed = self.bundle.ids(wish.target)[wish.where.mask(items)]
+        return self.bundle.index(wish.target).search(vectors, k, allowed=allowed)
+
+    def _answered(
+        self, query: Query, ids: Ids, scores: NDArray[np.float32], hidden: frozenset[int], wish: Wish
+    ) -> Hits:
+        shown = (ids >= 0) & ~np.isin(ids, list(hidden))
+        ids, scores = ids[shown], scores[shown]
+        best = float(scores[0]) if len(scores) else None
+        before: dict[int, int] | None = None
+        if wish.rerank and len(ids):
+            before = {int(number): rank for rank, number in enumerate(ids, start=1)}
+            ids, scores = self._reranked(query, ids, scores)
+        also: dict[int, list[int]] = {}
+        if wish.near is not None and len(ids):
+            kept, others = collapsed(self._item_vectors(wish.target, ids), wish.near)
+            also = {int(ids[place]): ids[rest].tolist() for place, rest in zip(kept, others, strict=True)}
+            ids, scores = ids[kept], scores[kept]
+        last = wish.offset + wish.top_k
+        if wish.diversity and len(ids):
+            order = varied(scores, self._item_vectors(wish.target, ids), min(last + 1, len(ids)), wish.diversity)
+            ids, scores = ids[order], scores[order]
+        relevant, cutoff = self._relevance(query, best, wish)
+        page = slice(wish.offset, last)
+        hits = self._hits(ids[page], scores[page], wish)
+        if before is not None:
+            hits = [replace(hit, rank_before=before[hit.id]) for hit in hits]
+        hits = [replace(hit, also=also.get(hit.id, ())) for hit in hits]
+        return Hits(str(query), hits, relevant, cutoff, has_more=len(ids) > last)
+
+    def _hits(self, ids: Ids, scores: NDArray[np.float32], wish: Wish) -> list[Hit]:
+        rows = self.bundle.rows(wish.target, ids).to_pylist() if len(ids) else []
+        return [
+            Hit(
+                rank, row["_id"], wish.target, float(score), row.get("_name"), row.get("_text"),
+                row.get("_texts") or (), row.get("_images") or (),
+                {name: value for name, value in row.items() if not name.startswith("_")}, key=row["_key"],
+            )
+            for rank, (row, score) in enumerate(zip(rows, scores, strict=True), start=wish.offset + 1)
+        ]  # fmt: skip
+
+    def _relevance(self, query: Query, best: float | None, wish: Wish) -> tuple[bool | None, float | None]:
+        calibration = self.bundle.calibration
+        kind = query.parts[0].kind if len(query.parts) == 1 else None
+        if calibration is None or kind == wish.target or kind is None:  # measured across the two sides only
+            return None, None
+        cutoff = calibration.cutoff(wish.target, wish.language)
+        return (None, None) if cutoff is None else (best is not None and best >= cutoff.value, cutoff.value)
+
+    # -- vectors -----------------------------------------------------------------------------------------------
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """(n, embedding_dim) unit vectors, by the bundle's own text tower where it has one."""
+        light = self.bundle.text_encoder
+        return self.whole_encoder.encode_texts(texts) if light is None else light.encode_texts(texts)
+
+    def _encode_images(self, images: Sequence[Image]) -> Vectors:
+        return self.whole_encoder.encode_images(images)
+
+    def _item_vectors(self, side: Side, ids: Sequence[int] | Ids) -> Vectors:
+        return np.asarray(self.bundle.vectors(side)[self.bundle.places(side, np.asarray(ids, dtype=np.int64))])
+
+    @property
+    def whole_encoder(self) -> Encoder:
+        """The encoder, loaded when first needed."""
+        return self.encoder if self.encoder is not None else self.bundle.encoder(device=self.device)
+
+    # -- re-ranking --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def reranked_with(self) -> Reranker:
+        """The re-ranker.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if self.reranker is not None:
+            return self.reranker
+        return self.bundle.reranker(self.whole_encoder)
+
+    def _reranked(self, query: Query, ids: Ids, scores: NDArray[np.float32]) -> tuple[Ids, NDArray[np.float32]]:
+        if query.text is None:
+            raise ConfigError("only a query that is one text can be re-ranked")
+        places = self.bundle.places("image", ids)
+        moved, new = self.reranked_with.rerank([query.text], self.bundle.originals, places[None], scores[None])
+        return self.bundle.ids("image")[moved[0]], new[0]
+
+
+def asked(query: str | Image | Query) -> Query:
+    """A query, however it was given."""
+    if isinstance(query, Query):
+        return query
+    return Query.read(query) if isinstance(query, str) else Query.of(query)
