@@ -23,6 +23,8 @@ from luneta.types import Anatomy, EncoderSpec, PromptedTower, Trainable, Vectors
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from luneta.encoders.exporting import OpenedTextTower
+
 _BATCH_SIZES = {"cpu": (32, 64), "cuda": (128, 512), "mps": (32, 128)}  # pictures, texts
 _IDLE_CONFIG = ("transformers_version", "_name_or_path", "_commit_hash", "dtype", "torch_dtype", "architectures")
 
@@ -138,6 +140,15 @@ class HFEncoder:
         from luneta.encoders.training import HFTrainable
 
         return HFTrainable(self, self._checkpoint, self._texts, self._images)
+
+    def text_tower(self) -> OpenedTextTower:
+        """The text tower in float32 on the CPU; for `luneta.encoders.exporting`."""
+        from luneta.encoders.exporting import OpenedTextTower
+
+        plain = self
+        if (self._dtype, self._device.type) != ("float32", "cpu"):
+            plain = HFEncoder(self._checkpoint, dtype="float32", device="cpu")
+        return OpenedTextTower(self, plain, plain._model, plain._texts)
 
     def visual_prompts(self, insert_layer: int = 0, *, keep_prompts: bool = False) -> PromptedTower:
         """The image tower with room for prompts, sharing this encoder's weights; for `luneta.train_elip`.

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
 from luneta.encoders.checkpoints import Checkpoint
-from luneta.encoders.inputs import list_of_texts
+from luneta.encoders.inputs import clean_text, list_of_texts, padded_rows
 from luneta.encoders.weights import digest
 from luneta.errors import EncoderError
-
-LONGEST_TEXT = 20_000
-"""Characters; no context of these models reaches so far, and a tokenizer takes its time over megabytes."""
 
 _TOKENIZER_FILES = (
     "tokenizer.json",
@@ -63,6 +59,11 @@ class TextPreparation:
         }
 
     @property
+    def padding_id(self) -> int:
+        """What fills the rows of a batch."""
+        return self._pad
+
+    @property
     def any_order(self) -> bool:
         """Whether a text's vector does not depend on how far it is padded, so that texts may be sorted by length."""
         return not self._family.pads_to_context
@@ -73,7 +74,7 @@ class TextPreparation:
         Raises:
             ConfigError: something that is not a list of strings.
         """
-        cleaned = [self._clean(text) for text in list_of_texts(texts)]
+        cleaned = [clean_text(text, lowers=self._family.lowers) for text in list_of_texts(texts)]
         if not cleaned:
             return []
         limit: dict[str, Any] = {"truncation": True, "max_length": self.context} if truncate else {"verbose": False}
@@ -83,20 +84,9 @@ class TextPreparation:
         ids: list[list[int]] = encoded["input_ids"]
         return ids
 
-    def _clean(self, text: str) -> str:
-        if len(text) > LONGEST_TEXT:
-            text = text.strip()[:LONGEST_TEXT]
-        text = text.encode("utf-8", errors="replace").decode("utf-8")  # half a surrogate pair is no character
-        return text.lower() if self._family.lowers else text
-
     def collate(self, token_ids: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         """Ids of a batch -> (n, length) tensors, padded at the right."""
-        length = self.context if self._family.pads_to_context else max(len(ids) for ids in token_ids)
-        rows = np.full((len(token_ids), length), self._pad, dtype=np.int64)
-        mask = np.zeros((len(token_ids), length), dtype=np.int64)
-        for row, ids in enumerate(token_ids):
-            rows[row, : len(ids)] = ids
-            mask[row, : len(ids)] = 1
+        rows, mask = padded_rows(token_ids, self._pad, self.context if self._family.pads_to_context else None)
         inputs = {"input_ids": torch.from_numpy(rows)}
         if self._family.masks_padding:
             inputs["attention_mask"] = torch.from_numpy(mask)
