@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import twins
 from luneta import metrics
 from luneta.errors import ShapeError
-from luneta.ranking import Ranking, rank, rank_both, ranks, scan, scan_torch, ties, top_k
+from luneta.ranking import Gallery, Ranking, rank, rank_both, ranks, scan, scan_torch, search, ties, top_k
 from luneta.types import DIRECTIONS
 
 DEVICES = (None, "cpu")  # numpy, and the torch path where every machine has it
@@ -318,6 +318,32 @@ def test_top_k_of_a_constant_gallery_is_its_beginning(dim: int) -> None:
     assert (items == np.arange(5)).all()
 
 
+@pytest.mark.parametrize("n_queries", [1, 40])
+@pytest.mark.parametrize("share", [0.01, 0.2, 0.6, 1.0])
+@pytest.mark.parametrize("block_mib", [0.02, 64])
+def test_top_k_among_some(n_queries: int, share: float, block_mib: float) -> None:
+    rng = np.random.default_rng(11)
+    queries, vectors = unit(rng.standard_normal((n_queries, 24))), unit(rng.standard_normal((2001, 24)))
+    vectors[1000:2000] = vectors[:1000]
+    some = np.sort(rng.choice(2001, int(2001 * share), replace=False))
+    k = min(30, len(some))
+    scores, items = top_k(queries, Gallery(vectors), k, among=some, block_mib=block_mib)
+    dense = (queries.astype(np.float64) @ vectors[some].astype(np.float64).T).astype(np.float32)
+    expected = np.argsort(-dense, axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(items, some[expected])
+    np.testing.assert_allclose(scores, np.take_along_axis(dense, expected, axis=1), rtol=1e-6)
+
+
+def test_a_gallery_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery = Gallery(GOOD)
+    looked_at: list[str] = []
+    monkeypatch.setattr(
+        "luneta.ranking.search.check_vectors", lambda name, v: looked_at.append(name) or (v, np.ones(3))
+    )
+    assert top_k(GOOD, gallery, 1)[1][:, 0].tolist() == [0, 1, 2]
+    assert looked_at == ["queries"]
+
+
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 GOOD = np.eye(3, dtype=np.float32)
@@ -363,6 +389,23 @@ def test_one_direction_needs_partners_on_its_own_side_only() -> None:
 def test_top_k_outside_the_gallery(k: int) -> None:
     with pytest.raises(ShapeError, match=f"k is {k}; expected 1 to 3"):
         top_k(GOOD, GOOD, k)
+
+
+@pytest.mark.parametrize(
+    ("among", "message"),
+    [
+        (np.array([1, 0]), "expected .n,. int64, ascending"),
+        (np.array([0, 0]), "expected .n,. int64, ascending"),
+        (np.array([0.0]), "dtype float64; expected"),
+        (np.array([2, 3]), "among names items 2 to 3 of 3"),
+        (np.array([-1, 1]), "among names items -1 to 1 of 3"),
+        (np.array([1]), "k is 2; expected 1 to 1"),
+        (np.array([], dtype=np.int64), "k is 2; expected 1 to 0"),
+    ],
+)
+def test_top_k_among_what_is_not_there(among: np.ndarray, message: str) -> None:
+    with pytest.raises(ShapeError, match=message):
+        top_k(GOOD, GOOD, 2, among=among)
 
 
 def test_block_must_hold_something() -> None:

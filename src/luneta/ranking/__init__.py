@@ -9,7 +9,17 @@ from __future__ import annotations
 from luneta.ranking.passing import passed_over, top_k_of_others
 from luneta.ranking.ranks import Ranking, rank, rank_both
 from luneta.ranking.reranked import reranked
-from luneta.ranking.search import top_k
+from luneta.ranking.search import Gallery, top_k
 from luneta.ranking.ties import TIE_TOLERANCE
 
-__all__ = ["TIE_TOLERANCE", "Ranking", "passed_over", "rank", "rank_both", "reranked", "top_k", "top_k_of_others"]
+__all__ = [
+    "TIE_TOLERANCE",
+    "Gallery",
+    "Ranking",
+    "passed_over",
+    "rank",
+    "rank_both",
+    "reranked",
+    "top_k",
+    "top_k_of_others",
+]

@@ -1,0 +1,154 @@
+"""Indexes built, written to disk and opened again."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from luneta import artifacts
+from luneta.errors import ArtifactError, ConfigError, ShapeError, did_you_mean
+from luneta.index import checks
+from luneta.index.base import KeptIndex
+from luneta.index.checks import Ids
+from luneta.index.choosing import KINDS
+from luneta.index.exact import ExactIndex
+from luneta.index.rows import Rows
+from luneta.types import Vectors
+
+SCHEMA = "luneta.index/1"
+VECTORS, IDS, EXTRA, MANIFEST = "vectors.npy", "ids.npy", "index.bin", "index.json"
+_AT_ONCE = 65536  # vectors that are copied at a time
+
+
+def build_index(ids: Ids, vectors: Vectors | Iterable[Vectors], *, kind: str = "auto") -> KeptIndex:
+    """An index of vectors under ids.
+
+    Args:
+        ids: (n,) int64, from 0 on, each once.
+        vectors: (n, dim) float32 unit vectors, which are kept, not copied, where ids are ascending; a memory-mapped
+            array stays on the disk. Or blocks of them, which are written one by one to a temporary file in
+            `tempfile.gettempdir()`.
+        kind: "auto" chooses.
+
+    Raises:
+        ConfigError: there is no such kind.
+        ShapeError: ids or vectors that do not fit.
+    """
+    if kind != "auto":
+        check_kind(kind)
+    array = vectors if isinstance(vectors, np.ndarray) else _spooled(vectors)
+    for start in range(0, max(1, len(array) if array.ndim else 1), _AT_ONCE):
+        checks.unit_vectors("vectors", array[start : start + _AT_ONCE])
+    array = np.ascontiguousarray(array, dtype=np.float32)
+    numbers = checks.new_ids(ids, len(array))
+    if (numbers[1:] < numbers[:-1]).any():
+        order = np.argsort(numbers)
+        numbers, array = numbers[order], array[order]
+    return ExactIndex(Rows(numbers, array))
+
+
+def _spooled(blocks: Iterable[Vectors]) -> Vectors:
+    """The blocks in one array that lies in a temporary file, which goes with it.
+
+    Raises:
+        ShapeError: one is no table of unit vectors, or of another dimension than the first; there is none.
+        ArtifactError: there is no room for the file.
+    """
+    dim, n = None, 0
+    with tempfile.TemporaryFile() as file:
+        try:
+            for block in blocks:
+                block = checks.unit_vectors("vectors", block, dim)
+                dim, n = block.shape[1], n + len(block)
+                file.write(block.data)
+            file.flush()
+        except OSError as error:
+            raise ArtifactError(
+                f"cannot write vectors to a temporary file in {tempfile.gettempdir()}: {error.strerror or error}. Set "
+                "TMPDIR to a folder with more space"
+            ) from error
+        if dim is None:
+            raise ShapeError("there are no blocks of vectors; an empty index needs vectors of shape (0, dim)")
+        return np.memmap(file, np.float32, "r", shape=(n, dim)) if n else np.empty((0, dim), dtype=np.float32)
+
+
+def load_index(kind: str, path: str | os.PathLike[str] | None, vectors: Vectors, ids: Ids) -> KeptIndex:
+    """An index around vectors that somebody else keeps, which are neither copied nor changed.
+
+    Args:
+        kind: as `index.kind` had it.
+        path: what `index.write` wrote; not looked at for exact, which writes nothing.
+        vectors: (n, dim) float32 unit vectors in the order of their ids; memory-mapped ones stay on the disk.
+        ids: (n,) int64, ascending.
+
+    Raises:
+        ConfigError: there is no such kind.
+        ArtifactError: the file is missing, damaged, or of other vectors than these.
+        ShapeError: vectors and ids do not fit together.
+    """
+    check_kind(kind)
+    return ExactIndex(Rows(np.asarray(ids), _table(vectors)))
+
+
+def check_kind(kind: str) -> None:
+    """
+    Raises:
+        ConfigError: there is no such kind.
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"there is no index of kind {kind!r}. {did_you_mean(kind, KINDS)}")
+
+
+def save_index(index: KeptIndex, folder: str | os.PathLike[str]) -> None:
+    """Write an index with its vectors to a folder, whole or not at all; `open_index` opens it.
+
+    Raises:
+        ArtifactError: it cannot be written.
+    """
+    with artifacts.atomic_folder(folder) as place:
+        ids = index.ids
+        np.save(place / IDS, ids)
+        vectors = np.lib.format.open_memmap(place / VECTORS, "w+", np.float32, (len(ids), index.dim))
+        for start in range(0, len(ids), _AT_ONCE):
+            vectors[start : start + _AT_ONCE] = index.vectors_of(ids[start : start + _AT_ONCE])
+        vectors.flush()
+        index.write(place / EXTRA)
+        artifacts.write_json(place / MANIFEST, {"schema": SCHEMA, "kind": index.kind})
+
+
+def open_index(folder: str | os.PathLike[str]) -> KeptIndex:
+    """What `save_index` wrote, its vectors memory-mapped.
+
+    Raises:
+        ArtifactError: there is none, or it is damaged.
+    """
+    place = Path(folder)
+    manifest = artifacts.read_json(place / MANIFEST)
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        raise ArtifactError(f"{place / MANIFEST} is not the manifest of an index ({SCHEMA})")
+    try:
+        return load_index(
+            str(manifest.get("kind")), place / EXTRA, _mapped(place / VECTORS), np.array(_mapped(place / IDS))
+        )
+    except (ShapeError, ConfigError) as error:
+        raise ArtifactError(f"{place} is damaged: {error}") from error
+
+
+def _mapped(path: Path) -> Any:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ArtifactError(f"{path} cannot be read as an array: {error}") from error
+    return array
+
+
+def _table(vectors: Any) -> Vectors:
+    array = np.asarray(vectors)
+    if array.ndim != 2 or not array.shape[1] or array.dtype != np.float32:
+        raise ShapeError(f"vectors have shape {array.shape} and dtype {array.dtype}; expected float32 (n, dim)")
+    return array
