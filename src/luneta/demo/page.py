@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from luneta.advice import advise
 from luneta.demo.records import Demo, total_cost
 from luneta.demo.rounds import BRL_PER_USD, RULES, USD_PER_HOUR
 from luneta.demo.searching import Found
 from luneta.demo.trust import Trust
 from luneta.finetuning import FineTuning
+from luneta.report import reranking
 from luneta.report.comparison import comparison_lead
 from luneta.report.doctor import doctor_lead
 from luneta.report.document import Report, Section
 from luneta.report.evaluation import EvaluationSection
-from luneta.report.finetuning import FactsSection, before_and_after, finetuning_lead, page_in
+from luneta.report.facts import FactsSection
+from luneta.report.finetuning import before_and_after, finetuning_lead, page_in
 from luneta.report.messages import Locale, translator
 from luneta.report.numbers import format_number
 from luneta.report.profile import ProfileSection
+from luneta.report.reranking import alone_and_reranked
 from luneta.report.sections import (
     Advice,
     Cost,
@@ -84,13 +85,11 @@ def _learnt(found: FineTuning, locale: Locale) -> list[Section]:
 def _reranked(found: Reranking, locale: Locale) -> list[Section]:
     """What a second look at the first candidates changed."""
     t = translator(locale)
-    words = {"demo_encoder_alone": found.before, "demo_reranked": found.after}
-    both = [replace(result, encoder={**result.encoder, "name": t(word)}) for word, result in words.items()]
-    group = Group(t("demo_round_en_sketch"), both)
+    both = Group(t("demo_round_en_sketch"), alone_and_reranked(found, reranking.page_in(locale)))
     numbers = FactsSection(
         t("demo_reranking_numbers"), grids=[found.grid(locale)], paragraphs=[t("demo_reranking_note")]
     )
-    return [Overview([group], title=t("demo_reranking")), numbers]
+    return [Overview([both], title=t("demo_reranking")), numbers]
 
 
 def trust_lines(trust: Trust, locale: Locale) -> list[Line]:

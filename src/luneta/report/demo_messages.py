@@ -56,8 +56,6 @@ DEMO: dict[str, tuple[str, str]] = {
         "codificador. O reordenador aprendeu com outros esboços; quanto se acredita nele foi escolhido em outros "
         "ainda.",
     ),
-    "demo_encoder_alone": ("encoder alone", "codificador sozinho"),
-    "demo_reranked": ("re-ranked", "reordenado"),
     "demo_profile_step": ("Profile", "Perfil"),
     "demo_price": ("What it cost", "Quanto custou"),
     "demo_price_text": (

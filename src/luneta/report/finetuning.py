@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from markupsafe import Markup
+from typing import TYPE_CHECKING
 
 from luneta.finetuning.messages import FINETUNING
 from luneta.finetuning.tables import caveats, cost_line, curve_grid, curve_name, proof_grid
 from luneta.grids import Grid
 from luneta.report.document import Page, Report, Section
 from luneta.report.evaluation import EvaluationSection
+from luneta.report.facts import FactsSection, Figure
 from luneta.report.figures import legend
 from luneta.report.messages import TABLES, check_locale
 from luneta.report.plots import share_lines
@@ -25,40 +24,6 @@ from luneta.wording import translator_of
 if TYPE_CHECKING:
     from luneta.finetuning.proof import Proof
     from luneta.finetuning.run import FineTuning
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A drawing and the names of its lines.
-
-    Attributes:
-        legend: what `report.figures.legend` makes; empty where there is one line.
-    """
-
-    drawing: Markup
-    legend: Sequence[Mapping[str, Any]] = ()
-
-
-@dataclass(frozen=True)
-class FactsSection:
-    """Drawings, tables and sentences under one heading."""
-
-    title: str
-    figures: Sequence[Figure] = ()
-    grids: Sequence[Grid] = ()
-    paragraphs: Sequence[str] = ()
-    template: str = "finetuning.html.jinja"
-
-    def heading(self, page: Page) -> str:
-        return self.title
-
-    def view(self, page: Page) -> Mapping[str, Any]:
-        return {
-            "label": self.title,
-            "figures": self.figures,
-            "grids": self.grids,
-            "paragraphs": self.paragraphs,
-        }
 
 
 def page_in(locale: str) -> Page:

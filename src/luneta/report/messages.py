@@ -13,6 +13,7 @@ from luneta.report.evaluation_messages import EVALUATION
 from luneta.report.languages_messages import LANGUAGES
 from luneta.report.leaderboard_messages import LEADERBOARD
 from luneta.report.profile_messages import PROFILE
+from luneta.report.reranking_messages import RERANKING
 from luneta.terminal import WORDS
 from luneta.wording import LOCALES, Locale, Messages, Translate, check_locale, translator_of
 
@@ -57,7 +58,8 @@ COMMON: Messages = {
 }
 
 TABLES: list[Messages] = [
-    COMMON, BOARD, COMPARISON, COSTS, DEMO, DOCTOR, EVALUATION, LANGUAGES, LEADERBOARD, LEAKAGE, LOOK, PROFILE, WORDS,
+    COMMON, BOARD, COMPARISON, COSTS, DEMO, DOCTOR, EVALUATION, LANGUAGES, LEADERBOARD, LEAKAGE, LOOK, PROFILE,
+    RERANKING, WORDS,
 ]  # fmt: skip
 """Every table of the pages and of the terminal; a page adds its own here."""
 

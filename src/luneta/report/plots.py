@@ -189,6 +189,39 @@ def share_lines(
     return _svg(figure, alt)
 
 
+def gain_curves(
+    curves: Sequence[Curve], *, marked: float | None, number: Format, signed: Format, x_label: str, alt: str
+) -> Markup:
+    """Gains against a number, above and below nothing; the first one with its band.
+
+    Args:
+        curves: gains, in the order of the series' colours.
+        marked: the x that stands out; None is none.
+        number, signed: write the horizontal and the vertical axis.
+        x_label: of the horizontal axis.
+        alt: the drawing in words.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    figure, axes = _axes()
+    axes.axhline(0, color=_MUTED, linewidth=1)
+    if marked is not None:
+        axes.axvline(marked, color=_MUTED, linewidth=1.2, linestyle=(0, (2, 1.5)))
+    first = curves[0]
+    axes.fill_between(first.x, first.low, first.high, color=_SERIES[0], alpha=0.24, linewidth=0)
+    for index, curve in enumerate(curves):
+        colour = _SERIES[index % N_SERIES]
+        axes.plot(curve.x, curve.y, color=colour, linewidth=2, dashes=DASHES[index % N_SERIES])
+        axes.plot(curve.x, curve.y, "o", markersize=4, color=colour)
+    axes.xaxis.set_major_formatter(lambda value, _: number(value))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter(lambda value, _: signed(value))
+    axes.grid(axis="y", color=_LINE, linewidth=0.8)
+    axes.set_xlabel(x_label, color=_MUTED, fontsize=FONT_SIZE)
+    figure.subplots_adjust(left=0.17)  # signs take room
+    return _svg(figure, alt)
+
+
 def _axes() -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from luneta.wording import Messages
 
 RERANK: Messages = {
@@ -100,3 +102,79 @@ RERANK: Messages = {
     ),
 }
 """Message name -> (English, Brazilian Portuguese)."""
+
+REPRODUCTION: Mapping[str, str] = {
+    "{variant}: ours beside published": "{variant}: nossos números ao lado dos publicados",
+    "benchmark": "benchmark",
+    "ours": "nosso",
+    "95 % interval": "intervalo de 95 %",
+    "published": "publicado",
+    "difference": "diferença",
+    "in it": "nele",
+    "baseline": "sozinho",
+    "yes": "sim",
+    "no": "não",
+    "unlike": "outro",
+    "not run: {missing}": "não rodado: {missing}",
+    "no data": "sem dados",
+    "no weights": "sem pesos",
+    "COCO, Karpathy's test part": "COCO, teste de Karpathy",
+    "Flickr30k, Karpathy's test part": "Flickr30k, teste de Karpathy",
+    "{what} was not run ({missing}): {to_have}.": "{what} não foi rodado ({missing}): {to_have}.",
+    "{variant} itself needs {to_have}.": "{variant} em si precisa de {to_have}.",
+    "{title}: not to be held against the published numbers: {why}.": (
+        "{title}: não se compara com os números publicados: {why}."
+    ),
+    "{why}; {other_why}": "{why}; {other_why}",
+    "{n_images} pictures and {n_texts} captions were measured, not {n_images_there} and {n_texts_there}": (
+        "mediram-se {n_images} imagens e {n_texts} legendas, e não {n_images_there} e {n_texts_there}"
+    ),
+    "the encoder is {encoder}, theirs {other}": "o codificador é {encoder}, o deles {other}",
+    "val2014.zip (6 GB) of cocodataset.org and dataset_coco.json of Karpathy's splits (37 MB)": (
+        "val2014.zip (6 GB) de cocodataset.org e dataset_coco.json das divisões de Karpathy (37 MB)"
+    ),
+    "flickr30k-images (4.4 GB, on request from its authors) and dataset_flickr30k.json of Karpathy's splits": (
+        "flickr30k-images (4,4 GB, a pedido aos autores) e dataset_flickr30k.json das divisões de Karpathy"
+    ),
+    "val2014.zip (6 GB) and annotations_trainval2014.zip (241 MB) of cocodataset.org, and the authors' "
+    "karpathy_test_cat_id_2_occ_img_negative_img.json; then luneta build occluded-coco": (
+        "val2014.zip (6 GB) e annotations_trainval2014.zip (241 MB) de cocodataset.org, e dos autores "
+        "karpathy_test_cat_id_2_occ_img_negative_img.json; depois luneta build occluded-coco"
+    ),
+    "imagenet-r.tar (2.2 GB) of github.com/hendrycks/imagenet-r; then luneta build imagenet-r": (
+        "imagenet-r.tar (2,2 GB) de github.com/hendrycks/imagenet-r; depois luneta build imagenet-r"
+    ),
+    "a training checkpoint of the authors (about 3 GB and more; links in the README of github.com/ypliubit/ELIP)": (
+        "um checkpoint de treino dos autores (de uns 3 GB para cima; links no README de github.com/ypliubit/ELIP)"
+    ),
+    "Every caption is a query (25,010 of COCO; who takes five of each picture has 25,000), and only its own picture is "
+    "right.": (
+        "Toda legenda é uma consulta (25.010 do COCO; quem toma cinco de cada imagem tem 25.000), e só a sua própria "
+        "imagem é certa."
+    ),
+    "Equal scores share their places; elsewhere they go by the order of the files.": (
+        "Pontuações iguais partilham as posições; em outras medições vão pela ordem dos arquivos."
+    ),
+    "Pictures below the first k keep the encoder's order; the published evaluation takes 1000 off their scores, which "
+    "comes to the same.": (
+        "As imagens abaixo das k primeiras mantêm a ordem do codificador; a avaliação publicada tira 1000 das suas "
+        "pontuações, o que dá no mesmo."
+    ),
+    "Backbones are checkpoints of transformers with their own preprocessing; the published are of open_clip and "
+    "LAVIS.": (
+        "Os codificadores são checkpoints de transformers com seu próprio preprocessamento; os publicados são de "
+        "open_clip e LAVIS."
+    ),
+    "Candidates are found by {encoder}, the published ones by BLIP-2's own contrastive scores: what is re-ranked is "
+    "not the same. Our baseline is BLIP-2's matching of these candidates.": (
+        "As candidatas são achadas por {encoder}, as publicadas pelas pontuações contrastivas do próprio BLIP-2: não "
+        "se reordena o mesmo. O nosso ponto de partida é o casamento do BLIP-2 sobre estas candidatas."
+    ),
+    "On Flickr30k the authors' script for SigLIP looks at 50 candidates, the paper says 100.": (
+        "No Flickr30k o script dos autores para o SigLIP olha 50 candidatas; o artigo diz 100."
+    ),
+    "What is occluded was guessed from COCO's masks: this is not the authors' Occluded COCO.": (
+        "O que está oculto foi adivinhado pelas máscaras do COCO: este não é o Occluded COCO dos autores."
+    ),
+}
+"""What a reproduction says, English -> Brazilian Portuguese; its sentences come from several places, in English."""

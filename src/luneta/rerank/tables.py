@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from luneta.grids import Grid
 from luneta.rerank.application import Hit
 from luneta.rerank.fusion import Choice, Fusion, Trial
-from luneta.rerank.messages import RERANK
+from luneta.rerank.honesty import Answer
+from luneta.rerank.messages import REPRODUCTION, RERANK
 from luneta.stats import Interval
-from luneta.wording import translator_of, written
+from luneta.wording import patterns_of, translator_of, written
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from luneta.rerank.fitting import RerankerFitted
+    from luneta.rerank.reproduction import Reproduction
     from luneta.rerank.run import ElipTrained
 
 
 def choice_grid(choice: Choice, used: Fusion, locale: str = "en") -> Grid:
     """Every weight and depth that was tried, and which of them is used."""
     t, gain = translator_of(locale, RERANK), choice.gain
-    held_out = _signed(gain.value, locale) + (f" ({_limits(gain, locale)})" if gain.low is not None else "")
+    held_out = signed(gain.value, locale) + (f" ({_limits(gain, locale)})" if gain.low is not None else "")
     return Grid(
         title=t("rerank_choice"),
         header=(t("rerank_alpha"), "k", choice.metric, t("rerank_gain"), t("rerank_interval")),
@@ -39,19 +44,47 @@ def _is(tried: Fusion, used: Fusion) -> bool:
 
 def _row(trial: Trial, used: bool, locale: str) -> tuple[str, ...]:
     alpha = written(f"{trial.fusion.alpha:g}", locale) + (" *" if used else "")
-    value, gain = written(f"{trial.value:.4f}", locale), _signed(trial.gain.value, locale)
+    value, gain = written(f"{trial.value:.4f}", locale), signed(trial.gain.value, locale)
     return alpha, str(trial.fusion.k), value, gain, _limits(trial.gain, locale)
 
 
-def _limits(gain: Interval, locale: str) -> str:
+def _limits(gain: Interval | Answer, locale: str) -> str:
     if gain.low is None or gain.high is None:
         return ""
-    low, high = _signed(gain.low, locale), _signed(gain.high, locale)
+    low, high = signed(gain.low, locale), signed(gain.high, locale)
     return translator_of(locale, RERANK)("rerank_from_to", low=low, high=high)
 
 
-def _signed(value: float, locale: str) -> str:
-    return written(f"{value:+.4f}", locale)
+def signed(value: float, locale: str, digits: int = 4) -> str:
+    """A difference with its sign, as a language writes it.
+
+    >>> signed(0.0312, "pt-BR"), signed(-0.00004, "en", 3)
+    ('+0,0312', '+0.000')
+    """
+    return written(f"{value:+z.{digits}f}", locale)
+
+
+def answers_grid(
+    answers: Sequence[Answer], questions: Mapping[str, str], header: tuple[str, str, str], locale: str = "en"
+) -> Grid:
+    """The answers of a re-ranker, with their intervals.
+
+    Args:
+        answers: of its questions.
+        questions: {name: how it is asked}.
+        header: names of the columns: the question, the difference, the answer.
+        locale: "en" or "pt-BR".
+    """
+    t = translator_of(locale, RERANK)
+    rows = tuple(
+        (
+            questions[answer.question],
+            f"{signed(answer.value, locale)} ({_limits(answer, locale) or t('rerank_no_interval')})",
+            t("rerank_yes" if answer.passed else "rerank_no"),
+        )
+        for answer in answers
+    )
+    return Grid("", header, rows)
 
 
 def hits_grid(text: str, hits: Sequence[Hit], locale: str = "en") -> Grid:
@@ -80,8 +113,44 @@ def trained_view(trained: ElipTrained | RerankerFitted, locale: str = "en") -> R
     shown += [Text(answer.said(locale)) for answer in trained.answers]
     if trained.test is not None:
         shown.append(GridView(trained.test.grid(locale)))
-    fusion = trained.reranker.fusion
-    use = t("rerank_not_honest" if trained.choice.fusion.changes else "rerank_not_used")
+    return Group(*shown, Text(t("rerank_place", folder=trained.folder, use=use_of(trained, locale))))
+
+
+def use_of(trained: ElipTrained | RerankerFitted, locale: str = "en") -> str:
+    """How far it is believed, or why it changes nothing."""
+    t, fusion = translator_of(locale, RERANK), trained.reranker.fusion
     if fusion.changes:
-        use = t("rerank_used", alpha=written(f"{fusion.alpha:g}", locale), k=fusion.k)
-    return Group(*shown, Text(t("rerank_place", folder=trained.folder, use=use)))
+        return t("rerank_used", alpha=written(f"{fusion.alpha:g}", locale), k=fusion.k)
+    return t("rerank_not_honest" if trained.choice.fusion.changes else "rerank_not_used")
+
+
+def reproduction_grid(found: Reproduction, locale: str = "en") -> Grid:
+    """Ours beside published, in a language."""
+    grid = found.grid()
+    if locale == "en":
+        return grid
+    title, *header = map(_in_portuguese, (grid.title, *grid.header))
+    rows = tuple(tuple(map(_in_portuguese, row)) for row in grid.rows)
+    return replace(grid, title=title, header=tuple(header), rows=rows, notes=tuple(map(_in_portuguese, grid.notes)))
+
+
+_NUMBERS = re.compile(r"[-+]?[\d,]*\.?\d+( to [-+]?[\d,]*\.?\d+)?")
+
+
+def _in_portuguese(said: str) -> str:
+    """A sentence of a reproduction, or a number or name in it; what is not known stays as it is.
+
+    >>> _in_portuguese("not run: no data"), _in_portuguese("0.4561 to 0.4712"), _in_portuguese("recall@1")
+    ('não rodado: sem dados', '0,4561 a 0,4712', 'recall@1')
+    """
+    if _NUMBERS.fullmatch(said):
+        return written(said, "pt-BR").replace(" to ", " a ")
+    for pattern, portuguese in _sentences():
+        if found := pattern.fullmatch(said):
+            return portuguese.format(**{name: _in_portuguese(part) for name, part in found.groupdict().items()})
+    return said
+
+
+@cache
+def _sentences() -> tuple[tuple[re.Pattern[str], str], ...]:
+    return patterns_of(REPRODUCTION)
