@@ -126,7 +126,7 @@ def test_mistakes_come_before_the_work(luneta: Luneta, tiny_checkpoint: Callable
         return " ".join(luneta("rerank", *arguments, status=2).output.split())
 
     assert "Did you mean elip-s" in refused("train", *CENAS, "--variant", "elip-d", "--out", "x")
-    assert "expected widths as 512,512" in refused("train", *CENAS, "--hidden", "wide", "--out", "x")
+    assert "--hidden is 'wide', expected whole numbers" in refused("train", *CENAS, "--hidden", "wide", "--out", "x")
     assert "Did you mean luneta-mini" in refused("train", *CENAS, "-e", "luneta-mni", "--out", "x")
     assert "has 2 blocks" in refused("train", *CENAS, "-e", checkpoint, "--insert-layer", "7", "--out", "x")
     assert "no such file" in refused("evaluate", "nowhere", *CENAS)

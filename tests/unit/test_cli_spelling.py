@@ -23,6 +23,7 @@ SAID = [
     ("going on with micro_batch=32 (the", "going on with --micro-batch 32 (the"),
     ("augment, drop_patches and text_negatives need", "augment, --drop-patches and --text-negatives need"),
     ("steps is 0, expected at least 1", "--steps is 0, expected at least 1"),
+    ("warmup é 3; esperava-se de 0 a 1", "--warmup é 3; esperava-se de 0 a 1"),
     ("ConfigError: batch_size is 1, expected at least 2", "ConfigError: --batch-size is 1, expected at least 2"),
     ("unknown method 'loar'. Did you mean lora?", "unknown --method 'loar'. Did you mean lora?"),
     ("the text is long, and the method works", "the text is long, and the method works"),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from luneta.cli import options
+from luneta.cli import options, speech
+from luneta.wording import Locale, Messages, translator_of, written
 
 if TYPE_CHECKING:
     from luneta.data.dataset import ImageTextDataset
@@ -20,6 +21,13 @@ HELP = (
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]}
 )
+
+_BUILT: Messages = {
+    "built": (
+        "{folder}: {pictures} pictures, {queries} queries, {right} right answers, {passed} passed over",
+        "{folder}: {pictures} imagens, {queries} consultas, {right} respostas certas, {passed} que não contam",
+    ),
+}
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the result.")]
 
@@ -38,19 +46,34 @@ def occluded_coco(
     instances: Annotated[Path, typer.Argument(help="instances_val2014.json, or another of its kind.")],
     out: Out,
     images: Annotated[
-        Path | None, typer.Option(help="Folder of the pictures.", show_default="around the annotations")
+        Path | None, typer.Option(help="Folder of the pictures.", show_default="found around the file")
     ] = None,
     karpathy: Annotated[
-        Path | None, typer.Option(help="dataset_coco.json: take its test part only, as in ELIP.")
+        Path | None, typer.Option(help="dataset_coco.json, to take its test part only, as in ELIP.")
     ] = None,
-    judgements: Annotated[Path | None, typer.Option(help="The authors' judgements of what is occluded.")] = None,
+    judgements: Annotated[
+        Path | None,
+        typer.Option(
+            help="What ELIP's authors judged to be occluded: karpathy_test_cat_id_2_occ_img_negative_img.json."
+        ),
+    ] = None,
     hidden: Annotated[
-        float, typer.Option(min=0, max=1, help="Without judgements: the share that must be hidden.")
-    ] = 0.1,
+        float | None,
+        typer.Option(min=0, max=1, help="Without judgements: the share that must be hidden.", show_default="0.1"),
+    ] = None,
+    locale: options.Locale = "en",
 ) -> None:
-    from luneta.data.builders import build_occluded_coco
+    from luneta.data.builders import HIDDEN, build_occluded_coco
+    from luneta.errors import ConfigError
 
-    _tell(build_occluded_coco(instances, out, images=images, karpathy=karpathy, judgements=judgements, hidden=hidden))
+    spoken = speech.speak(locale)
+    if judgements is not None and hidden is not None:
+        raise ConfigError("--hidden says nothing with --judgements, which tell what is occluded: give one of them")
+    share = HIDDEN if hidden is None else hidden
+    _tell(
+        build_occluded_coco(instances, out, images=images, karpathy=karpathy, judgements=judgements, hidden=share),
+        spoken,
+    )
 
 
 @app.command(
@@ -64,21 +87,24 @@ def imagenet_r(
     names: Annotated[
         Path | None, typer.Option(help="Names of the classes, by WordNet id.", show_default="its README.txt")
     ] = None,
+    locale: options.Locale = "en",
 ) -> None:
     from luneta.data.builders import build_imagenet_r
 
-    _tell(build_imagenet_r(folder, out, names=names))
+    spoken = speech.speak(locale)
+    _tell(build_imagenet_r(folder, out, names=names), spoken)
 
 
-def _tell(folder: Path) -> None:
+def _tell(folder: Path, locale: Locale) -> None:
     from rich.console import Console
 
     from luneta.data.sources import open_dataset
 
     data: ImageTextDataset = open_dataset(folder)
-    ignored = 0 if data.ignored is None else len(data.ignored)
-    Console().print(
-        f"{folder}: {data.n_images:,} pictures, {data.n_texts:,} queries, {len(data.pairs):,} right answers, "
-        f"{ignored:,} passed over",
-        highlight=False,
-    )
+    counts = {
+        "pictures": data.n_images, "queries": data.n_texts, "right": len(data.pairs),
+        "passed": 0 if data.ignored is None else len(data.ignored),
+    }  # fmt: skip
+    said = {name: written(f"{n:,}", locale) for name, n in counts.items()}
+    line = translator_of(locale, _BUILT)("built", folder=folder, **said)
+    Console().print(line, highlight=False, markup=False, soft_wrap=True)

@@ -58,7 +58,7 @@ def command(
     same_item: Annotated[
         str | None, typer.Option(help="Column whose equal values mean the same thing, such as a product's number.")
     ] = None,
-    cache: Annotated[bool, typer.Option(help="Reuse vectors of an earlier run of the same encoder.")] = True,
+    cache: options.Cache = True,
     json: Annotated[
         Path | None,
         typer.Option(

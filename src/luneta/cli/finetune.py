@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from luneta.cli import checks, options, speech
+from luneta.cli import checks, options, recipes, speech
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from luneta.data.dataset import ImageTextDataset
 
-HOW = "How"
-MEMORY = "Speed and memory"
 PROOF = options.PROOF_PANEL
 
 HELP = options.examples(
@@ -30,6 +28,7 @@ HELP = options.examples(
 )
 
 
+@options.spread(recipes.FINETUNING)
 def command(
     data: options.Data,
     out: Annotated[
@@ -52,103 +51,9 @@ def command(
     revision: options.Revision = None,
     max_bad_share: options.MaxBadShare = 0.01,
     device: options.Device = "auto",
-    method: Annotated[
-        str,
-        typer.Option(
-            help="full: everything; lora: low-rank additions to both towers; lit: one tower, the other locked; head: "
-            "the projections only.",
-            rich_help_panel=HOW,
-        ),
-    ] = "full",
-    loss: Annotated[str, typer.Option(help="auto (as pretrained), infonce or sigmoid.", rich_help_panel=HOW)] = "auto",
-    locked: Annotated[
-        str | None,
-        typer.Option(
-            "--lock", help="The tower that lit locks: image or text.", rich_help_panel=HOW, show_default="image"
-        ),
-    ] = None,
-    epochs: Annotated[
-        float | None, typer.Option(help="Times every image is shown.", rich_help_panel=HOW, show_default="by method")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps, instead of epochs.", rich_help_panel=HOW)] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(help="Pairs told apart in a step.", rich_help_panel=HOW, show_default="by method"),
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="At its peak.", rich_help_panel=HOW, show_default="by method")
-    ] = None,
-    warmup: Annotated[float, typer.Option(help="Share of the steps in which it rises.", rich_help_panel=HOW)] = 0.05,
-    weight_decay: Annotated[float, typer.Option(help="Of matrices.", rich_help_panel=HOW)] = 0.0,
-    layer_decay: Annotated[
-        float, typer.Option(help="Factor of the learning rate from block to block downwards.", rich_help_panel=HOW)
-    ] = 1.0,
-    ema: Annotated[
-        float | None, typer.Option(help="Keep a running average of the weights, such as 0.999.", rich_help_panel=HOW)
-    ] = None,
-    rank: Annotated[
-        int | None, typer.Option(help="Of lora's additions.", rich_help_panel=HOW, show_default="8")
-    ] = None,
-    margin: Annotated[
-        float | None, typer.Option(help="Push each hardest negative so far away too.", rich_help_panel=HOW)
-    ] = None,
-    text_negatives: Annotated[
-        bool, typer.Option(help="Captions with words swapped are negatives too.", rich_help_panel=HOW)
-    ] = False,
-    dims: Annotated[
-        str | None,
-        typer.Option(help="Lengths at which shortened vectors should work too, as 64,128.", rich_help_panel=HOW),
-    ] = None,
-    relevance: Annotated[
-        str | None,
-        typer.Option(help="Column that says how much a picture's captions count.", rich_help_panel=HOW),
-    ] = None,
-    hard_negatives: Annotated[
-        bool, typer.Option(help="Batches of pictures that are mistaken for one another.", rich_help_panel=HOW)
-    ] = False,
-    refresh: Annotated[
-        int | None, typer.Option(help="Epochs after which these are looked for anew.", rich_help_panel=HOW)
-    ] = None,
-    augment: Annotated[
-        bool, typer.Option(help="Crop, recolour and (where no caption names a side) mirror.", rich_help_panel=HOW)
-    ] = False,
-    patience: Annotated[
-        int | None, typer.Option(help="End after so many validations without a better recall.", rich_help_panel=HOW)
-    ] = None,
-    validations: Annotated[
-        int, typer.Option(help="How often recall is measured on the way.", rich_help_panel=HOW)
-    ] = 10,
-    log_to: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Send losses and recalls to tensorboard, wandb, ... too; several times.", rich_help_panel=HOW
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=HOW)] = 0,
-    micro_batch: Annotated[
-        int | None,
-        typer.Option(
-            help="Pairs that fit into memory at once; the gradients stay those of the whole batch.",
-            rich_help_panel=MEMORY,
-            show_default="the batch",
-        ),
-    ] = None,
-    precision: Annotated[
-        str, typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=MEMORY)
-    ] = "auto",
-    checkpointing: Annotated[bool, typer.Option(help="Less memory, more time.", rich_help_panel=MEMORY)] = False,
-    drop_patches: Annotated[
-        float, typer.Option(help="Share of the patches that are not read in training.", rich_help_panel=MEMORY)
-    ] = 0.0,
+    *,
     test_split: options.TestSplit = None,
-    val_split: Annotated[
-        str | None,
-        typer.Option(
-            help="Split of DATA that decides which weights are kept.",
-            rich_help_panel=PROOF,
-            show_default="a tenth of what is learnt from",
-        ),
-    ] = None,
+    val_split: options.ValSplit = None,
     test: Annotated[
         float | None,
         typer.Option(
@@ -178,6 +83,7 @@ def command(
     brl_per_usd: options.BrlPerUsd = None,
     report: options.Report = None,
     locale: options.Locale = "en",
+    **recipe: Any,
 ) -> None:
     from rich.console import Console
 
@@ -211,17 +117,8 @@ def command(
     if out is not None and (out / RESULT).is_file():
         raise ConfigError(f"{out} holds a finished training; choose another folder, or remove it to train anew")
     checks.check_outputs([], report)
-    choices: dict[str, Any] = {  # words are checked by the recipe
-        "method": method, "loss": loss, "locked": locked, "epochs": epochs, "steps": steps, "batch_size": batch_size,
-        "micro_batch": micro_batch, "learning_rate": learning_rate, "layer_decay": layer_decay, "ema": ema,
-        "rank": rank, "margin": margin, "text_negatives": text_negatives, "hard_negatives": hard_negatives,
-        "refresh": refresh, "relevance": relevance, "warmup": warmup, "weight_decay": weight_decay,
-        "validations": validations, "dims": _numbers(dims),
-        "log_to": tuple(log_to or ()),
-        "augment": augment, "seed": seed, "drop_patches": drop_patches,
-        "checkpointing": checkpointing, "patience": patience, "precision": precision,
-    }  # fmt: skip
-    recipe = Recipe(**choices)
+    dims, log_to = recipes.widths("--dims", recipe.pop("dims")), tuple(recipe.pop("log_to") or ())
+    how = Recipe(**recipe, dims=dims, log_to=log_to)
 
     def opened(source: str, part: str | None, written_in: str | None) -> ImageTextDataset:
         named = {"image": image, "text": text, "limit": limit, "revision": revision} if source == data else {}
@@ -235,9 +132,9 @@ def command(
     kept = [_joined([opened(data, part, one) for part in parts]) for one in keep_language or []]
     kept += [opened(other, None, None) for other in keep or []]
     with signed_once():  # pictures are compared here and again where what validates and is to be kept comes in
-        train, proof = (_joined(learnt), tested) if test_split else _divided(learnt, share, seed, near)
+        train, proof = (_joined(learnt), tested) if test_split else _divided(learnt, share, how.seed, near)
         arguments: dict[str, Any] = {
-            "recipe": recipe, "test": proof,
+            "recipe": how, "test": proof,
             "validation": _joined([opened(data, val_split, one) for one in languages]) if val_split else None,
             "keep": kept, "near": near, "max_bad_share": max_bad_share,
             "prices": Prices(usd_per_hour, brl_per_usd),
@@ -253,19 +150,6 @@ def command(
         if report:
             write_finetuning(report, found, locale=spoken)
             speech.say(console, spoken, "wrote", what=report)
-
-
-def _numbers(listed: str | None) -> tuple[int, ...]:
-    """
-    >>> _numbers("64, 128"), _numbers(None)
-    ((64, 128), ())
-    """
-    from luneta.errors import ConfigError
-
-    try:
-        return tuple(int(part) for part in (listed or "").split(",") if part.strip())
-    except ValueError as error:
-        raise ConfigError(f"--dims is {listed!r}, expected whole numbers separated by commas, as 64,128") from error
 
 
 def _joined(datasets: Sequence[ImageTextDataset]) -> ImageTextDataset:

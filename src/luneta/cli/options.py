@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -81,10 +82,19 @@ DryRun = Annotated[
 TestSplit = Annotated[
     str | None, typer.Option(help="Split of DATA that is the test part.", rich_help_panel=PROOF_PANEL)
 ]
+ValSplit = Annotated[
+    str | None,
+    typer.Option(
+        help="Split of DATA that decides which weights are kept.",
+        rich_help_panel=PROOF_PANEL,
+        show_default="a tenth of what is learnt from",
+    ),
+]
 Near = Annotated[
     bool,
     typer.Option(help="Keep near-identical pictures in one part too; decodes all.", rich_help_panel=PROOF_PANEL),
 ]
+Cache = Annotated[bool, typer.Option(help="Reuse vectors of an earlier run of the same encoder.")]
 UsdPerHour = Annotated[float | None, typer.Option(help="Price of the machine.", rich_help_panel=COST_PANEL)]
 BrlPerUsd = Annotated[float | None, typer.Option(help="Exchange rate.", rich_help_panel=COST_PANEL)]
 
@@ -102,6 +112,36 @@ def open_encoder(name: str, dtype: str, device: str) -> Encoder:
     from luneta.encoders.registry import load_encoder
 
     return load_encoder(name, dtype=dtype, device=device)
+
+
+Choices = Mapping[str, tuple[Any, Any]]
+"""Name of an argument -> its type, and the `typer.Option` with its default."""
+
+
+def spread(choices: Choices) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The `**keywords` of a command become these options, so that a record of many choices is one argument.
+
+    Help shows them before the options that stand behind a `*`.
+
+    >>> @spread({"steps": (int, typer.Option(3))})
+    ... def command(data: str, *, near: bool = True, **recipe: Any) -> None: ...
+    >>> list(inspect.signature(command).parameters)
+    ['data', 'steps', 'near']
+    """
+
+    def with_options(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        own = signature.parameters.values()
+        chosen = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind)
+            for name, (kind, option) in choices.items()
+        ]
+        first = [p for p in own if p.kind is p.POSITIONAL_OR_KEYWORD]
+        last = [p for p in own if p.kind is p.KEYWORD_ONLY]
+        command.__signature__ = signature.replace(parameters=[*first, *chosen, *last])  # type: ignore[attr-defined]
+        return command
+
+    return with_options
 
 
 def examples(*commands: str) -> Callable[[str], str]:

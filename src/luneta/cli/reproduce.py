@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from luneta.cli import checks, options
+from luneta.cli import checks, options, speech
 
 if TYPE_CHECKING:
     from luneta.data.dataset import ImageTextDataset
@@ -53,14 +53,14 @@ def elip(
     encoder: Annotated[
         str | None,
         typer.Option(
-            "--encoder", "-e", help="The backbone; of elip-b, what finds the candidates.",
+            "--encoder", "-e", help="The backbone; with elip-b, what finds the candidates.",
             show_default="the variant's", rich_help_panel=options.ENCODER_PANEL,
         ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="Of elip-b: the BLIP-2 checkpoint.", show_default="the paper's",
+            help="The BLIP-2 checkpoint of elip-b.", show_default="the paper's",
             rich_help_panel=options.ENCODER_PANEL,
         ),
     ] = None,
@@ -69,8 +69,9 @@ def elip(
     max_bad_share: options.MaxBadShare = 0.01,
     dtype: options.DType = "auto",
     device: options.Device = "auto",
-    cache: Annotated[bool, typer.Option(help="Reuse vectors of an earlier run of the same encoder.")] = True,
+    cache: options.Cache = True,
     json: Annotated[Path | None, typer.Option(help="Write all numbers here.")] = None,
+    locale: options.Locale = "en",
 ) -> None:  # fmt: skip
     from rich.console import Console
 
@@ -78,13 +79,18 @@ def elip(
     from luneta.data.judged import is_judged
     from luneta.encoders.registry import load_cross_encoder
     from luneta.errors import ConfigError, DatasetError, did_you_mean
+    from luneta.layouts import GridView
     from luneta.rerank.published import BACKBONES, CROSS_ENCODER, REPORTED
     from luneta.rerank.reproduction import nothing_run, reproduce_elip
+    from luneta.rerank.tables import reproduction_grid
     from luneta.types import Matcher
 
+    spoken = speech.speak(locale)
     if variant not in REPORTED:
         raise ConfigError(f"{variant!r} has no published numbers. {did_you_mean(variant, REPORTED)}")
-    checks.check_outputs([] if json is None else [json], None)
+    if model is not None and variant != "elip-b":
+        raise ConfigError(f"--model is for elip-b, and {variant} has no cross-encoder: leave it out")
+    checks.check_outputs([], None, [] if json is None else [json])
     backbone = encoder or BACKBONES[variant]
 
     def matcher(weight: float) -> Matcher:
@@ -104,17 +110,14 @@ def elip(
     places = {"coco": (coco, "dataset_coco.json"), "flickr30k": (flickr, "dataset_flickr30k.json"),
               "occluded-coco": (occluded_coco, None), "imagenet-r": (imagenet_r, None)}  # fmt: skip
     data = {name: opened(name, path, file) for name, (path, file) in places.items() if path is not None}
-    if not data:
-        missing = nothing_run(variant, backbone)
-        Console().print(missing)
-        if json is not None:
-            write_json(json, missing.to_dict())
-        return
-    checks.check_encoder(backbone)
-    found = reproduce_elip(
-        options.open_encoder(backbone, dtype, device), variant, data, weights=weights, matcher=matcher, cache=cache,
-        max_bad_share=max_bad_share, seed=seed,
-    )  # fmt: skip
-    Console().print(found)
+    if data:
+        checks.check_encoder(backbone)
+        found = reproduce_elip(
+            options.open_encoder(backbone, dtype, device), variant, data, weights=weights, matcher=matcher,
+            cache=cache, max_bad_share=max_bad_share, seed=seed,
+        )  # fmt: skip
+    else:
+        found = nothing_run(variant, backbone)
+    Console().print(GridView(reproduction_grid(found, spoken)))
     if json is not None:
         write_json(json, found.to_dict())

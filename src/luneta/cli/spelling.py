@@ -68,7 +68,7 @@ def spelt(message: str) -> str:
     said = re.sub(
         rf"{free}(?P<name>{names})=(?P<value>{_VALUE})", lambda f: known[f["name"]].given(f["value"]), message
     )
-    said = re.sub(rf"{free}(?P<name>{names})(?= is .*, (?:expected|esperava))", option, said, count=1)
+    said = re.sub(rf"{free}(?P<name>{names})(?= (?:is .*, expected|é .*; esperava))", option, said, count=1)
     said = re.sub(rf"(?:unknown|desconhecid[oa]) (?P<name>{names})(?= ')", option, said)
     said = re.sub(rf"{free}(?P<name>{_several_words(known)})(?![\w/\\=]|\.\w)", option, said)
     return re.sub(r"(--[\w-]+) (?:(?:or|ou) \1\b|\(\1\))", r"\1", said)  # where a message has both
