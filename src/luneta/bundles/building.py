@@ -244,11 +244,11 @@ class _Build:
         items = put(self.folder, f"items-{side}", ".arrow", lambda path: write_arrow(path, table))
         self.files.append(items)
         file, ours = vectors[side]
-        index = build_index(
-            table.column("_id").to_numpy(), ours, kind=self.recipe.kind, recall=self.recipe.recall,
-            memory_mib=self.recipe.memory_mib, seed=self.recipe.seed,
-            queries={other: _sample(vectors[other][1], self.recipe.seed) for other in SIDES},
-        )  # fmt: skip
+        how: dict[str, Any] = {} if self.recipe.kind == "exact" else {
+            "recall": self.recipe.recall, "memory_mib": self.recipe.memory_mib, "seed": self.recipe.seed,
+            "queries": {other: _sample(vectors[other][1], self.recipe.seed) for other in SIDES},
+        }  # fmt: skip
+        index = build_index(table.column("_id").to_numpy(), ours, kind=self.recipe.kind, **how)
         facts: dict[str, Any] = {"kind": index.kind, "file": None}
         if index.kind != "exact":
             written = put(self.folder, f"index-{side}", ".faiss", index.write)

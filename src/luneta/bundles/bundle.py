@@ -52,6 +52,18 @@ class Bundle:
         Raises:
             ArtifactError: there is none, it is of another schema, or a file is missing or cut.
         """
+        bundle = cls.read(folder)
+        for file in bundle.files:
+            check(bundle.folder, file)
+        return bundle
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike[str]) -> Bundle:
+        """The same, whatever has become of its files.
+
+        Raises:
+            ArtifactError: there is no bundle, or it is of another schema.
+        """
         place = Path(folder)
         if not (place / RECORD).is_file():
             why = "no such folder" if not place.exists() else f"it has no {RECORD}"
@@ -60,8 +72,7 @@ class Bundle:
         try:
             if record["schema"] != SCHEMA:
                 raise ValueError(f"schema is {record['schema']!r}, expected {SCHEMA!r}")
-            bundle = cls(place, record)
-            files = bundle.files
+            files_of(record["files"])
             for side in record["sides"].values():
                 int(side["n"]), str(side["items"]), str(side["vectors"]), str(side["index"]["kind"])
             str(record["encoder"]["fingerprint"]), int(record["encoder"]["embedding_dim"])
@@ -70,9 +81,7 @@ class Bundle:
                 f"{place / RECORD} is not the record of a bundle that this version reads ({type(error).__name__}: "
                 f"{error}); make the bundle again with `luneta index`"
             ) from error
-        for file in files:
-            check(place, file)
-        return bundle
+        return cls(place, record)
 
     @property
     def files(self) -> list[File]:

@@ -22,6 +22,7 @@ from luneta.cli import (
     encoders,
     evaluate,
     finetune,
+    index,
     leaderboard,
     leakage,
     profile,
@@ -29,8 +30,10 @@ from luneta.cli import (
     push_dataset,
     reproduce,
     rerank,
+    search,
     speech,
     spelling,
+    verify,
 )
 from luneta.error_messages import framed
 from luneta.errors import LunetaError
@@ -84,6 +87,9 @@ for verb in (
     leakage,
     audit,
     finetune,
+    index,
+    search,
+    verify,
     costs,
     push,
     push_dataset,

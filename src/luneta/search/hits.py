@@ -54,6 +54,7 @@ class Hits(Sequence[Hit]):
         found: the answers of this page.
         relevant: whether the best one reaches the cut-off; None where none was calibrated for such queries.
         cutoff: the least score that counts as relevant.
+        best: score of the best answer of all pages, by the encoder alone.
         has_more: there is a next page.
     """
 
@@ -61,6 +62,7 @@ class Hits(Sequence[Hit]):
     found: Sequence[Hit]
     relevant: bool | None = None
     cutoff: float | None = None
+    best: float | None = None
     has_more: bool = False
 
     def __getitem__(self, place: Any) -> Any:
@@ -74,6 +76,7 @@ class Hits(Sequence[Hit]):
             "query": self.query,
             "relevant": self.relevant,
             "cutoff": self.cutoff,
+            "best": self.best,
             "has_more": self.has_more,
             "hits": [hit.to_dict() for hit in self.found],
         }

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luneta.bundles.bundle import Bundle
-from luneta.errors import ConfigError
+from luneta.errors import ConfigError, ImageError
 from luneta.filters import Filter, parse_filter
 from luneta.search.hits import Hit, Hits
 from luneta.search.queries import Query, vectors_of
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from luneta.rerank.reranker import Reranker
+    from luneta.search.explaining import Explanation
 
 Ids = NDArray[np.int64]
 
@@ -74,6 +75,8 @@ class Wish:
                 f"answers {self.offset + 1} to {self.offset + self.top_k} were asked for; expected at least one of the "
                 f"first {DEEPEST:,}"
             )
+        if self.rerank and self.target != "image":
+            raise ConfigError("only pictures can be re-ranked; search for them (target image), or leave rerank out")
         if not 0 <= self.diversity <= 1:
             raise ConfigError(f"diversity is {self.diversity}, expected 0 (by score) to 1")
         if self.near is not None and not 0 < self.near <= 1:
@@ -161,7 +164,7 @@ class Searcher:
 
     def vectors(self, queries: Sequence[Query], wish: Wish) -> Vectors:
         """(n, embedding_dim) unit vectors of queries, moved towards what was liked."""
-        vectors = vectors_of(queries, texts=self.encode_texts, images=self._encode_images, items=self._item_vectors)
+        vectors = vectors_of(queries, texts=self.encode_texts, images=self.encode_images, items=self._item_vectors)
         if not (wish.like or wish.unlike):
             return vectors
         moved = vectors.astype(np.float64)
@@ -181,6 +184,46 @@ class Searcher:
             self._answered(query, np.asarray(ids), np.asarray(scores), away, wish)
             for query, ids, scores, away in zip(queries, found.ids, found.scores, hidden, strict=True)
         ]
+
+    def explain(self, query: str | Image | Query, number: int) -> Explanation:
+        """What carries the score of a picture of the bundle: which of its parts, and which words of the query.
+
+        Args:
+            query: as in `search`.
+            number: of the picture.
+
+        Raises:
+            ConfigError: the bundle has no such picture, or it is too small.
+            ImageError: neither the picture nor its small copy can be read.
+        """
+        from luneta.search import explaining
+
+        wanted = asked(query)
+        vector = self.vectors([wanted], Wish())[0]
+        score, parts = explaining.explain_picture(self.whole_encoder, self.picture(number), vector)
+        words = []
+        if wanted.text is not None:
+            words = explaining.explain_words(self.encode_texts, wanted.text, self._item_vectors("image", [number])[0])
+        return explaining.Explanation(score, parts, words)
+
+    def picture(self, number: int) -> Image:
+        """A picture of the bundle as it was indexed; where it has gone, its small copy.
+
+        Raises:
+            ConfigError: the bundle has no such picture.
+            ImageError: there is neither.
+        """
+        from luneta.data.images import decode_image
+
+        place = int(self.bundle.places("image", np.array([number]))[0])
+        original = self.bundle.originals[place]
+        try:
+            return original.open()
+        except ImageError:
+            small = self.bundle.thumbnails.get(original.key())
+            if small is None:
+                raise
+            return decode_image(small)
 
     # -- the steps ---------------------------------------------------------------------------------------------
 
@@ -230,7 +273,7 @@ class Searcher:
         if before is not None:
             hits = [replace(hit, rank_before=before[hit.id]) for hit in hits]
         hits = [replace(hit, also=also.get(hit.id, ())) for hit in hits]
-        return Hits(str(query), hits, relevant, cutoff, has_more=len(ids) > last)
+        return Hits(str(query), hits, relevant, cutoff, best, has_more=len(ids) > last)
 
     def _hits(self, ids: Ids, scores: NDArray[np.float32], wish: Wish) -> list[Hit]:
         rows = self.bundle.rows(wish.target, ids).to_pylist() if len(ids) else []
@@ -258,7 +301,8 @@ class Searcher:
         light = self.bundle.text_encoder
         return self.whole_encoder.encode_texts(texts) if light is None else light.encode_texts(texts)
 
-    def _encode_images(self, images: Sequence[Image]) -> Vectors:
+    def encode_images(self, images: Sequence[Image]) -> Vectors:
+        """(n, embedding_dim) unit vectors of RGB pictures."""
         return self.whole_encoder.encode_images(images)
 
     def _item_vectors(self, side: Side, ids: Sequence[int] | Ids) -> Vectors:
