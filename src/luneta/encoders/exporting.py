@@ -25,6 +25,7 @@ from luneta.encoders.custom import CheckedEncoder
 from luneta.encoders.inputs import LONGEST_TEXT, list_of_texts
 from luneta.encoders.light import (
     MODEL,
+    PIECES,
     RECORD,
     TOKENIZER,
     WEIGHTS,
@@ -33,6 +34,7 @@ from luneta.encoders.light import (
     TextRules,
     TextTowerRecord,
 )
+from luneta.encoders.light_tokens import PieceRules
 from luneta.encoders.texts import TextPreparation
 from luneta.errors import EncoderError
 from luneta.types import Encoder, Vectors
@@ -77,13 +79,13 @@ def export_text_tower(encoder: Encoder, folder: str | os.PathLike[str], *, check
     """
     texts = list_of_texts(check)
     tower = _opened(encoder)
-    tokenizer = _tokenizer_json(tower)
+    tokenizer, content, pieces = _tokenizer_file(tower)
     texts += awkward_texts(tower.texts.tokenizer.all_special_tokens)
-    with atomic_folder(folder) as new:
-        (new / TOKENIZER).write_text(tokenizer, encoding="utf-8")
+    with atomic_folder(folder) as new, _quiet():
+        (new / tokenizer).write_bytes(content)
         _write_model(tower, new / MODEL)
-        files = {name: hash_file(new / name) for name in (MODEL, WEIGHTS, TOKENIZER) if (new / name).is_file()}
-        record = TextTowerRecord(replace(tower.given.spec, details={}), _rules(tower.texts), _UNMEASURED, files)
+        files = {name: hash_file(new / name) for name in (MODEL, WEIGHTS, tokenizer) if (new / name).is_file()}
+        record = TextTowerRecord(replace(tower.given.spec, details={}), _rules(tower.texts, pieces), _UNMEASURED, files)
         write_json(new / RECORD, record.as_json())
         record = replace(record, parity=_measured(LightTextEncoder.load(new), tower, texts))
         write_json(new / RECORD, record.as_json())
@@ -158,20 +160,23 @@ def _opened(encoder: Encoder) -> OpenedTextTower:
     return tower
 
 
-def _tokenizer_json(tower: OpenedTextTower) -> str:
-    """The tokenizer with its cut at the context, as the tokenizers library writes it."""
+def _tokenizer_file(tower: OpenedTextTower) -> tuple[str, bytes, PieceRules | None]:
+    """Name and content of the tokenizer's file, and what surrounds it where it is a sentencepiece model."""
     tokenizer = tower.texts.tokenizer
-    if not tokenizer.is_fast:
+    if tokenizer.is_fast:
+        tower.texts.token_ids(["a"])  # leaves the tokenizer set to cut as the encoder cuts
+        return TOKENIZER, tokenizer.backend_tokenizer.to_str().encode(), None
+    if type(tokenizer).__name__ != "SiglipTokenizer" or tokenizer.sp_model_kwargs:
         raise EncoderError(
             f"{tower.given.spec.name}: its text tower cannot be exported: its tokenizer ({type(tokenizer).__name__}) "
-            "is not one of the tokenizers library and cannot be written as tokenizer.json"
+            "is not one of the tokenizers library, and runs in transformers only"
         )
-    tower.texts.token_ids(["a"])  # leaves the tokenizer set to cut as the encoder cuts
-    text: str = tokenizer.backend_tokenizer.to_str()
-    return text
+    special = {str(token): (id_, token.lstrip, token.rstrip) for id_, token in tokenizer.added_tokens_decoder.items()}
+    pieces = PieceRules(tokenizer.eos_token_id, str(tokenizer.unk_token), special)
+    return PIECES, tokenizer.sp_model.serialized_model_proto(), pieces
 
 
-def _rules(texts: TextPreparation) -> TextRules:
+def _rules(texts: TextPreparation, pieces: PieceRules | None) -> TextRules:
     return TextRules(
         context=texts.context,
         padding_id=texts.padding_id,
@@ -179,6 +184,7 @@ def _rules(texts: TextPreparation) -> TextRules:
         masks_padding=bool(texts.details["attention_mask"]),
         lowers=bool(texts.details["lower_case"]),
         longest_text=LONGEST_TEXT,
+        pieces=pieces,
     )
 
 
@@ -205,7 +211,7 @@ def _write_model(tower: OpenedTextTower, path: Path) -> None:
     any_size = torch.export.Dim.DYNAMIC
     axes = {0: any_size, 1: any_size} if tower.texts.any_order else {0: any_size}
     try:
-        with _quiet(), torch.no_grad():
+        with torch.no_grad():
             program: Any = torch.onnx.export(
                 _UnitVectors(tower.model).eval(),
                 kwargs=example,
@@ -243,7 +249,7 @@ def _save(model: Any, path: Path) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Nothing of what the exporter says on its way: what goes wrong is raised."""
+    """Nothing of what the exporter and tokenizers say on their way: what goes wrong is raised."""
     levels = {name: logging.getLogger(name).level for name in _LOUD}
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -268,7 +274,7 @@ def _measured(light: LightTextEncoder, tower: OpenedTextTower, texts: Sequence[s
     for text, ours, theirs in zip(texts, light.token_ids(texts), expected, strict=True):
         if ours != theirs:
             raise EncoderError(
-                f"{name}: its text tower cannot be exported: the tokenizer as tokenizer.json gives other tokens for "
+                f"{name}: its text tower cannot be exported: the tokenizer as exported gives other tokens for "
                 f"{text[:60]!r} than the encoder's own"
             )
     if light.n_truncated(texts) != tower.plain.n_truncated(texts):

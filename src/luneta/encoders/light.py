@@ -7,7 +7,7 @@ text tower can be exported once (`luneta.encoders.exporting`) and is then run fr
       tower.json              how texts are prepared, whose tower it is, how close it is, and the files with hashes
       text_tower.onnx         token ids -> unit vectors
       text_tower.onnx.data    its weights, where they are large: mapped into memory, so only what is read is loaded
-      tokenizer.json          text -> token ids
+      tokenizer.json          text -> token ids; spiece.model for the first SigLIP
 
 The files belong together under these names: the first names the weights. Importing this module loads neither torch
 nor transformers; nothing it imports may.
@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped, unused-ignore]
-from tokenizers import Tokenizer
 
 from luneta import threads
 from luneta.artifacts import read_json
 from luneta.encoders.inputs import clean_text, list_of_texts, padded_rows
+from luneta.encoders.light_tokens import FastReader, PieceReader, PieceRules, Reader, Tokens, unreadable
 from luneta.encoders.weights import digest
 from luneta.errors import ArtifactError, EncoderError
 from luneta.types import EncoderSpec, Vectors
@@ -37,6 +37,7 @@ RECORD = "tower.json"
 MODEL = "text_tower.onnx"
 WEIGHTS = "text_tower.onnx.data"
 TOKENIZER = "tokenizer.json"
+PIECES = "spiece.model"
 
 BATCH = 64
 """Texts in one run, as in `luneta.encoders.hf` on a CPU."""
@@ -53,6 +54,7 @@ class TextRules:
         masks_padding: the model gets an attention mask.
         lowers: texts are lower-cased before the tokenizer.
         longest_text: characters of a text that are read at all.
+        pieces: what surrounds a sentencepiece model; None where the tokenizer is of the tokenizers library.
     """
 
     context: int
@@ -61,6 +63,7 @@ class TextRules:
     masks_padding: bool
     lowers: bool
     longest_text: int
+    pieces: PieceRules | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +126,11 @@ class TextTowerRecord:
             if found["schema"] != SCHEMA:
                 raise ValueError(f"schema is {found['schema']!r}, expected {SCHEMA!r}")
             encoder = EncoderSpec(**{**found["encoder"], "languages": tuple(found["encoder"]["languages"])})
-            record = cls(encoder, TextRules(**found["texts"]), Parity(**found["parity"]), dict(found["files"]))
+            pieces = found["texts"]["pieces"]
+            texts = TextRules(**{**found["texts"], "pieces": pieces and PieceRules.from_json(pieces)})
+            record = cls(encoder, texts, Parity(**found["parity"]), dict(found["files"]))
             record._check()
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ArtifactError(
                 f"{path} is not the record of a text tower ({type(error).__name__}: {error}). Export the tower again."
             ) from error
@@ -143,7 +148,7 @@ class TextTowerRecord:
                 raise ValueError(f"texts.{name} is {getattr(texts, name)!r}")
         if type(self.encoder.embedding_dim) is not int or not isinstance(self.encoder.fingerprint, str):
             raise ValueError("encoder has no embedding_dim or fingerprint")
-        if not {MODEL, TOKENIZER} <= set(self.files) <= {MODEL, WEIGHTS, TOKENIZER}:
+        if set(self.files) - {WEIGHTS} != {MODEL, PIECES if texts.pieces else TOKENIZER}:
             raise ValueError(f"files are {', '.join(self.files) or 'none'}")
 
 
@@ -155,11 +160,11 @@ class LightTextEncoder:
         spec: of the encoder it stands for, with that encoder's fingerprint: their vectors are of one space.
     """
 
-    def __init__(self, record: TextTowerRecord, tokenizer: Tokenizer, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, record: TextTowerRecord, reader: Reader, session: onnxruntime.InferenceSession) -> None:
         self.record = record
         self.spec = replace(record.encoder, backend="onnxruntime", dtype="float32", device="cpu")
         self._rules = record.texts
-        self._tokenizer = tokenizer
+        self._reader = reader
         self._session = session
 
     def __repr__(self) -> str:
@@ -176,7 +181,7 @@ class LightTextEncoder:
         record = TextTowerRecord.read(folder)
         for name, expected in record.files.items():
             _check_file(folder / name, expected)
-        return cls(record, _tokenizer(folder / TOKENIZER), _session(folder / MODEL))
+        return cls(record, _reader(folder, record.texts), _session(folder / MODEL))
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Strings -> (n, embedding_dim) float32 unit vectors, in the order given.
@@ -200,7 +205,7 @@ class LightTextEncoder:
 
     def n_truncated(self, texts: Sequence[str]) -> int:
         """How many of the texts are longer than the context and lose their end."""
-        return sum(bool(encoding.overflowing) for encoding in self._encodings(texts))
+        return sum(tokens.truncated for tokens in self._read(texts))
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of each text, special tokens included, cut to the context.
@@ -208,13 +213,11 @@ class LightTextEncoder:
         Raises:
             ConfigError: something that is not a list of strings.
         """
-        return [list(encoding.ids) for encoding in self._encodings(texts)]
+        return [tokens.ids for tokens in self._read(texts)]
 
-    def _encodings(self, texts: Sequence[str]) -> list[Any]:
-        rules = self._rules
-        cleaned = [clean_text(text, lowers=rules.lowers, longest=rules.longest_text) for text in list_of_texts(texts)]
-        encodings: list[Any] = self._tokenizer.encode_batch(cleaned)
-        return encodings
+    def _read(self, texts: Sequence[str]) -> list[Tokens]:
+        lowers, longest = self._rules.lowers, self._rules.longest_text
+        return self._reader.read([clean_text(text, lowers=lowers, longest=longest) for text in list_of_texts(texts)])
 
     def _run(self, token_ids: Sequence[Sequence[int]]) -> Vectors:
         rules = self._rules
@@ -247,13 +250,10 @@ def _check_file(path: Path, expected: str) -> None:
         )
 
 
-def _tokenizer(path: Path) -> Tokenizer:
-    try:
-        return Tokenizer.from_file(str(path))
-    except Exception as error:  # the library's Rust side raises nothing more precise
-        raise ArtifactError(
-            f"{path} cannot be read by the tokenizers library that is installed: {error}. Export the tower again."
-        ) from error
+def _reader(folder: Path, rules: TextRules) -> Reader:
+    if rules.pieces is not None:
+        return PieceReader(folder / PIECES, rules.pieces, rules.context)
+    return FastReader(folder / TOKENIZER)
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:
@@ -267,6 +267,4 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the library's errors have no common class
-        raise ArtifactError(
-            f"{path} cannot be opened by ONNX Runtime {onnxruntime.__version__}: {error}. Export the tower again."
-        ) from error
+        raise unreadable(path, f"ONNX Runtime {onnxruntime.__version__}", error) from error
