@@ -1,0 +1,149 @@
+"""What the server says of its own, in English and Portuguese."""
+
+from __future__ import annotations
+
+from luneta.wording import Messages
+
+TITLES: Messages = {
+    "400": ("Bad request", "Pedido inválido"),
+    "401": ("Unauthorized", "Não autorizado"),
+    "404": ("Not found", "Não encontrado"),
+    "405": ("Method not allowed", "Método não permitido"),
+    "408": ("Request timeout", "O pedido demorou demais"),
+    "411": ("Length required", "Falta o comprimento"),
+    "413": ("Content too large", "Conteúdo grande demais"),
+    "415": ("Unsupported media type", "Tipo de conteúdo não suportado"),
+    "421": ("Misdirected request", "Pedido mal direcionado"),
+    "422": ("Unprocessable content", "Conteúdo não processável"),
+    "499": ("Client closed request", "O cliente fechou o pedido"),
+    "500": ("Internal server error", "Erro interno do servidor"),
+    "502": ("Bad gateway", "Erro de um servidor consultado"),
+    "503": ("Service unavailable", "Serviço indisponível"),
+    "504": ("Gateway timeout", "Tempo esgotado"),
+}
+"""By status, as RFC 9110 names them."""
+
+SAID: Messages = {
+    "busy": (
+        "{n} requests are being worked on, and no more are taken at once. Try again in a moment.",
+        "{n} pedidos estão em andamento, e não se aceitam mais ao mesmo tempo. Tente de novo em instantes.",
+    ),
+    "slow": (
+        "the answer took longer than {seconds} s. Ask for less, or try again later.",
+        "a resposta levou mais de {seconds} s. Peça menos, ou tente mais tarde.",
+    ),
+    "slow_body": (
+        "the request's body did not arrive within {seconds} s.",
+        "o corpo do pedido não chegou em {seconds} s.",
+    ),
+    "gone": ("the client has gone.", "o cliente saiu."),
+    "internal": (
+        "something went wrong here, and it is not the request's fault. The server's log says where.",
+        "algo deu errado aqui, e não por causa do pedido. O log do servidor diz onde.",
+    ),
+    "no_page": (
+        "there is nothing at this address. /docs says what there is.",
+        "não há nada neste endereço. Veja /docs.",
+    ),
+    "method": (
+        "this address does not take {method}. /docs says what it takes.",
+        "este endereço não aceita {method}. Veja /docs.",
+    ),
+    "no_bundle": ("there is no bundle of that name. Known: {names}", "não há pacote com esse nome. Há: {names}"),
+    "no_item": ("the bundle has no {side} with this number.", "o pacote não tem {side} com este número."),
+    "no_thumbnail": ("there is no small picture of this item.", "não há miniatura deste item."),
+    "no_side": ("the bundle has no {side}s.", "o pacote não tem itens do tipo {side}."),
+    "token": (
+        "a token is needed: send it as Authorization: Bearer TOKEN.",
+        "é preciso um token: envie-o como Authorization: Bearer TOKEN.",
+    ),
+    "host": (
+        "this server does not answer to that host name; whoever runs it can allow it with --name.",
+        "este servidor não responde por esse nome; quem o executa pode permiti-lo com --name.",
+    ),
+    "too_large": (
+        "the request is larger than {limit} MiB, the limit. Send a smaller picture.",
+        "o pedido passa de {limit} MiB, o limite. Envie uma imagem menor.",
+    ),
+    "too_many_pixels": (
+        "the picture has more than {limit} million pixels, the limit. Send a smaller one.",
+        "a imagem passa de {limit} milhões de pixels, o limite. Envie uma menor.",
+    ),
+    "content_type": (
+        "the body has to be application/json or multipart/form-data.",
+        "o corpo tem de ser application/json ou multipart/form-data.",
+    ),
+    "json": ("the body is no JSON: {why}", "o corpo não é JSON: {why}"),
+    "multipart": ("the body is no whole multipart form: {why}", "o corpo não é um formulário multipart inteiro: {why}"),
+    "base64": ("a picture is not encoded in base64.", "uma imagem não está em base64."),
+    "picture": ("a picture cannot be read: {why}", "uma imagem não pode ser lida: {why}"),
+    "no_pictures": (
+        "pictures cannot be read here now, since the encoder is not loaded. Search by text.",
+        "imagens não podem ser lidas aqui agora, pois o codificador não está carregado. Busque por texto.",
+    ),
+    "no_urls": (
+        "pictures are not fetched from that address here; send the picture itself.",
+        "imagens não são buscadas desse endereço aqui; envie a própria imagem.",
+    ),
+    "fetch": ("the picture cannot be fetched: {why}", "a imagem não pode ser buscada: {why}"),
+    "no_query": (
+        "say what to look for: query, image or parts.",
+        "diga o que procurar: query, image ou parts.",
+    ),
+    "nothing_to_embed": ("give texts or images.", "indique texts ou images."),
+    "no_reranker": (
+        "this bundle has no re-ranker; leave rerank out.",
+        "este pacote não tem reordenador; omita rerank.",
+    ),
+    "deep": (
+        "at most {n} answers can be paged through with diversity or near.",
+        "no máximo {n} respostas podem ser percorridas com diversity ou near.",
+    ),
+    "fields": ("{n} field(s) are not as expected.", "{n} campo(s) não estão como esperado."),
+}
+
+FIELDS: Messages = {
+    "missing": ("is missing", "está faltando"),
+    "extra_forbidden": ("is not known here", "não é conhecido aqui"),
+    "null": ("must not be null", "não pode ser null"),
+    "int_type": ("has to be a whole number", "tem de ser um número inteiro"),
+    "int_parsing": ("has to be a whole number", "tem de ser um número inteiro"),
+    "int_parsing_size": ("is too large a number", "é um número grande demais"),
+    "int_from_float": ("has to be a whole number", "tem de ser um número inteiro"),
+    "float_type": ("has to be a number", "tem de ser um número"),
+    "float_parsing": ("has to be a number", "tem de ser um número"),
+    "finite_number": ("has to be a finite number", "tem de ser um número finito"),
+    "string_type": ("has to be a text", "tem de ser um texto"),
+    "string_unicode": ("is no text: it holds half of a character", "não é texto: contém meio caractere"),
+    "string_too_long": ("is longer than {max_length} characters", "tem mais de {max_length} caracteres"),
+    "string_too_short": ("is empty", "está vazio"),
+    "bool_type": ("has to be true or false", "tem de ser true ou false"),
+    "list_type": ("has to be a list", "tem de ser uma lista"),
+    "too_long": ("has more than {max_length} elements", "tem mais de {max_length} elementos"),
+    "too_short": ("has fewer than {min_length} elements", "tem menos de {min_length} elementos"),
+    "literal_error": ("has to be {expected}", "tem de ser {expected}"),
+    "greater_than_equal": ("has to be at least {ge}", "tem de ser pelo menos {ge}"),
+    "greater_than": ("has to be above {gt}", "tem de ser maior que {gt}"),
+    "less_than_equal": ("has to be at most {le}", "tem de ser no máximo {le}"),
+    "model_type": ("has to be an object", "tem de ser um objeto"),
+    "model_attributes_type": ("has to be an object", "tem de ser um objeto"),
+    "one_of": (
+        "has to name one of text, image, image_url and item",
+        "tem de indicar um entre text, image, image_url e item",
+    ),
+    "other": ("is not as expected", "não está como esperado"),
+}
+"""What is wrong with a field, by the kind that pydantic gives it."""
+
+SERVER: Messages = {
+    "serving": (
+        "Serving at {address} (Ctrl-C stops it); {address}/docs says how the API is used.",
+        "Servindo em {address} (Ctrl-C para); {address}/docs diz como usar a API.",
+    ),
+    "open_to_all": (
+        "Whoever reaches {host} may search: there is no token (--token-file).",
+        "Quem alcançar {host} pode buscar: não há token (--token-file).",
+    ),
+    "stopped": ("Stopped.", "Parado."),
+}
+"""What `luneta serve` says."""
