@@ -21,8 +21,8 @@ _WORDS = """
     json_contains json_contains_all json_contains_any array_contains array_contains_all array_contains_any array_length
     text_match phrase_match random_sample match_all match_any match_least match_most match_exact
 """
-RESERVED = frozenset(_WORDS.split()) | {"vector"}
-"""Words of Milvus's language, and the field that holds the vectors."""
+RESERVED = frozenset(_WORDS.split()) | {"id", "vector"}
+"""Words of Milvus's language, and the fields that hold ids and vectors."""
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
