@@ -167,7 +167,7 @@ def _show(
 
     t = translator_of(locale, SEARCH)
     if hits.relevant is False and not anyway:
-        console.print(nothing(t, hits, locale), soft_wrap=True, highlight=False)
+        console.print(nothing(t, hits, locale), t("look_anyway"), soft_wrap=True, highlight=False)
         return
     if not hits:
         console.print(t("nothing_found"))

@@ -6,11 +6,10 @@ from luneta.wording import Messages
 
 SEARCH: Messages = {
     "nothing_relevant": (
-        "Nothing relevant: the best answer scores {best}, below the cut-off of {cutoff}. See the nearest anyway with "
-        "--anyway.",
-        "Nada relevante: a melhor resposta tem {best}, abaixo do corte de {cutoff}. Veja as mais próximas mesmo assim "
-        "com --anyway.",
+        "Nothing relevant: the best answer scores {best}, below the cut-off of {cutoff}.",
+        "Nada relevante: a melhor resposta tem {best}, abaixo do corte de {cutoff}.",
     ),
+    "look_anyway": ("See the nearest anyway: --anyway", "Veja as mais próximas mesmo assim: --anyway"),
     "nothing_found": ("Nothing is left to be found.", "Não sobrou nada para encontrar."),
     "more_pages": ("There is more: --page {page}", "Há mais: --page {page}"),
     "answers_to": ("Answers to: {query}", "Respostas a: {query}"),

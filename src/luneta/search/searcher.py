@@ -31,7 +31,10 @@ DEEPEST = 10_000
 """Answers that anybody may page through."""
 
 POOL = 4
-"""How many times as many answers are looked at where near-duplicates leave or variety is asked for."""
+"""How many times as many answers are looked at where near-duplicates leave."""
+
+VARIED = 200
+"""Answers that are brought into a varied order; the same for every page, so that pages fit one another."""
 
 LIKED, DISLIKED = 0.75, 0.25
 """How much what somebody liked and disliked moves a query, each side on the whole (Rocchio, 1971)."""
@@ -230,8 +233,10 @@ class Searcher:
     def _depth(self, wish: Wish) -> int:
         """How many answers are looked at."""
         depth = wish.offset + wish.top_k + 1  # one more says whether there is a next page
-        if wish.diversity or wish.near is not None:
+        if wish.near is not None:
             depth = max(POOL * depth, 100)
+        if wish.diversity:
+            depth = max(depth, VARIED)
         if wish.rerank:
             depth = max(depth, self.reranked_with.fusion.k)
         return min(depth, max(self.bundle.n(wish.target), 1))
@@ -265,7 +270,9 @@ class Searcher:
             ids, scores = ids[kept], scores[kept]
         last = wish.offset + wish.top_k
         if wish.diversity and len(ids):
-            order = varied(scores, self._item_vectors(wish.target, ids), min(last + 1, len(ids)), wish.diversity)
+            first = min(VARIED, len(ids))
+            order = varied(scores[:first], self._item_vectors(wish.target, ids[:first]), first, wish.diversity)
+            order = np.concatenate([order, np.arange(first, len(ids))])
             ids, scores = ids[order], scores[order]
         relevant, cutoff = self._relevance(query, best, wish)
         page = slice(wish.offset, last)
