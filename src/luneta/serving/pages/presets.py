@@ -112,10 +112,7 @@ def read_preset(name: str | Path) -> Preset:
     Raises:
         ConfigError: there is none, or it is not as it should be; the message says where.
     """
-    if isinstance(name, str) and name in built_in():
-        path = BUILT_IN / f"{name}.toml"
-    else:
-        path = Path(name)
+    path = BUILT_IN / f"{name}.toml" if isinstance(name, str) and name in built_in() else Path(name)
     try:
         data = path.read_bytes()[: MOST_BYTES + 1]
     except OSError as error:

@@ -1,0 +1,71 @@
+"""The pages of a server: search, and the lab."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.responses import RedirectResponse
+
+from luneta.search import Searcher
+from luneta.serving.pages.presets import Preset, presets_for, read_preset
+from luneta.serving.served import Bundles
+from luneta.serving.settings import Settings
+
+PATH = "/pages"
+
+__all__ = ["PATH", "Preset", "mount_pages", "presets_for", "read_preset"]
+
+
+def mount_pages(app: FastAPI, *, presets: Mapping[str, Preset] | None = None) -> FastAPI:
+    """Put the pages into an app, under `PATH`; `/` leads there.
+
+    Args:
+        app: of the API, as `create_app` makes it; pages find bundles and settings in its state.
+        presets: how some of the bundles are shown, by their names.
+
+    Raises:
+        ConfigError: a preset asks for what its bundle does not have.
+    """
+    _own_uploads()
+    from luneta.serving.pages.blocks import make_blocks, mounted
+
+    settings: Settings = app.state.settings
+    blocks = make_blocks(Served(app.state.bundles), settings, presets or {})
+
+    @app.get("/", include_in_schema=False)
+    async def home(request: Request) -> RedirectResponse:
+        return RedirectResponse(f"{request.scope.get('root_path', '')}{PATH}/")
+
+    return mounted(app, blocks, settings, PATH)
+
+
+class Served(Mapping[str, Searcher]):
+    """The searchers of a server by name, as they are now: a bundle may be exchanged at any time."""
+
+    def __init__(self, bundles: Bundles) -> None:
+        self._bundles = bundles
+
+    def __getitem__(self, name: str) -> Searcher:
+        served = self._bundles.get(name)
+        if served is None:
+            raise KeyError(name)
+        return served.searcher
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._bundles.names)
+
+    def __len__(self) -> int:
+        return len(self._bundles.names)
+
+
+def _own_uploads() -> None:
+    """What is uploaded lies in a folder that only this process reads, and goes when it ends."""
+    if "GRADIO_TEMP_DIR" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="luneta-pages-")
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)

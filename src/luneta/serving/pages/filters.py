@@ -1,0 +1,210 @@
+"""Filters of the search page: from the columns of a bundle to controls, and from what is set to a condition."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from luneta.bundles.bundle import Bundle
+from luneta.errors import ConfigError
+from luneta.filters import quoted_name, quoted_text
+from luneta.filters.binding import column_of
+from luneta.serving.facts import LONGEST_VALUE, plain
+from luneta.serving.pages.presets import Kind, Preset, Words
+from luneta.types import Side
+
+MOST_FILTERS = 8
+"""That are made without anybody asking for them."""
+
+FEW = 20
+"""Values that a list can be chosen from without being asked for."""
+
+MOST_VALUES = 500
+"""Of a list that was asked for."""
+
+FEW_NUMBERS = 12
+
+_SPECIAL, _ESCAPED = re.compile(r"([%_\\])"), r"\\\1"
+"""What a pattern of `like` would not take as it is, and how it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One filter.
+
+    Attributes:
+        column: that it asks.
+        kind: choice, range or text.
+        holds: what the column holds, as `luneta.filters` calls it.
+        label: what a person calls the column, by language; the column's name where it is empty.
+        values: of a choice, with how many items have each.
+        ends: least and greatest value of a range.
+    """
+
+    column: str
+    kind: Kind
+    holds: str
+    label: Words
+    values: tuple[tuple[Any, int], ...] = ()
+    ends: tuple[Any, Any] | None = None
+
+    @property
+    def n_inputs(self) -> int:
+        return 2 if self.kind == "range" else 1
+
+
+def controls_of(bundle: Bundle, preset: Preset, side: Side = "image") -> list[Control]:
+    """The filters of a bundle, as its preset asks for them or as its columns suggest.
+
+    Raises:
+        ConfigError: the preset needs a column that is not there, or asks what its kind cannot be asked.
+    """
+    table = bundle.items(side)
+    names = [name for name in table.column_names if not name.startswith("_")]
+    if preset.filters is None:
+        made = (_suggested(name, table.column(name)) for name in names)
+        return [control for control in made if control is not None][:MOST_FILTERS]
+    found: list[Control] = []
+    for wish in preset.filters:
+        name = wish.column.among(names)
+        if name is not None and name not in [control.column for control in found]:
+            found.append(_wished(name, table.column(name), wish.kind, wish.label))
+    return found
+
+
+def _suggested(name: str, cells: pa.ChunkedArray) -> Control | None:
+    """A filter that is of use: not of one value, nor of a value for each item."""
+    holds = column_of(name, cells.type).kind
+    if holds in ("other",) or cells.null_count == len(cells):
+        return None
+    if holds in ("float", "time"):
+        return _range(name, cells, holds, {})
+    values = _values(cells, holds, FEW)
+    if values is not None and len(values) > 1 and (holds != "integer" or len(values) <= FEW_NUMBERS):
+        return Control(name, "choice", holds, {}, values)
+    return _range(name, cells, holds, {}) if holds == "integer" else None
+
+
+def _wished(name: str, cells: pa.ChunkedArray, kind: Kind | None, label: Words) -> Control:
+    holds = column_of(name, cells.type).kind
+    if kind is None:
+        kind = "range" if holds in ("integer", "float", "time") else "choice"
+    if kind == "range":
+        if holds not in ("integer", "float", "time"):
+            kind = "text"  # a date written as words
+        else:
+            return _range(name, cells, holds, label) or Control(name, "range", holds, label)
+    if kind == "choice":
+        values = None if holds in ("float", "time", "other") else _values(cells, holds, MOST_VALUES)
+        if values is not None:
+            return Control(name, "choice", holds, label, values)
+        kind = "text"
+    if holds not in ("text", "texts"):
+        raise ConfigError(f"a filter of the kind {kind} needs a column of text, which {name!r} is not")
+    return Control(name, "text", holds, label)
+
+
+def _values(cells: pa.ChunkedArray, holds: str, most: int) -> tuple[tuple[Any, int], ...] | None:
+    """Values with their counts, numbers in their order and others by frequency; None where there are more."""
+    flat = pc.list_flatten(cells) if holds == "texts" else cells
+    counts = [(pair["values"], pair["counts"]) for pair in pc.value_counts(flat).to_pylist()]
+    known = [(value, n) for value, n in counts if value is not None and value != ""]
+    if len(known) > most or any(isinstance(value, str) and len(value) > LONGEST_VALUE for value, _ in known):
+        return None
+    return tuple(sorted(known, key=lambda pair: pair[0] if holds == "integer" else (-pair[1], str(pair[0]))))
+
+
+def _range(name: str, cells: pa.ChunkedArray, holds: str, label: Words) -> Control | None:
+    ends = pc.min_max(cells)
+    low, high = plain(ends["min"].as_py()), plain(ends["max"].as_py())
+    return None if low is None or low == high else Control(name, "range", holds, label, ends=(low, high))
+
+
+def condition(controls: Sequence[Control], given: Sequence[Any], typed: str = "") -> str | None:
+    """What is set, as one condition; None where nothing is.
+
+    Args:
+        controls: n filters.
+        given: what is in their inputs, one after the other: two for a range, one for the others.
+        typed: a condition that somebody wrote besides.
+
+    Raises:
+        ConfigError: the end of a range is none.
+    """
+    parts, at = [], 0
+    for control in controls:
+        parts += _asked(control, given[at : at + control.n_inputs])
+        at += control.n_inputs
+    if typed.strip():
+        parts.append(f"({typed.strip()})" if parts else typed.strip())
+    return " and ".join(parts) or None
+
+
+def _asked(control: Control, given: Sequence[Any]) -> list[str]:
+    name = quoted_name(control.column)
+    if control.kind == "range":
+        signs = zip((">=", "<="), given, strict=True)
+        return [f"{name} {sign} {_end(control, value)}" for sign, value in signs if value not in (None, "")]
+    if control.kind == "text":
+        words = str(given[0] or "").strip()
+        return [_holds(name, words, control.holds)] if words else []
+    chosen = given[0] or []
+    values = [_literal(value) for value, _ in control.values if str(value) in {str(each) for each in chosen}]
+    if not values:
+        return []
+    if control.holds == "texts":
+        return ["(" + " or ".join(f"{name} contains {value}" for value in values) + ")"]
+    return [f"{name} in ({', '.join(values)})"]
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int) else quoted_text(str(value))
+
+
+def _end(control: Control, value: Any) -> str:
+    if control.holds != "time":
+        number = float(value)
+        if not math.isfinite(number):
+            raise ConfigError(f"{value} is no end of a range: write a number")
+        return str(int(number)) if number == int(number) else repr(number)
+    text = str(value).strip()
+    if re.fullmatch(r"\d{4}", text):
+        text += "-01-01"
+    try:
+        datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{text!r} is no date: write it as 1889-06-18") from None
+    return quoted_text(text)
+
+
+def _holds(name: str, words: str, holds: str) -> str:
+    """The column holds these words, however their first letters are written."""
+    forms = dict.fromkeys((words, words.lower(), words.capitalize(), words.title(), words.upper()))
+    if holds == "texts":
+        return "(" + " or ".join(f"{name} contains {quoted_text(form)}" for form in forms) + ")"
+    patterns = (quoted_text(f"%{_SPECIAL.sub(_ESCAPED, form)}%") for form in forms)
+    return "(" + " or ".join(f"{name} like {pattern}" for pattern in patterns) + ")"
+
+
+def label_of(control: Control, locale: str) -> str:
+    """What a person calls it.
+
+    >>> label_of(Control("kind_1", "choice", "text", {}), "en")
+    'Kind 1'
+    """
+    return called(control.column, control.label, locale)
+
+
+def called(column: str, label: Mapping[Any, str], locale: str) -> str:
+    """A column's label, else its name as words."""
+    said = label.get(locale) or column.replace("_", " ").strip()
+    return said[:1].upper() + said[1:]

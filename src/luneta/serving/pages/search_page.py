@@ -1,0 +1,279 @@
+"""The search page: what is on it, and which question each part of it asks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from luneta.search import Item
+from luneta.serving.pages.answers import answers_html, examples_html, header_html, said
+from luneta.serving.pages.asking import Asked, Desk, View, turned
+from luneta.serving.pages.feedback import DOWN, UP, Marks
+from luneta.serving.pages.filters import Control, condition, label_of
+from luneta.serving.pages.frame import Frame
+from luneta.serving.pages.labels import translator
+from luneta.serving.pages.pictures import PictureInput
+from luneta.serving.pages.theme import ACTS
+from luneta.wording import Locale
+
+LONGEST = 20_000
+
+
+class SearchPage:
+    """Components and events; everything is decided by the desk.
+
+    Args:
+        frame: of all pages.
+        desk: that answers.
+        header: where the bundle's title stands, above the pages.
+    """
+
+    def __init__(self, frame: Frame, desk: Desk, header: Any) -> None:
+        self.desk, self._frame, self.header = desk, frame, header
+        labels = frame.labels
+        several = len(desk.names) > 1
+        self.bundle = labels.made(
+            gr.Dropdown, lambda t, _: {"label": t("bundle")}, choices=list(desk.names), value=desk.names[0],
+            visible=several, elem_id="bundle", interactive=True,
+        )  # fmt: skip
+        with gr.Row(elem_classes="ask", equal_height=False):
+            self.query = labels.made(
+                gr.Textbox,
+                lambda t, _: {"label": t("query"), "placeholder": t("query_placeholder")},
+                elem_id="query", lines=1, max_lines=1, max_length=LONGEST, scale=5, autofocus=True,
+            )  # fmt: skip
+            self.go = labels.made(
+                gr.Button, lambda t, _: {"value": t("search")}, variant="primary", elem_id="go", scale=1, min_width=110
+            )
+        self.examples = gr.HTML(
+            examples_html(desk, desk.names[0], "en"), js_on_load=ACTS, elem_id="examples", apply_default_css=False
+        )
+        with gr.Row(elem_classes="desk", equal_height=False):
+            with gr.Column(scale=1, min_width=270, elem_classes="side"):
+                self._make_side()
+            with gr.Column(scale=4, min_width=300):
+                begun = desk.start(desk.names[0])
+                self.results = gr.HTML(
+                    answers_html(desk, begun, Marks(), "en"),
+                    js_on_load=ACTS,
+                    elem_id="answers",
+                    apply_default_css=False,
+                )
+        self.view = gr.State(begun)
+        self.marks = gr.State(Marks())
+        self._listen()
+
+    # -- components --------------------------------------------------------------------------------------------
+
+    def _make_side(self) -> None:
+        labels, desk = self._frame.labels, self.desk
+        with labels.made(gr.Accordion, lambda t, _: {"label": t("picture_group")}, open=True, elem_classes="fold"):
+            mib = f"{desk.settings.max_upload_mib:g}"
+            self.picture = labels.made(
+                PictureInput,
+                lambda t, _: {"label": t("picture"), "placeholder": t("picture_placeholder", mib=mib)},
+                elem_id="picture",
+            )
+        self._filters: dict[str, list[Any]] = {}
+        self._groups: dict[str, Any] = {}
+        with labels.made(gr.Accordion, lambda t, _: {"label": t("filters")}, open=True, elem_classes="fold"):
+            for n, name in enumerate(desk.names):
+                with gr.Column(visible=n == 0, elem_classes="filters") as self._groups[name]:
+                    self._filters[name] = [each for control in desk.controls[name] for each in self._filter(control)]
+                    self._filters[name].append(self._condition(", ".join(_columns(desk, name))))
+            self.clear = labels.made(gr.Button, lambda t, _: {"value": t("clear_filters")}, size="sm")
+        with labels.made(gr.Accordion, lambda t, _: {"label": t("options")}, open=True, elem_classes="fold"):
+            self.target = labels.made(
+                gr.Radio,
+                lambda t, _: {
+                    "label": t("target"),
+                    "choices": [(t("target_image"), "image"), (t("target_text"), "text")],
+                },
+                value="image", elem_id="target",
+            )  # fmt: skip
+            self.rerank = labels.made(
+                gr.Checkbox, lambda t, _: {"label": t("rerank"), "info": t("rerank_info")},
+                visible=_reranks(desk, desk.names[0]), elem_id="rerank",
+            )  # fmt: skip
+            self.varied = labels.made(gr.Checkbox, lambda t, _: {"label": t("varied")}, elem_id="varied")
+            self.near = labels.made(gr.Checkbox, lambda t, _: {"label": t("near")}, elem_id="near")
+
+    def _condition(self, columns: str) -> Any:
+        """Where any condition may be written."""
+        labels = self._frame.labels
+        with labels.made(gr.Accordion, lambda t, _: {"label": t("where_group")}, open=False, elem_classes="fold"):
+            return labels.made(gr.Textbox, partial(_where_words, columns), lines=1, max_lines=4, max_length=LONGEST)
+
+    def _filter(self, control: Control) -> list[Any]:
+        """The inputs of one filter."""
+        labels = self._frame.labels
+        if control.kind == "choice":
+            choices = [(f"{value} ({n})", str(value)) for value, n in control.values]
+            return [
+                labels.made(
+                    gr.Dropdown,
+                    lambda t, locale: {"label": label_of(control, locale)},
+                    choices=choices,
+                    multiselect=True,
+                    value=[],
+                    filterable=len(choices) > 8,
+                )
+            ]
+        if control.kind == "text":
+            return [
+                labels.made(
+                    gr.Textbox,
+                    lambda t, locale: {"label": label_of(control, locale), "placeholder": t("holds")},
+                    lines=1,
+                    max_lines=1,
+                    max_length=500,
+                )
+            ]
+        kind = gr.Textbox if control.holds == "time" else gr.Number
+        shown = [str(end) for end in control.ends or ("", "")]
+        with gr.Row(elem_classes="ends"):
+            return [
+                labels.made(
+                    kind,
+                    partial(_end_words, control, word),
+                    value=None,
+                    placeholder=end,
+                    min_width=90,
+                )
+                for word, end in zip(("from", "to"), shown, strict=True)
+            ]
+
+    # -- events ------------------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        language, shown = self._frame.language, [self.results, self.view, self.marks]
+        filters = [each for name in self.desk.names for each in self._filters[name]]
+        controls = [self.bundle, self.query, self.picture, self.target, self.rerank, self.varied, self.near, *filters]
+        given = [language, self.marks, *controls]
+        how: dict[str, Any] = {
+            "show_progress": "minimal",
+            "show_progress_on": self.results,
+            "api_visibility": "private",
+        }
+        gr.on([self.go.click, self.query.submit], self._search, given, shown, **how)
+        self.examples.act(self._example, given, [self.query, *shown], **how)
+        self.results.act(self._act, [language, self.view, self.marks], shown, **how)
+        turned_to = [self.header, self.examples, self.rerank, *self._groups.values(), *shown]
+        self.bundle.change(self._turn_to, [language, self.bundle], turned_to, **how)
+        empty: list[list[str] | None] = [[] if isinstance(each, gr.Dropdown) else None for each in filters]
+        self.clear.click(lambda: empty, None, filters, show_progress="hidden", api_visibility="private")
+        self._frame.on_language(
+            self._reword, [self.bundle, self.view, self.marks], [self.header, self.examples, self.results]
+        )
+        self._frame.on_load(self._begin, [self.header, self.examples, *shown])
+
+    def _begin(self, locale: Locale) -> tuple[Any, ...]:
+        name = self.desk.names[0]
+        return (
+            header_html(self.desk, name, locale),
+            examples_html(self.desk, name, locale),
+            *self._started(name, locale),
+        )
+
+    def _turn_to(self, locale: Locale, name: str) -> list[Any]:
+        return [
+            header_html(self.desk, name, locale), examples_html(self.desk, name, locale),
+            gr.update(visible=_reranks(self.desk, name)),
+            *(gr.update(visible=name == other) for other in self._groups), *self._started(name, locale),
+        ]  # fmt: skip
+
+    def _started(self, name: str, locale: Locale) -> tuple[str, View, Marks]:
+        view = self.desk.start(name)
+        return answers_html(self.desk, view, Marks(), locale), view, Marks()
+
+    def _reword(self, locale: Locale, name: str, view: View, marks: Marks) -> tuple[str, str, str]:
+        """The same in another language."""
+        shown = answers_html(self.desk, view, marks, locale) if view.bundle else ""
+        return header_html(self.desk, name, locale), examples_html(self.desk, name, locale), shown
+
+    def _search(self, locale: Locale, marks: Marks, name: str, *controls: Any) -> tuple[str, View, Marks]:
+        try:
+            asked = self._asked(name, *controls)
+        except Exception as error:  # noqa: BLE001 - told on the page
+            return self._show(View(name, error=error), marks, locale)
+        return self._answer(asked, marks, locale)
+
+    def _example(
+        self, event: gr.EventData, locale: Locale, marks: Marks, name: str, text: str, picture: Any, *controls: Any
+    ) -> tuple[str, str, View, Marks]:
+        chosen = str(event._data.get("id", ""))[:LONGEST]
+        return chosen, *self._search(locale, marks, name, chosen, None, *controls)
+
+    def _asked(
+        self, name: str, text: str, picture: str | None, target: Any, rerank: bool, varied: bool, near: bool,
+        *filters: Any,
+    ) -> Asked:  # fmt: skip
+        start = sum(len(self._filters[other]) for other in self.desk.names[: self.desk.names.index(name)])
+        *given, typed = filters[start : start + len(self._filters[name])]
+        where = condition(self.desk.controls[name], given, typed or "")
+        return Asked(name, text or "", picture, None, target, where, bool(rerank), bool(varied), bool(near))
+
+    def _act(self, event: gr.EventData, locale: Locale, view: View, marks: Marks) -> tuple[str, View, Marks]:
+        """A button among the answers."""
+        act, number = str(event._data.get("act", "")), _number(event._data.get("id"))
+        asked = view.asked
+        if act == "more" and (hit := view.hit(number)) is not None:
+            before = asked or Asked(view.bundle)
+            more = replace(before, text="", picture=None, item=Item(hit.side, hit.id), offset=0, anyway=True)
+            return self._answer(replace(more, target=hit.side), marks, locale)
+        if act == "why" and (hit := view.hit(number)) is not None:
+            return self._show(replace(view, detail=self.desk.explain(asked, hit, locale)), marks, locale)
+        if act in ("up", "down") and asked is not None:
+            with contextlib.suppress(KeyError):
+                query = said(asked, translator("en"), self.desk)
+                marks = self.desk.vote(view, marks, number, UP if act == "up" else DOWN, query)
+        elif act == "close":
+            view = replace(view, detail=None)
+        elif asked is not None:
+            next_asked = {
+                "next": turned(asked, 1), "previous": turned(asked, -1), "anyway": replace(asked, anyway=True),
+                "again": replace(asked, offset=0), "forget": replace(asked, offset=0),
+            }.get(act)  # fmt: skip
+            if next_asked is not None:
+                return self._answer(next_asked, Marks(log=marks.log) if act == "forget" else marks, locale)
+        return self._show(view, marks, locale)
+
+    def _answer(self, asked: Asked, marks: Marks, locale: Locale) -> tuple[str, View, Marks]:
+        try:
+            view = self.desk.answer(asked, marks)
+        except Exception as error:  # noqa: BLE001 - told on the page
+            view = View(asked.bundle, error=error)
+        return self._show(view, marks.for_query(asked.key), locale)
+
+    def _show(self, view: View, marks: Marks, locale: Locale) -> tuple[str, View, Marks]:
+        return answers_html(self.desk, view, marks, locale), view, marks
+
+
+def _where_words(columns: str, t: Any, locale: Locale) -> dict[str, str]:
+    return {"label": t("where"), "info": t("where_info", columns=columns)}
+
+
+def _end_words(control: Control, word: str, t: Any, locale: Locale) -> dict[str, str]:
+    return {"label": t(word, name=label_of(control, locale))}
+
+
+def _columns(desk: Desk, name: str) -> Sequence[str]:
+    return [each for each in desk.searchers[name].bundle.items("image").column_names if not each.startswith("_")]
+
+
+def _reranks(desk: Desk, name: str) -> bool:
+    searcher = desk.searchers[name]
+    return searcher.reranker is not None or searcher.bundle.record["reranker"] is not None
+
+
+def _number(written: Any) -> int:
+    """
+    >>> _number("17"), _number("x"), _number(None)
+    (17, -1, -1)
+    """
+    return int(written) if str(written).isdecimal() and len(str(written)) < 20 else -1
