@@ -95,10 +95,13 @@ def test_candidates_are_none_of_those_passed_over() -> None:
     data = judged(seed=1)
     embeddings = embed(ENCODER, data)
     assert data.ignored is not None
-    fewest = data.n_images - int(np.bincount(data.ignored[:, 0]).max())
-    for k in (5, 1000):
+    n_left = data.n_images - np.bincount(data.ignored[:, 0], minlength=data.n_texts)
+    assert len(set(n_left.tolist())) > 2
+    for k in (5, 35, 1000):
         found = found_by(embeddings, evaluate_embeddings(embeddings), k)
-        assert found.k == min(k, fewest)
+        assert found.k == min(k, n_left.max())
+        np.testing.assert_array_equal((found.candidates >= 0).sum(axis=1), np.minimum(k, n_left))
+        np.testing.assert_array_equal(found.candidates >= 0, np.isfinite(found.scores))
         for query, row in enumerate(found.candidates):
             assert not set(row.tolist()) & set(data.ignored[data.ignored[:, 0] == query, 1].tolist())
             own = METRICS["best_rank"](found.ranking)[query]

@@ -83,5 +83,21 @@ def test_what_cannot_be_is_refused() -> None:
         passed_over(before, queries, gallery, np.array([[0, 60]]))
     with pytest.raises(ShapeError, match=r"expected \(n, 2\)"):
         passed_over(before, queries, gallery, np.array([0, 1]))
-    with pytest.raises(ShapeError, match="not passed over"):
-        top_k_of_others(queries, gallery, ignored, 60)
+    for k in (0, 61):
+        with pytest.raises(ShapeError, match="expected 1 to 60"):
+            top_k_of_others(queries, gallery, ignored, k)
+
+
+def test_of_a_query_with_fewer_that_count_all_are_taken() -> None:
+    queries, gallery, _, ignored = task(3)
+    scores, items = top_k_of_others(queries, gallery, ignored, 50)
+    n_left = 60 - np.bincount(ignored[:, 0], minlength=12)
+    assert (n_left < 50).any()
+    assert (n_left > 50).any()
+    for query, n in enumerate(n_left):
+        left = np.setdiff1d(np.arange(60), ignored[ignored[:, 0] == query, 1])
+        expected = top_k(queries[query : query + 1], gallery[left], min(50, n))
+        np.testing.assert_array_equal(scores[query, :n], expected[0][0])
+        np.testing.assert_array_equal(items[query, :n], left[expected[1][0]])
+        assert (items[query, n:] == -1).all()
+        assert (scores[query, n:] == -np.inf).all()

@@ -103,6 +103,22 @@ def test_those_above_a_tie_across_the_edge_are_put_into_another_order(upper: int
     assert (found.top_item[0], found.top_score[0]) == (1, np.float32(0.2))
 
 
+@given(st.integers(0, 10**6))
+def test_queries_with_fewer_candidates_are_as_if_each_were_alone(seed: int) -> None:
+    base, candidates, _, _ = task(seed)
+    rng = np.random.default_rng(seed + 1)
+    new = rng.normal(size=(N_QUERIES, K)).astype(np.float32)
+    n_there = rng.integers(0, K + 1, N_QUERIES)
+    there = np.arange(K) < n_there[:, None]
+    found = reranked(base, np.where(there, candidates, -1), np.where(there, new, -np.inf).astype(np.float32))
+    for query, n in enumerate(n_there.tolist()):
+        mine = slice(base.offsets[query], base.offsets[query + 1])
+        alone = reranked(base, candidates[:, :n], new[:, :n]) if n else base
+        for name in ("n_better", "n_tied", "scores"):
+            np.testing.assert_array_equal(getattr(found, name)[mine], getattr(alone, name)[mine])
+        assert (found.top_item[query], found.top_score[query]) == (alone.top_item[query], alone.top_score[query])
+
+
 def test_what_does_not_fit_is_refused() -> None:
     base, candidates, scores, _ = task(0)
     with pytest.raises(ShapeError, match=r"expected \(n_queries, k\) twice"):
@@ -113,3 +129,6 @@ def test_what_does_not_fit_is_refused() -> None:
         reranked(base, candidates[:, :0], scores[:, :0])
     with pytest.raises(ShapeError, match="NaN"):
         reranked(base, candidates, np.where(scores == scores.max(), np.nan, scores))
+    gap = np.where(np.arange(K) == 2, -1, candidates)
+    with pytest.raises(ShapeError, match="behind one that is none"):
+        reranked(base, gap, scores)

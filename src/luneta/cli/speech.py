@@ -134,9 +134,12 @@ NOTICES: Mapping[str, str] = {
     "the re-ranker has not shown that it does what it says (%s): it changes nothing (alpha 0)": (
         "o reordenador não mostrou que faz o que diz (%s): nada muda (alfa 0)"
     ),
-    "%s: a query passes over all but %d pictures, so that no more are looked at again of any": (
-        "%s: uma consulta passa por cima de todas as imagens menos %d, de modo que nenhuma consulta olha mais que isso"
+    "%s: on this very data it was chosen how far the re-ranker is believed, so that it looks better here than it is: "
+    "measure it on other data": (
+        "%s: foi com estes mesmos dados que se escolheu quanto acreditar no reordenador, e aqui ele parece melhor do "
+        "que é: meça com outros dados"
     ),
+    "the scores are not kept between runs: %s": "as pontuações não são guardadas entre execuções: %s",
     "%d candidates cannot be read any more; they keep the encoder's score": (
         "%d candidatas já não podem ser lidas; ficam com a pontuação do codificador"
     ),

@@ -65,17 +65,19 @@ def top_k_of_others(
     Args:
         queries, gallery, device: as in `top_k`.
         ignored: (n, 2) of (query index, gallery index), without repeats.
-        k: how many; at most the items that count for every query.
+        k: how many. Of a query with fewer items that count all are taken; behind them stands index -1 with score minus
+            infinity.
 
     Raises:
-        ShapeError: as `top_k`; or a query has fewer than k items that count.
+        ShapeError: as `top_k`.
     """
+    if not 1 <= k <= len(gallery):
+        raise ShapeError(f"k is {k}; expected 1 to {len(gallery)}, the size of the gallery")
     most = int(np.bincount(ignored[:, 0], minlength=1).max())
-    if k > len(gallery) - most:
-        raise ShapeError(f"k is {k}, but a query has only {len(gallery) - most} items that are not passed over")
-    scores, items = top_k(queries, gallery, k + most, device=device)
+    scores, items = top_k(queries, gallery, min(k + most, len(gallery)), device=device)
     numbers = np.arange(len(items))[:, None] * len(gallery) + items
     counts = ~np.isin(numbers, ignored[:, 0] * len(gallery) + ignored[:, 1])
+    scores, items = np.where(counts, scores, np.float32(-np.inf)), np.where(counts, items, -1)
     kept = np.argsort(~counts, axis=1, kind="stable")[:, :k]  # those that count, in their order
     return np.take_along_axis(scores, kept, axis=1), np.take_along_axis(items, kept, axis=1)
 

@@ -24,11 +24,12 @@ def reranked(base: Ranking, candidates: Indexes, scores: Floats) -> Ranking:
 
     Args:
         base: where the positives of every query stood.
-        candidates: (n_queries, k) the first k gallery items of each query.
+        candidates: (n_queries, k) the first k gallery items of each query; -1 behind them where there are fewer.
         scores: (n_queries, k) their new scores, of about the size of cosines.
 
     Raises:
-        ShapeError: the arrays do not fit one another, or scores that are not finite.
+        ShapeError: the arrays do not fit one another, a candidate behind one that is none, or scores that are not
+            finite.
 
     >>> from luneta.ranking import rank
     >>> queries, gallery = np.eye(1, 2, dtype=np.float32), np.array([[0.9, 0], [0.8, 0], [0.7, 0]], dtype=np.float32)
@@ -37,23 +38,22 @@ def reranked(base: Ranking, candidates: Indexes, scores: Floats) -> Ranking:
     (array([1]), array([0]))
     """
     _check(base, candidates, scores)
-    k, query = candidates.shape[1], base.query
+    query = base.query
     places = _places(candidates, base, query)
     better, tied, own = base.n_better.copy(), base.n_tied.copy(), base.scores.copy()
-    divided = (better < k) & (better + tied > k)
-    edge = np.full(base.n_queries, k)
+    edge = (candidates >= 0).sum(axis=1)
+    divided = (better < edge[query]) & (better + tied > edge[query])
     np.minimum.at(edge, query[divided], better[divided])
-    scores = np.where(np.arange(k) < edge[:, None], scores, np.float32(-np.inf))
+    scores = np.where(np.arange(candidates.shape[1]) < edge[:, None], scores, np.float32(-np.inf))
     listed = (places >= 0) & (places < edge[query])
     if listed.any():
         own[listed] = scores[query[listed], places[listed]]
         better[listed], tied[listed] = _counts(query[listed], own[listed], scores)
     first = scores.argmax(axis=1)
     rows = np.arange(len(scores))
+    top_item = np.where(edge > 0, candidates[rows, first], base.top_item)
     top_score = np.where(edge > 0, scores[rows, first], base.top_score)
-    return replace(
-        base, n_better=better, n_tied=tied, scores=own, top_item=candidates[rows, first], top_score=top_score
-    )
+    return replace(base, n_better=better, n_tied=tied, scores=own, top_item=top_item, top_score=top_score)
 
 
 def _check(base: Ranking, candidates: NDArray[Any], scores: NDArray[Any]) -> None:
@@ -64,13 +64,17 @@ def _check(base: Ranking, candidates: NDArray[Any], scores: NDArray[Any]) -> Non
         )
     if not candidates.shape[1]:
         raise ShapeError("there are no candidates; expected at least one for every query")
-    if not np.isfinite(scores).all():
+    there = candidates >= 0
+    if (there[:, 1:] & ~there[:, :-1]).any():
+        raise ShapeError("a candidate stands behind one that is none (-1); expected them at the end")
+    if not np.isfinite(scores[there]).all():
         raise ShapeError("new scores hold NaN or infinite numbers")
 
 
 def _places(candidates: Indexes, base: Ranking, query: Indexes) -> Indexes:
     """(n_positives,) the column in which each positive is a candidate of its query; -1 where it is none."""
-    keys = (np.arange(len(candidates))[:, None] * base.gallery_size + candidates).reshape(-1)
+    numbers = np.arange(len(candidates))[:, None] * base.gallery_size + candidates
+    keys = np.where(candidates >= 0, numbers, -1).reshape(-1)
     order = np.argsort(keys, kind="stable")
     wanted = query * base.gallery_size + base.positives
     at = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)

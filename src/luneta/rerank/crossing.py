@@ -34,7 +34,7 @@ SCORED_AT_ONCE = 1024
 """Pairs that are handed to a cross-encoder at once; it makes batches of them as suits it."""
 
 LOOKED_AT_BYTES = 2**30
-"""Of pictures that are kept in memory, as they were looked at."""
+"""Of pictures that are kept in memory, as they were looked at or decoded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +66,12 @@ class Crossed:
         Args:
             queries: n texts.
             pictures: what they search in.
-            candidates: (n, k) pictures of each.
+            candidates: (n, k) pictures of each; -1 where there is none.
             guides: n texts that are scored instead: a cross-encoder looks at a picture in the light of the very text
                 that it scores.
 
         Returns:
-            (n, k) scores; NaN for a picture that cannot be read any more.
+            (n, k) scores; NaN for a picture that cannot be read any more, and where there is none.
 
         Raises:
             EncoderError: what comes back is not one finite number for each pair.
@@ -82,6 +82,7 @@ class Crossed:
         flat = candidates.reshape(-1)
         scores = np.full(flat.shape, np.nan)
         by_picture = flat.argsort(kind="stable")
+        by_picture = by_picture[flat[by_picture] >= 0]
         chosen, first = np.unique(flat[by_picture], return_index=True)
         places = np.split(by_picture, first[1:])
         with track("re-ranking", len(chosen)) as advance:
@@ -93,7 +94,7 @@ class Crossed:
                     found, at = zip(*items[start : start + SCORED_AT_ONCE], strict=True)
                     scores[list(at)] = self._scores([texts[i // candidates.shape[1]] for i in at], found)
                 advance(len(seen))
-        n_lost = int(np.isnan(scores).sum())
+        n_lost = int(np.isnan(scores[by_picture]).sum())
         if n_lost:
             logger.warning("%d candidates cannot be read any more; they keep the encoder's score", n_lost)
         return scores.reshape(candidates.shape)
@@ -125,21 +126,33 @@ class LookedAt:
     images: Sequence[ImageRef]
     _kept: dict[int, Any] = field(default_factory=dict, init=False, repr=False)
     _bytes: int = field(default=0, init=False, repr=False)
+    _keeps_looks: bool = field(default=True, init=False, repr=False)
 
     def of(self, indexes: Indexes) -> list[Any]:
         """What `look` makes of each picture, or the ImageError that says why it cannot be read."""
         missing = [index for index in indexes.tolist() if index not in self._kept]
-        found = dict(zip(missing, self._look(missing), strict=True))
+        items = self._decoded(missing)
+        found = dict(zip(missing, self._look(items) if self._keeps_looks else items, strict=True))
         for index, item in found.items():
             if self._bytes + _size(item) <= LOOKED_AT_BYTES:
                 self._kept[index] = item
                 self._bytes += _size(item)
-        return [self._kept[index] if index in self._kept else found[index] for index in indexes.tolist()]
+        all_of_them = [self._kept[index] if index in self._kept else found[index] for index in indexes.tolist()]
+        return all_of_them if self._keeps_looks else self._look(all_of_them)
 
-    def _look(self, indexes: Sequence[int]) -> list[Any]:
+    def keep_nothing(self) -> None:
+        """Keep no more than decoded pictures: they are looked at in just the batches in which they are asked for, so
+        that the last bits do not depend on what was asked for before."""
+        self._keeps_looks = False
+        self._kept.clear()
+        self._bytes = 0
+
+    def _decoded(self, indexes: Sequence[int]) -> list[Any]:
         refs = [self.images[index] for index in indexes]
         with contextlib.closing(in_order(self._prepared, refs, available(), LOOKED_AT_ONCE)) as decoded:
-            items: list[Any] = list(decoded)
+            return list(decoded)
+
+    def _look(self, items: list[Any]) -> list[Any]:
         readable = [place for place, item in enumerate(items) if not isinstance(item, ImageError)]
         look: Callable[[list[Any]], Sequence[Any]] | None = getattr(self.cross_encoder, "look", None)
         if look is not None and readable:

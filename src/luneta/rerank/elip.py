@@ -148,11 +148,11 @@ class Elip:
         Args:
             queries: n texts.
             pictures: what they search in.
-            candidates: (n, k) pictures of each.
+            candidates: (n, k) pictures of each; -1 where there is none.
             guides: n texts in whose light the pictures are looked at instead of each query's own.
 
         Returns:
-            (n, k) cosines; NaN for a picture that cannot be read any more.
+            (n, k) cosines; NaN for a picture that cannot be read any more, and where there is none.
 
         Raises:
             EncoderError: a vector is not finite.
@@ -161,6 +161,7 @@ class Elip:
         light = queries if guides is None else self.read(guides)
         scores = np.full(candidates.shape, np.nan, dtype=np.float32)
         by_picture = candidates.argsort(axis=None, kind="stable")  # what they say without a text is shared then
+        by_picture = by_picture[candidates.reshape(-1)[by_picture] >= 0]
         with track("re-ranking", len(by_picture)) as advance:
             for part in _blocks(len(by_picture), self._pairs):
                 row, column = np.divmod(by_picture[part], candidates.shape[1])
@@ -173,7 +174,7 @@ class Elip:
                     pairs, found = np.stack([text, picture], axis=1), pictures.of(chosen[there])
                     scores[row, column] = self._scores(queries.of(texts), light.vectors[texts], found, pairs)
                 advance(len(known))
-        n_lost = int(np.isnan(scores).sum())
+        n_lost = int(np.isnan(scores[candidates >= 0]).sum())
         if n_lost:
             logger.warning("%d candidates cannot be read any more; they keep the encoder's score", n_lost)
         return scores

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +20,7 @@ from luneta.grids import Grid, as_text
 from luneta.metrics import METRICS, average_precision
 from luneta.positives import Duplicates
 from luneta.ranking import Ranking
+from luneta.rerank.keeping import resumable
 from luneta.rerank.messages import RERANK
 from luneta.rerank.reranker import Reranker
 from luneta.rerank.search import found_by
@@ -28,6 +30,8 @@ from luneta.wording import translator_of, written
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+logger = logging.getLogger("luneta")
 
 MAP = "map"
 """Of judged queries, which have many right pictures."""
@@ -93,7 +97,7 @@ def evaluate_reranked(
     max_bad_share: float = 0.01,
     seed: int = 0,
 ) -> Reranking:
-    """Measure the encoder alone and re-ranked.
+    """Measure the encoder alone and re-ranked. What was killed goes on where it was when it is called again.
 
     Args:
         reranker: what `train_elip` gives or `Reranker.load` reads.
@@ -107,12 +111,15 @@ def evaluate_reranked(
         reranker.encoder, dataset, duplicates=duplicates, cache=cache, batch_size=batch_size,
         max_bad_share=max_bad_share, seed=seed,
     )  # fmt: skip
-    return rerank_evaluation(reranker, embeddings, before, seed=seed)
+    return rerank_evaluation(reranker, embeddings, before, cache=cache, seed=seed)
 
 
-def rerank_evaluation(reranker: Reranker, embeddings: Embeddings, before: Evaluation, *, seed: int = 0) -> Reranking:
+def rerank_evaluation(
+    reranker: Reranker, embeddings: Embeddings, before: Evaluation, *, cache: bool = True, seed: int = 0
+) -> Reranking:
     """The same where the encoder alone was measured already, from the vectors it stands on."""
-    return rerank_depths(reranker, embeddings, before, (reranker.fusion.k,), seed=seed).at(reranker.fusion.k)
+    depths = rerank_depths(reranker, embeddings, before, (reranker.fusion.k,), cache=cache, seed=seed)
+    return depths.at(reranker.fusion.k)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,26 +205,43 @@ def evaluate_depths(
         reranker.encoder, dataset, duplicates=duplicates, cache=cache, batch_size=batch_size,
         max_bad_share=max_bad_share, seed=seed,
     )  # fmt: skip
-    return rerank_depths(reranker, embeddings, before, ks, seed=seed)
+    return rerank_depths(reranker, embeddings, before, ks, cache=cache, seed=seed)
 
 
 def rerank_depths(
-    reranker: Reranker, embeddings: Embeddings, before: Evaluation, ks: Sequence[int], *, seed: int = 0
+    reranker: Reranker,
+    embeddings: Embeddings,
+    before: Evaluation,
+    ks: Sequence[int],
+    *,
+    cache: bool = True,
+    seed: int = 0,
 ) -> Depths:
     """The same where the encoder alone was measured already, from the vectors it stands on."""
     _check_depths(ks)
+    if reranker.fusion.changes:
+        _warn_of_what_chose(reranker, embeddings.dataset)
     start = time.perf_counter()
     rankings = dict.fromkeys(sorted(set(ks)), before.rankings["text_to_image"])
     if reranker.fusion.changes:
         found = found_by(embeddings, before, max(ks))
-        new = reranker.rescorer.rescore(
-            found.queries, reranker.rescorer.pictures(found.dataset.images), found.candidates
-        )
+        rescorer = resumable(reranker.rescorer, cache=cache)
+        new = rescorer.rescore(found.queries, rescorer.pictures(found.dataset.images), found.candidates)
         rankings = {k: replace(reranker.fusion, k=k).ranking(found, new) for k in rankings}
     wall_s = time.perf_counter() - start
     after = {k: _measured(reranker, before, k, ranking, wall_s, seed) for k, ranking in rankings.items()}
     n_texts = before.rankings["text_to_image"].n_queries
     return Depths(before, after, {"wall_s": wall_s, "ms_per_text": 1000 * wall_s / n_texts})
+
+
+def _warn_of_what_chose(reranker: Reranker, dataset: ImageTextDataset) -> None:
+    """Say so where a re-ranker is measured on the very data that its alpha and k were chosen on."""
+    chosen_on = reranker.record.get("validation")
+    if isinstance(chosen_on, Mapping) and dataset.fingerprint in (chosen_on.get("fingerprint"), chosen_on.get("given")):
+        logger.warning(
+            "%s: on this very data it was chosen how far the re-ranker is believed, so that it looks better here than "
+            "it is: measure it on other data", dataset.name,
+        )  # fmt: skip
 
 
 def _check_depths(ks: Sequence[int]) -> None:

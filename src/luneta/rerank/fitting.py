@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -15,8 +16,8 @@ from luneta.artifacts import write_json
 from luneta.cost import Prices
 from luneta.data.dataset import ImageTextDataset
 from luneta.data.groups import find_groups
-from luneta.errors import ConfigError
 from luneta.evaluation import embed_cached, evaluate_embeddings
+from luneta.finetuning.claims import check_claim, claimed
 from luneta.finetuning.parts import untested
 from luneta.grids import as_text
 from luneta.ledger import entered
@@ -24,9 +25,10 @@ from luneta.rerank.crossing import Crossed
 from luneta.rerank.evaluation import Reranking, rerank_evaluation
 from luneta.rerank.fusion import KS, Choice, choose
 from luneta.rerank.honesty import Answer, question
+from luneta.rerank.keeping import resumable
 from luneta.rerank.kinds import identity_of
 from luneta.rerank.reranker import Reranker, believed
-from luneta.rerank.search import found_by
+from luneta.rerank.search import check_depth, found_by
 from luneta.types import CrossEncoder, Encoder
 
 if TYPE_CHECKING:
@@ -96,7 +98,8 @@ def fit_reranker(
     """Choose how far a cross-encoder is believed on what an encoder finds. Nothing is trained.
 
     It is used only if its gain on the validation part is sure and it does what it says; else it is kept with alpha 0
-    and changes nothing.
+    and changes nothing. Scores are kept as they are computed, as vectors are: what was killed goes on where it was when
+    it is called again with the same arguments.
 
     Args:
         encoder: what `load_encoder` returns: it finds the candidates.
@@ -111,40 +114,56 @@ def fit_reranker(
         prices: of the machine's hours.
 
     Raises:
-        ConfigError: a model without a fingerprint, a folder that is not empty.
+        ConfigError: a model without a fingerprint, or a folder that holds other things.
         DatasetError: the test part holds all of the validation part, or too many pictures cannot be read.
         EncoderError: a vector or a score is no number.
     """
-    out, prices = Path(out), prices or Prices()
-    identity_of(encoder)
-    made_with = identity_of(cross_encoder)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out} is not empty; choose a folder that does not exist yet")
-    rescorer = Crossed(cross_encoder)
+    out, prices, given = Path(out), prices or Prices(), validation
+    check_depth(k)
+    models = {"encoder": identity_of(encoder), "cross_encoder": identity_of(cross_encoder)}
+    identity = {
+        **{name: model["fingerprint"] for name, model in models.items()},
+        "data": [None if data is None else data.fingerprint for data in (validation, test)],
+        "near": near, "k": k, "seed": seed,
+    }  # fmt: skip
+    check_claim(out, identity, RESULT)
+    crossed = Crossed(cross_encoder)
+    rescorer = resumable(crossed)
     about = {"encoder": encoder.spec.name, "data": validation.name, "method": rescorer.kind, "out": str(out)}
-    with entered("rerank", about, device=encoder.spec.device, prices=prices) as run:
-        if test is not None:
-            decides = untested(validation, find_groups([validation, test], near=near, seed=seed), 0)
-            validation = validation.without_images(np.flatnonzero(~decides).tolist())
-        embeddings = embed_cached(encoder, validation, max_bad_share=max_bad_share)
-        found = found_by(embeddings, evaluate_embeddings(embeddings), k)
-        pictures = rescorer.pictures(found.dataset.images)
-        new = rescorer.rescore(found.queries, pictures, found.candidates)
-        choice = choose(found, new, own_scale=rescorer.own_scale, seed=seed)
-        answers = question(rescorer, pictures, found, new, choice.fusion, seed=seed)
-        data = {"name": validation.name, "fingerprint": validation.fingerprint}
-        record = {"cross_encoder": made_with, "validation": data}
-        reranker = believed(Reranker(encoder, rescorer, choice.fusion, answers, record))
-        reranker.save(out / "reranker")
-        proof = None if test is None else prove(reranker, test, max_bad_share)
-        after = choice.value if reranker.fusion.changes else choice.baseline
-        run.facts.update(mrr_before=choice.baseline, mrr_after=after, alpha=reranker.fusion.alpha)
-    fitted = RerankerFitted(out / "reranker", reranker, choice, answers, proof, run.facts)
-    if proof is not None:
-        proof.before.save(out / "before.json")
-        proof.after.save(out / "after.json")
-    write_json(out / RESULT, fitted.to_dict())
+    with contextlib.ExitStack() as claims:
+        with entered("rerank", about, device=encoder.spec.device, prices=prices) as run:
+            if test is not None:
+                decides = untested(validation, find_groups([validation, test], near=near, seed=seed), 0)
+                validation = validation.without_images(np.flatnonzero(~decides).tolist())
+            claims.enter_context(claimed(out, identity, RESULT))
+            embeddings = embed_cached(encoder, validation, max_bad_share=max_bad_share)
+            found = found_by(embeddings, evaluate_embeddings(embeddings), k)
+            pictures = rescorer.pictures(found.dataset.images)
+            new = rescorer.rescore(found.queries, pictures, found.candidates)
+            choice = choose(found, new, own_scale=rescorer.own_scale, seed=seed)
+            answers = question(rescorer, pictures, found, new, choice.fusion, seed=seed)
+            record = {"cross_encoder": models["cross_encoder"], "validation": chosen_on(found.dataset, given)}
+            reranker = believed(Reranker(encoder, crossed, choice.fusion, answers, record))
+            reranker.save(out / "reranker")
+            proof = None if test is None else prove(reranker, test, max_bad_share)
+            after = choice.value if reranker.fusion.changes else choice.baseline
+            run.facts.update(mrr_before=choice.baseline, mrr_after=after, alpha=reranker.fusion.alpha)
+        fitted = RerankerFitted(out / "reranker", reranker, choice, answers, proof, run.facts)
+        if proof is not None:
+            proof.before.save(out / "before.json")
+            proof.after.save(out / "after.json")
+        write_json(out / RESULT, fitted.to_dict())
     return fitted
+
+
+def chosen_on(used: ImageTextDataset, given: ImageTextDataset) -> dict[str, str]:
+    """What a re-ranker's record says of the data that alpha and k were chosen on.
+
+    Args:
+        used: what was left of it, or a sample.
+        given: as it was given; what it was taken out of where nothing was.
+    """
+    return {"name": used.name, "fingerprint": used.fingerprint, "given": given.fingerprint}
 
 
 def prove(reranker: Reranker, test: ImageTextDataset, max_bad_share: float) -> Reranking:

@@ -50,12 +50,12 @@ class Rescorer(Protocol):
     def rescore(
         self, queries: Queries, pictures: Any, candidates: NDArray[np.int64], *, guides: Queries | None = None
     ) -> Floats:
-        """(n, k) new scores of candidates; NaN for a picture that cannot be read.
+        """(n, k) new scores of candidates; NaN for a picture that cannot be read, and where there is no candidate.
 
         Args:
             queries: n texts.
             pictures: what `pictures` gave.
-            candidates: (n, k) indexes.
+            candidates: (n, k) indexes; -1 where there is none.
             guides: n texts in whose light the pictures are looked at instead of each query's own.
         """
         ...

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
 from luneta.artifacts import hash_json, read_json
 from luneta.encoders.custom import names_code
@@ -116,7 +117,7 @@ def identity_of(model: Encoder | CrossEncoder) -> dict[str, Any]:
     """
     spec: EncoderSpec | None = getattr(model, "spec", None)
     name = spec.name if spec is not None else getattr(model, "name", "?")
-    fingerprint = spec.fingerprint if spec is not None else getattr(model, "fingerprint", "")
+    fingerprint = _fingerprint(model)
     if not fingerprint:
         raise ConfigError(f"{name} has no fingerprint, so that its re-ranker cannot be told from another's")
     found = {"name": name, "revision": None, "fingerprint": fingerprint, "dtype": None, "made_of": None}
@@ -124,6 +125,27 @@ def identity_of(model: Encoder | CrossEncoder) -> dict[str, Any]:
         found |= {"revision": spec.revision, "dtype": spec.dtype, "made_of": _made_of(spec)}
     options = getattr(model, "options", None)
     return found if options is None else {**found, "options": dict(options)}
+
+
+def fingerprint_of(rescorer: Rescorer) -> str:
+    """Hex digest of everything that decides a score; empty where nobody can say."""
+    if isinstance(rescorer, Crossed):
+        model = _fingerprint(rescorer.cross_encoder)
+        return hash_json({"kind": "crossed", "model": model}) if model else ""
+    if not isinstance(rescorer, Elip) or not _fingerprint(rescorer.encoder):
+        return ""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in rescorer.guide.state_dict().items()}
+    told = {
+        "kind": "elip", "model": _fingerprint(rescorer.encoder), "guide": hashlib.sha256(save(weights)).hexdigest(),
+        "shape": rescorer.guide.shape.to_dict(), "insert_layer": rescorer.tower.insert_layer,
+        "keep_prompts": rescorer.keep_prompts,
+    }  # fmt: skip
+    return hash_json(told)
+
+
+def _fingerprint(model: Encoder | CrossEncoder) -> str:
+    spec: EncoderSpec | None = getattr(model, "spec", None)
+    return str(spec.fingerprint if spec is not None else getattr(model, "fingerprint", ""))
 
 
 def check_model(written: Mapping[str, Any], model: Encoder | CrossEncoder, folder: str | os.PathLike[str]) -> None:

@@ -31,9 +31,10 @@ from luneta.ledger import entered, ledger_is_wanted
 from luneta.rerank.disk import Sizes, decided, folder_bytes, free_bytes, is_begun, write_decision
 from luneta.rerank.elip import Elip, promptable
 from luneta.rerank.evaluation import Reranking
-from luneta.rerank.fitting import prove
+from luneta.rerank.fitting import chosen_on, prove
 from luneta.rerank.fusion import KS, Choice, choose
 from luneta.rerank.honesty import Answer, question
+from luneta.rerank.keeping import resumable
 from luneta.rerank.kinds import identity_of
 from luneta.rerank.lists import ListPlan
 from luneta.rerank.plan import Plan, rehearse, with_what_comes_before
@@ -191,10 +192,14 @@ def train_elip(
                 training.seen[name].keep_in(training.folder / name)
             training.run()
             written = sizes.by_part(())["vectors"] + folder_bytes(training.folder)
-            new = elip.rescore(found.queries, training.watched, found.candidates)
+            rescorer = resumable(elip)
+            new = rescorer.rescore(found.queries, training.watched, found.candidates)
             choice = choose(found, new, own_scale=elip.own_scale, seed=recipe.seed)
-            answers = question(elip, training.watched, found, new, choice.fusion, seed=recipe.seed)
-            record = {"recipe": recipe.to_dict(), "data": _named(parts.train), "validation": _named(parts.validation)}
+            answers = question(rescorer, training.watched, found, new, choice.fusion, seed=recipe.seed)
+            record = {
+                "recipe": recipe.to_dict(), "data": _named(parts.train),
+                "validation": chosen_on(found.dataset, train if validation is None else validation),
+            }  # fmt: skip
             reranker = believed(Reranker(encoder, elip, choice.fusion, answers, record))
             reranker.save(out / "reranker")
             took = time.perf_counter() - start_s

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,8 +15,6 @@ from luneta.errors import ConfigError
 from luneta.ranking import Ranking, top_k_of_others
 from luneta.results import Evaluation
 from luneta.types import Vectors
-
-logger = logging.getLogger("luneta")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +45,8 @@ class Found:
         dataset: that is searched.
         queries: its texts.
         ranking: where the right pictures stand.
-        candidates: (n_texts, k) the first pictures, best first.
-        scores: (n_texts, k) float32 cosines.
+        candidates: (n_texts, k) the first pictures, best first; -1 behind them where a text has fewer.
+        scores: (n_texts, k) float32 cosines; minus infinity where there is no candidate.
         clusters: (n_texts,) equal for texts that succeed and fail together.
     """
 
@@ -86,24 +83,25 @@ def search(embeddings: Embeddings, ranking: Ranking, clusters: Indexes, k: int) 
         embeddings: a data set and its vectors.
         ranking: where the right pictures of its texts stand.
         clusters: (n_texts,) equal for texts that succeed and fail together.
-        k: candidates; where there are fewer, all. Pictures that a query passes over are none, and all texts have as
-            many candidates: as many as are left of the one with the fewest.
+        k: candidates; where there are fewer, all. Pictures that a query passes over are none.
 
     Raises:
         ConfigError: k below 1.
     """
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise ConfigError(f"k is {k!r}, expected how many candidates are looked at again: at least 1")
+    check_depth(k)
     data = embeddings.dataset
     device = embeddings.encoder.device if embeddings.encoder.device.startswith("cuda") else None
     ignored = np.empty((0, 2), dtype=np.int64) if data.ignored is None else data.ignored
-    fewest = int((data.n_images - np.bincount(ignored[:, 0], minlength=data.n_texts)).min())
-    if fewest < min(k, data.n_images):
-        logger.warning("%s: a query passes over all but %d pictures, so that no more are looked at again of any",
-                       data.name, fewest)  # fmt: skip
-    k = min(int(k), fewest)
+    most = int((data.n_images - np.bincount(ignored[:, 0], minlength=data.n_texts)).max())
+    k = min(int(k), most)
     scores, candidates = top_k_of_others(embeddings.texts, embeddings.images, ignored, k, device=device)
     return Found(data, Queries(list(data.texts), embeddings.texts), ranking, candidates, scores, clusters)
+
+
+def check_depth(k: int) -> None:
+    """Raises ConfigError where k is no number of candidates."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise ConfigError(f"k is {k!r}, expected how many candidates are looked at again: at least 1")
 
 
 def found_by(embeddings: Embeddings, evaluation: Evaluation, k: int) -> Found:

@@ -34,9 +34,10 @@ class Noting:
         return images
 
     def rescore(self, queries: Any, pictures: Any, candidates: np.ndarray, *, guides: Any = None) -> np.ndarray:
-        self.looked_at.append(candidates.size)
+        self.looked_at.append(int((candidates >= 0).sum()))
         number = np.array([int(text.split()[1].strip(",")) for text in queries.texts])
-        return (((candidates * 37 + number[:, None] * 11) % 101) / 101).astype(np.float32)
+        scores = ((candidates * 37 + number[:, None] * 11) % 101) / 101
+        return np.where(candidates >= 0, scores, np.nan).astype(np.float32)
 
 
 DATA: dict[str, Callable[[], ImageTextDataset]] = {"captions": lambda: world(40), "judged": judged}
@@ -58,16 +59,21 @@ def test_every_depth_is_as_if_it_were_asked_for_alone(kind: str) -> None:
                                   found.before.rankings["text_to_image"].n_better)  # fmt: skip
 
 
-def test_a_query_that_passes_over_most_pictures_says_how_deep_is_looked(caplog: pytest.LogCaptureFixture) -> None:
+def test_every_query_goes_as_deep_as_it_has_candidates() -> None:
     data = judged()
-    fewest = data.n_images - int(np.bincount(data.ignored[:, 0]).max()) if data.ignored is not None else 0
-    assert 20 < fewest < 40
-    for k, told in ((20, False), (40, True)):
-        caplog.clear()
-        rescorer = Noting()
-        evaluate_depths(Reranker(ENCODER, rescorer, Fusion(0.5, 10)), data, (k,), cache=False)
-        assert rescorer.looked_at == [min(k, fewest) * data.n_texts]
-        assert any(f"all but {fewest} pictures" in text for text in caplog.messages) is told
+    assert data.ignored is not None
+    n_left = data.n_images - np.bincount(data.ignored[:, 0], minlength=data.n_texts)
+    assert 20 < n_left.min() < 35 < n_left.max()
+    embeddings = embed(ENCODER, data)
+    before = evaluate_embeddings(embeddings)
+    found = rerank_depths(Reranker(ENCODER, Noting(), Fusion(1.0, 10)), embeddings, before, (20, 35, 500))
+    new = (np.arange(data.n_images) * 37 + np.arange(data.n_texts)[:, None] * 11) % 101 / 101
+    new[tuple(data.ignored.T)] = -np.inf
+    deepest = found.after[500].rankings["text_to_image"]
+    for query in range(data.n_texts):  # of all that count, whatever the others have
+        best = new[query, data.images_of(query)].max()
+        assert METRICS["best_rank"](deepest)[query] == 1 + (new[query] > best + 1e-6).sum()
+    assert found.after[35].metrics["text_to_image"]["map"] != found.after[500].metrics["text_to_image"]["map"]
 
 
 def test_map_as_the_published_evaluation_has_it() -> None:
@@ -75,7 +81,7 @@ def test_map_as_the_published_evaluation_has_it() -> None:
     data = judged(seed=3)
     embeddings = embed(ENCODER, data)
     before = evaluate_embeddings(embeddings)
-    found = rerank_depths(Reranker(ENCODER, Noting(), Fusion(1.0, 10)), embeddings, before, (5, 15))
+    found = rerank_depths(Reranker(ENCODER, Noting(), Fusion(1.0, 10)), embeddings, before, (5, 15, 33))
     old = embeddings.texts.astype(np.float64) @ embeddings.images.T.astype(np.float64)
     new = (np.arange(data.n_images) * 37 + np.arange(data.n_texts)[:, None] * 11) % 101 / 101
     assert data.ignored is not None

@@ -52,6 +52,7 @@ def test_one_that_helps_is_used_and_proved(tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert sorted(path.name for path in out.iterdir()) == [
         "after.json", "after.queries.parquet", "before.json", "before.queries.parquet", "fitted.json", "reranker",
+        "training.json",
     ]  # fmt: skip
     assert load_evaluation(out / "after.json").encoder["reranker"]["kind"] == "cross-encoder"
     said = json.loads((out / "fitted.json").read_text())
@@ -94,10 +95,26 @@ def test_what_the_test_part_holds_decides_nothing(tmp_path: Path) -> None:
     assert found.reranker.record["validation"]["fingerprint"] == chosen_on.fingerprint
 
 
+def test_to_be_measured_on_what_chose_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    shared = world(80, captions_per_image=2).without_images(range(45))
+    found = fit(tmp_path / "out", Oracle(), test=shared, near=False)
+    reranker = Reranker.load(tmp_path / "out" / "reranker", ENCODER, cross_encoder=Oracle())
+    assert found.reranker.fusion.changes
+    given, used = world(60, captions_per_image=2), world(60, captions_per_image=2).without_images(range(45, 60))
+    still = dataclasses.replace(reranker, fusion=Fusion(0.0, 10))
+    for one, data, told in ((reranker, given, True), (reranker, used, True), (reranker, shared, False),
+                            (reranker, OTHERS, False), (still, given, False)):  # fmt: skip
+        caplog.clear()
+        evaluate_reranked(one, data)
+        said = [text for text in caplog.messages if "on this very data it was chosen how far" in text]
+        assert len(said) == told
+
+
 def test_the_scale_of_the_scores_does_not_matter(tmp_path: Path) -> None:
     found = []
     for number, (factor, offset) in enumerate(((1.0, 0.0), (1000.0, -70.0), (1e-3, 5.0), (1.0, 1e7))):
-        found.append(fit(tmp_path / str(number), Oracle(factor=factor, offset=offset), test=OTHERS, near=False))
+        oracle = Oracle(factor=factor, offset=offset, fingerprint=str(number) * 40)
+        found.append(fit(tmp_path / str(number), oracle, test=OTHERS, near=False))
     chosen = [(one.reranker.fusion.alpha, one.reranker.fusion.k) for one in found]
     assert chosen[0][0] < 1, "alone the oracle's noise would be all"
     assert len(set(chosen)) == 1

@@ -70,6 +70,8 @@ def test_a_training_that_gains_nothing_ships_alpha_0(
     assert [record["step"] for record in said["history"]] == [3, 6]
     assert [answer["question"] for answer in said["answers"]] == list(QUESTIONS)
     assert said["cost"]["wall_s"] > 0
+    chosen_on = json.loads((out / "reranker" / "reranker.json").read_text())["record"]["validation"]
+    assert chosen_on == {"name": "val", **dict.fromkeys(("fingerprint", "given"), pairs(14, start=20).fingerprint)}
     entry = read_ledger(tmp_path / "ledger.jsonl")[-1]
     assert (entry.kind, entry.status, entry.facts["alpha"]) == ("rerank", "finished", 0.0)
     monkeypatch.setattr(run, "apart", None)  # no work is begun
@@ -227,6 +229,14 @@ def test_another_recipe_does_not_go_on_in_its_folder(
     with pytest.raises(ConfigError, match="another recipe"):
         quick(tiny_checkpoint("clip"), tmp_path / "out", recipe={"seed": 3})
     assert quick(tiny_checkpoint("clip"), tmp_path / "out").history[-1]["step"] == 6
+
+
+def test_a_validation_part_that_was_taken_out_is_known_by_what_it_was_taken_of(
+    tiny_checkpoint: MakeCheckpoint, tmp_path: Path
+) -> None:
+    found = quick(tiny_checkpoint("clip"), tmp_path / "out", validation=None)
+    chosen_on = found.reranker.record["validation"]
+    assert chosen_on["given"] == pairs(20, per_image=2).fingerprint != chosen_on["fingerprint"]
 
 
 class Backwards(ElipTraining):
