@@ -71,16 +71,21 @@ class KeptIndex(abc.ABC):
         known = ids[self._rows.holds(ids)]
         if len(known):
             raise ShapeError(f"id {known[0]} is there already; remove it first")
-        if len(ids):
-            self._add(ids, vectors)
-            self._rows.add(ids, vectors)
+        if not len(ids):
+            return
+        self._rows.add(ids, vectors)
+        try:
+            self._added(ids, vectors)
+        except BaseException:
+            self._rows.remove(ids)
+            raise
 
     def remove(self, ids: Ids) -> int:
         """How many of the ids were there; see `VectorIndex`."""
         ids = checks.whole_numbers("ids", ids)
         there = self._rows.remove(ids)
         if len(there):
-            self._remove(there)
+            self._removed(there)
         return len(there)
 
     @abc.abstractmethod
@@ -96,11 +101,11 @@ class KeptIndex(abc.ABC):
         """The k best, or fewer, where k is no more than there are items."""
 
     @abc.abstractmethod
-    def _add(self, ids: Ids, vectors: Vectors) -> None:
-        """Called before `_rows` has them."""
+    def _added(self, ids: Ids, vectors: Vectors) -> None:
+        """Called when `_rows` has them."""
 
     @abc.abstractmethod
-    def _remove(self, ids: Ids) -> None:
+    def _removed(self, ids: Ids) -> None:
         """Called when `_rows` has them no more."""
 
 

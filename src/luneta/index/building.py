@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from luneta.index.choosing import KINDS
 from luneta.index.exact import ExactIndex
 from luneta.index.rows import Rows
 from luneta.types import Vectors
+
+if TYPE_CHECKING:
+    from luneta.index.faiss_index import FaissIndex
 
 SCHEMA = "luneta.index/1"
 VECTORS, IDS, EXTRA, MANIFEST = "vectors.npy", "ids.npy", "index.bin", "index.json"
@@ -49,7 +52,17 @@ def build_index(ids: Ids, vectors: Vectors | Iterable[Vectors], *, kind: str = "
     if (numbers[1:] < numbers[:-1]).any():
         order = np.argsort(numbers)
         numbers, array = numbers[order], array[order]
-    return ExactIndex(Rows(numbers, array))
+    rows = Rows(numbers, array)
+    if kind in ("auto", "exact"):
+        return ExactIndex(rows)
+    return _faiss_class(kind).build(rows)
+
+
+def _faiss_class(kind: str) -> type[FaissIndex]:
+    from luneta.index import faiss_index  # importing FAISS takes longer than a small search
+
+    classes: tuple[type[FaissIndex], ...] = (faiss_index.HnswIndex, faiss_index.IvfSq8Index, faiss_index.IvfPqIndex)
+    return next(each for each in classes if each.kind == kind)
 
 
 def _spooled(blocks: Iterable[Vectors]) -> Vectors:
@@ -92,7 +105,12 @@ def load_index(kind: str, path: str | os.PathLike[str] | None, vectors: Vectors,
         ShapeError: vectors and ids do not fit together.
     """
     check_kind(kind)
-    return ExactIndex(Rows(np.asarray(ids), _table(vectors)))
+    rows = Rows(np.asarray(ids), _table(vectors))
+    if kind == "exact":
+        return ExactIndex(rows)
+    if path is None:
+        raise ArtifactError(f"an index of kind {kind} needs its file beside ids and vectors; there is none")
+    return _faiss_class(kind).open(rows, path)
 
 
 def check_kind(kind: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from luneta.index.base import KeptIndex, Scored, best
 from luneta.index.checks import Ids
-from luneta.index.rows import Part
+from luneta.index.rows import Part, Rows
 from luneta.ranking import top_k
 from luneta.types import Vectors
 
@@ -19,17 +19,22 @@ class ExactIndex(KeptIndex):
     kind = "exact"
 
     def _search(self, queries: Vectors, k: int, allowed: Ids | None) -> Scored:
-        found = [_of_part(part, queries, k, allowed) for part in self._rows.parts]
-        return found[0] if len(found) == 1 else best(found, k)
+        return nearest(self._rows, queries, k, allowed)
 
-    def _add(self, ids: Ids, vectors: Vectors) -> None:
+    def _added(self, ids: Ids, vectors: Vectors) -> None:
         pass
 
-    def _remove(self, ids: Ids) -> None:
+    def _removed(self, ids: Ids) -> None:
         pass
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Nothing: it is its ids and vectors."""
+
+
+def nearest(rows: Rows, queries: Vectors, k: int, allowed: Ids | None) -> Scored:
+    """The k best of all rows, or of those allowed; fewer where there are fewer."""
+    found = [_of_part(part, queries, k, allowed) for part in rows.parts]
+    return found[0] if len(found) == 1 else best(found, k)
 
 
 def _of_part(part: Part, queries: Vectors, k: int, allowed: Ids | None) -> Scored:
