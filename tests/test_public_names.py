@@ -16,6 +16,7 @@ def test_the_public_names() -> None:
         "embed", "evaluate", "load_evaluation", "advise", "audit", "compare", "leaderboard", "language_gap",
         "export_trec", "export_mteb", "finetune", "Recipe", "FineTuning",
         "train_elip", "fit_reranker", "ElipRecipe", "Reranker",
+        "build_bundle", "IndexRecipe", "Bundle", "Searcher", "Query",
         "Evaluation", "ImageTextDataset", "Encoder", "EncoderSpec", "LunetaError", "__version__",
     }  # fmt: skip
     for name in luneta.__all__:

@@ -33,6 +33,11 @@ _HOMES = {
     "fit_reranker": "luneta.rerank",
     "ElipRecipe": "luneta.rerank",
     "Reranker": "luneta.rerank",
+    "build_bundle": "luneta.bundles",
+    "Bundle": "luneta.bundles",
+    "IndexRecipe": "luneta.bundles",
+    "Searcher": "luneta.search",
+    "Query": "luneta.search",
     "find_groups": "luneta.data.groups",
     "find_leakage": "luneta.leakage",
     "language_gap": "luneta.languages",
@@ -69,6 +74,11 @@ __all__ = [  # noqa: RUF022 - the order of the work
     "fit_reranker",
     "ElipRecipe",
     "Reranker",
+    "build_bundle",
+    "IndexRecipe",
+    "Bundle",
+    "Searcher",
+    "Query",
     "Evaluation",
     "ImageTextDataset",
     "Encoder",
@@ -93,6 +103,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from luneta.advice import advise
     from luneta.auditing import audit
+    from luneta.bundles import Bundle, IndexRecipe, build_bundle
     from luneta.comparison import compare
     from luneta.data.dataset import ImageTextDataset
     from luneta.data.groups import find_groups
@@ -110,4 +121,5 @@ if TYPE_CHECKING:
     from luneta.profiling import profile
     from luneta.rerank import ElipRecipe, Reranker, fit_reranker, train_elip
     from luneta.results import load_evaluation
+    from luneta.search import Query, Searcher
     from luneta.types import Encoder, EncoderSpec

@@ -244,7 +244,7 @@ class _Build:
         items = put(self.folder, f"items-{side}", ".arrow", lambda path: write_arrow(path, table))
         self.files.append(items)
         file, ours = vectors[side]
-        how: dict[str, Any] = {} if self.recipe.kind == "exact" else {
+        how: dict[str, Any] = {} if self.recipe.kind in ("exact", "auto") else {
             "recall": self.recipe.recall, "memory_mib": self.recipe.memory_mib, "seed": self.recipe.seed,
             "queries": {other: _sample(vectors[other][1], self.recipe.seed) for other in SIDES},
         }  # fmt: skip
