@@ -64,3 +64,12 @@ def test_from_original_files_to_numbers(
         "reproduce", "elip", "--imagenet-r", "coco2014", "-e", checkpoint, status=2
     )
     assert "Did you mean elip-s" in luneta("reproduce", "elip", "--variant", "elip-s3", status=2)
+
+    assert "--model is for elip-b" in luneta("reproduce", "elip", "--model", "x", status=2)
+    said = luneta("reproduce", "elip", "--locale", "pt")
+    assert "não rodado: sem dados" in said
+    assert "0,4561" in said
+    assert "imagenet-r.tar (2,2 GB)" in said
+    said = luneta("reproduce", "elip", "--variant", "elip-s", "-e", checkpoint, "--flickr", "flickr", "--locale", "pt")
+    assert "não se compara com os números publicados: mediram-se" in said
+    assert "o script dos autores para o SigLIP olha 50 candidatas" in said

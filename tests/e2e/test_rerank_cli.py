@@ -17,6 +17,7 @@ from luneta.cli import app
 from luneta.rerank import Fusion, Reranker, run
 from luneta.rerank.honesty import QUESTIONS, Answer
 from luneta.rerank.search import Queries
+from pages import read
 
 Luneta = Callable[..., Result]
 
@@ -54,9 +55,18 @@ FEW: tuple[Any, ...] = (
 @pytest.mark.usefixtures("believed")
 def test_train_evaluate_apply(luneta: Luneta, tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
     checkpoint = tiny_checkpoint("siglip")
-    said = luneta("rerank", "train", *CENAS, "-e", checkpoint, *FEW, "--dtype", "float32", "--out", "elip").output
+    said = luneta(
+        "rerank", "train", *CENAS, "-e", checkpoint, *FEW, "--dtype", "float32", "--out", "elip", "--val-split", "test",
+        "--suspicious", "0", "--validated", "15", "--report", "elip.html",
+    ).output  # fmt: skip
     assert "How far the new scores are believed" in said
     assert "elip/reranker (alpha 1 on the first 10)" in said.replace("\n", "")
+    assert "Wrote elip.html" in said
+    facts = {row.all("th")[0].text: row.all("td") for row in read(Path("elip.html").read_text()).all("tr")}
+    assert [facts[name][0].text for name in ("suspicious", "validated", "hidden")] == ["0", "15", "[16]"]
+    record = json.loads((tmp_path / "elip" / "elip.json").read_text())
+    assert (record["recipe"]["suspicious"], record["recipe"]["validated"]) == (0, 15)
+    assert record["n_val"] == len(open_dataset("cenas", split="test", limit=40).images)
     assert {path.name for path in (tmp_path / "elip").iterdir()} == {"elip.json", "reranker", "training.json"}
 
     shown = luneta(
@@ -84,6 +94,15 @@ def test_train_evaluate_apply(luneta: Luneta, tiny_checkpoint: Callable[[str], P
         "rerank", "evaluate", "elip/reranker", "renditions", "--dtype", "float32", "--k", "4", "--k", "8"
     ).output
     assert "map" in shown
+
+    luneta(
+        "rerank", "evaluate", "elip/reranker", "cenas", "--split", "test", "--limit", "30", "--dtype", "float32",
+        "--report", "page.html", "--locale", "pt-BR",
+    )  # fmt: skip
+    page = read(Path("page.html").read_text())
+    assert f"{checkpoint}, reordenado em cenas" in page.all("h1")[0].text
+    assert len([a for a in page.all("article", klass="example") if len(a.all("ol", klass="found")) == 2]) > 2
+    assert page.all("li", klass="right")
 
     asked = ("a red boat", "a dog", "two yellow houses at night", "um gato azul", "a tree", "stars over the sea")
     sought = [part for text in asked for part in ("--query", text)]
@@ -114,9 +133,15 @@ def test_building_benchmarks(luneta: Luneta, tmp_path: Path) -> None:
     assert "9 pictures, 3 queries, 4 right answers, 7 passed over" in said
     said = luneta("build", "occluded-coco", instances, "--judgements", judgements(tmp_path), "--out", "occluded").output
     assert "6 pictures, 2 queries, 3 right answers, 4 passed over" in said
+    said = luneta("build", "occluded-coco", instances, "--out", "occluded", "--hidden", "0.2", "--locale", "pt").output
+    assert "9 imagens, 1 consultas, 1 respostas certas, 3 que não contam" in said
+    asked = ("build", "occluded-coco", instances, "--judgements", judgements(tmp_path), "--hidden", "0.2", "--out", "o")
+    assert "--hidden says nothing with --judgements" in luneta(*asked, status=2).output
     assert luneta("evaluate", "occluded", "--encoder", "luneta-mini").output
     assert "judged queries" in luneta("evaluate", "occluded", "--text", "x", status=2).output
     assert "no folders of classes" in luneta("build", "imagenet-r", tmp_path / "coco", "--out", "r", status=2).output
+    said = luneta("build", "imagenet-r", tmp_path / "coco", "--out", "r", "--locale", "pt", status=2).output
+    assert "não tem pastas de classes" in said
 
 
 def test_mistakes_come_before_the_work(luneta: Luneta, tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
@@ -129,6 +154,16 @@ def test_mistakes_come_before_the_work(luneta: Luneta, tiny_checkpoint: Callable
     assert "--hidden is 'wide', expected whole numbers" in refused("train", *CENAS, "--hidden", "wide", "--out", "x")
     assert "Did you mean luneta-mini" in refused("train", *CENAS, "-e", "luneta-mni", "--out", "x")
     assert "has 2 blocks" in refused("train", *CENAS, "-e", checkpoint, "--insert-layer", "7", "--out", "x")
+    assert "--weight and --counts are of a cross-encoder" in refused("train", *CENAS, "--weight", "1", "--out", "x")
+    assert "--counts are of a cross-encoder" in refused("train", *CENAS, "--counts", "logit", "--dry-run")
+    assert "--gate-rate says nothing" in refused("train", *CENAS, "--no-gated", "--gate-rate", "0.1", "--out", "x")
+    assert "--hard, --random" in refused("train", *CENAS, "--batches", "global", "--hard", "2", "--out", "x")
+    assert "--warmup is 2.0, expected 0 to 1" in refused("train", *CENAS, "--warmup", "2", "--out", "x")
+    assert "--report shows what" in refused("train", *CENAS, "--dry-run", "--report", "x.html")
+    assert "a folder of that name" in refused("train", *CENAS, "--report", tmp_path, "--out", "x")
+    assert "a folder of that name" in refused("evaluate", "luneta-mini", *CENAS, "--report", tmp_path)
+    said = refused("train", *CENAS, "--weight", "1", "--out", "x", "--locale", "pt")
+    assert "Erro de configuração: --weight e --counts são de um cross-encoder" in said
     assert "no such file" in refused("evaluate", "nowhere", *CENAS)
     assert not (tmp_path / "x").exists()
     other = tiny_checkpoint("siglip")
@@ -176,8 +211,9 @@ def test_fit_evaluate_apply(luneta: Luneta, tiny_checkpoint: Callable[[str], Pat
     checkpoint, model = tiny_checkpoint("clip"), tiny_checkpoint("blip2")
     said = luneta(
         "rerank", "fit", *CENAS, "-e", checkpoint, "--model", model, "--weight", "0.05", "--candidates", "12",
-        "--dtype", "float32", "--test-split", "test", "--out", "itm",
+        "--dtype", "float32", "--test-split", "test", "--out", "itm", "--report", "itm.html",
     ).output  # fmt: skip
+    assert "Does it do what it says?" in read(Path("itm.html").read_text()).text
     assert "How far the new scores are believed" in said
     assert "itm/reranker (alpha 1 on the first 10)" in said.replace("\n", "")
     record = json.loads((tmp_path / "itm" / "reranker" / "reranker.json").read_text())

@@ -14,7 +14,14 @@ import pytest
 from luneta import errors
 from luneta.error_messages import KINDS, PARTS, PORTUGUESE, error_in, framed
 from luneta.errors import ConfigError, LunetaError, did_you_mean
+from luneta.rerank import reproduction
+from luneta.rerank.messages import REPRODUCTION
+from luneta.rerank.published import BENCHMARKS, REPORTED
+from luneta.rerank.reproduction import Line, Reproduction, nothing_run
+from luneta.rerank.tables import reproduction_grid
+from luneta.results import Metric
 from luneta.wording import patterns_of
+from worlds import words_of
 
 SRC = Path(__file__).parents[2] / "src" / "luneta"
 OF_THE_PARSER = ("No such option", "No such command", "Missing ", "Got unexpected", "Option ", "Invalid value")
@@ -134,3 +141,58 @@ def test_no_word_of_english_is_left_in_a_translation() -> None:
             words & {"the", "of", "is", "not", "choose", "with", "and", "another", "folder", "file", "expected"}
             == set()
         )
+
+
+def reproductions() -> Iterator[Reproduction]:
+    """Everything that one can say: nothing run, all run, run on something else, with every note."""
+    yield from (nothing_run(variant, "an-encoder") for variant in REPORTED)
+    said = [value for name, value in vars(reproduction).items() if name.startswith("_NOTE")]
+    notes = [*reproduction.NOTES, *(note.format(encoder="an-encoder") for note in said)]
+    why = "10 pictures and 1,250 captions were measured, not 1,000 and 5,000"
+    for unlike in ("", why, f"{why}; the encoder is mine, theirs google/theirs"):
+        lines = [
+            Line(benchmark.name, method, benchmark.metrics[0], Metric(0.5, 0.25, 0.75, 0.1), published, unlike=unlike)
+            for benchmark in BENCHMARKS
+            for method, published in (("baseline", 0.625), ("elip-c", 0.875))
+        ]
+        without = Line("coco", "elip-c", "recall@1", None, 0.5, "no weights", reproduction.CHECKPOINT)
+        yield Reproduction("elip-c", "an-encoder", [*lines, without], {}, notes)
+
+
+def test_a_reproduction_is_portuguese_all_over() -> None:
+    foreign = {
+        "the",
+        "of",
+        "is",
+        "not",
+        "and",
+        "was",
+        "run",
+        "to",
+        "published",
+        "ours",
+        "in",
+        "then",
+        "no",
+        "yes",
+        "be",
+    }
+    kept = {"no"}  # a word of Portuguese too
+    english: list[str] = []
+    for found in reproductions():
+        before, after = reproduction_grid(found), reproduction_grid(found, "pt-BR")
+        assert before == found.grid()
+        cells = [
+            [grid.title, *grid.header, *(c for row in grid.rows for c in row), *grid.notes] for grid in (before, after)
+        ]
+        english += cells[0]
+        for text in cells[1]:
+            assert words_of(text) & foreign <= kept, text
+    rows = dict.fromkeys(row[3:] for found in reproductions() for row in reproduction_grid(found, "pt-BR").rows)
+    assert ("0,5000", "0,2500 a 0,7500", "0,6250", "-0,1250", "sim") in rows
+    assert ("0,5000", "0,2500 a 0,7500", "0,8750", "-0,3750", "não") in rows
+    parts = [*english, *(line.unlike for found in reproductions() for line in found.lines)]
+    parts += [line.missing for found in reproductions() for line in found.lines] + [b.to_have for b in BENCHMARKS]
+    parts += [reproduction.CHECKPOINT, "the encoder is mine, theirs google/theirs"]
+    unsaid = [key for key in REPRODUCTION if not any(p.fullmatch(s) for p, _ in patterns_of({key: ""}) for s in parts)]
+    assert unsaid == []

@@ -52,10 +52,7 @@ def occluded_coco(
         Path | None, typer.Option(help="dataset_coco.json, to take its test part only, as in ELIP.")
     ] = None,
     judgements: Annotated[
-        Path | None,
-        typer.Option(
-            help="What ELIP's authors judged to be occluded: karpathy_test_cat_id_2_occ_img_negative_img.json."
-        ),
+        Path | None, typer.Option(help="What ELIP's authors judged to be occluded, in the file that they publish.")
     ] = None,
     hidden: Annotated[
         float | None,

@@ -13,7 +13,7 @@ from luneta.cli.rerank import models
 HELP = options.examples(
     "luneta rerank evaluate elip/reranker cenas --split test",
     "luneta rerank evaluate elip/reranker my_photos/ --text caption --json reranked.json --report reranked.html",
-    "luneta rerank evaluate elip/reranker imagenet_r/ --k 100 --k 500 --k 1000",
+    "luneta rerank evaluate elip/reranker renditions/ --k 100 --k 500 --k 1000",
 )("Measure an encoder alone and re-ranked, on the same texts, with paired intervals.")
 
 

@@ -45,7 +45,7 @@ Weight = Annotated[
 Counts = Annotated[
     str | None,
     typer.Option(
-        help="What counts of BLIP-2's matching: the probability, or the logit, which its authors add.",
+        help="What counts of BLIP-2's matching: probability, or logit, which its authors add.",
         show_default="probability", rich_help_panel=options.ENCODER_PANEL,
     ),
 ]  # fmt: skip
