@@ -15,7 +15,7 @@ import numpy as np
 
 from luneta.artifacts import read_json
 from luneta.data.images import SUFFIXES
-from luneta.data.judged import Judged
+from luneta.data.judged import IGNORED, RIGHT, WRONG, Judged
 from luneta.data.occlusion import Instance, hidden_shares
 from luneta.data.roots import find_root, hits
 from luneta.errors import ArtifactError, DatasetError
@@ -43,10 +43,24 @@ Path_ = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class _Seen:
-    """What annotations say of pictures: by category id, the ids of those with it and of those with it occluded."""
+    """What is said of pictures: by category id, the ids of those with an occluded object of it, and of others.
 
-    holds: Mapping[int, frozenset[int]]
+    Attributes:
+        occluded: these are right.
+        ignored: hold the category in full view: neither right nor wrong.
+        wrong: are said not to hold it.
+        unjudged: what the pictures are that nothing is said of.
+    """
+
     occluded: Mapping[int, frozenset[int]]
+    ignored: Mapping[int, frozenset[int]]
+    wrong: Mapping[int, frozenset[int]]
+    unjudged: str
+
+    def score(self, category: int, picture: int) -> int | None:
+        """RIGHT, WRONG or IGNORED; None where nothing is said."""
+        by_score = ((RIGHT, self.occluded), (WRONG, self.wrong), (IGNORED, self.ignored))
+        return next((score for score, ids in by_score if picture in ids.get(category, ())), None)
 
 
 def build_occluded_coco(
@@ -64,8 +78,9 @@ def build_occluded_coco(
     of the category are all in full view are passed over. Persons are not searched for.
 
     Which objects are occluded, COCO does not say. The authors of ELIP publish their judgements
-    (karpathy_test_cat_id_2_occ_img_negative_img.json); give them as `judgements` to have their very benchmark. Without
-    them it is guessed from the masks, as `luneta.data.occlusion` says, which is another benchmark of the same kind.
+    (karpathy_test_cat_id_2_occ_img_negative_img.json), lists of right and of wrong pictures for every category; give
+    them as `judgements` to have their very benchmark: what is in neither list is passed over. Without them it is
+    guessed from the masks, as `luneta.data.occlusion` says, which is another benchmark of the same kind.
 
     Args:
         instances: COCO's instances_val2014.json or another of its kind.
@@ -101,28 +116,29 @@ def _occluded(
     judgements: Path_ | None,
 ) -> Judged:  # fmt: skip
     queries = [c for c in sorted(names) if names[c] not in SKIPPED and seen.occluded.get(c)]
-    right, ignored = [], []
+    found: dict[int | None, list[tuple[int, int]]] = {RIGHT: [], WRONG: [], IGNORED: [], None: []}
     for number, picture in enumerate(pictures):
-        own = int(picture["id"])
         for query, category in enumerate(queries):
-            if own in seen.occluded[category]:
-                right.append((query, number))
-            elif own in seen.holds.get(category, ()):
-                ignored.append((query, number))
-    kept = sorted({query for query, _ in right})
+            found[seen.score(category, int(picture["id"]))].append((query, number))
+    kept = sorted({query for query, _ in found[RIGHT]})
     new = {query: number for number, query in enumerate(kept)}
+    right, wrong, ignored, unsaid = ([(new[query], number) for query, number in found[score] if query in new]
+                                     for score in (RIGHT, WRONG, IGNORED, None))  # fmt: skip
     source = "masks" if judgements is None else "authors"
     return Judged(
         name="occluded-coco",
         root=root,
         images=[{"file_name": str(picture["file_name"]), "coco_id": int(picture["id"])} for picture in pictures],
         queries=[names[queries[query]] for query in kept],
-        right=[(new[query], number) for query, number in right],
-        ignored=[(new[query], number) for query, number in ignored if query in new],
+        right=right,
+        wrong=wrong,
+        ignored=ignored,
+        unjudged=seen.unjudged,
         about={"benchmark": "Occluded COCO", "occlusion": source, **({"hidden": hidden} if source == "masks" else {})},
         card=_OCCLUDED_CARD.format(
-            n_images=len(pictures), n_queries=len(kept), n_right=len(right), n_ignored=len(ignored),
-            how=_FROM_AUTHORS if source == "authors" else _FROM_MASKS.format(hidden=f"{hidden:.0%}", px=SMALLEST),
+            n_images=len(pictures), n_queries=len(kept), n_right=len(right),
+            how=_FROM_AUTHORS.format(n_wrong=len(wrong), n_unsaid=len(unsaid)) if source == "authors"
+            else _FROM_MASKS.format(hidden=f"{hidden:.0%}", px=SMALLEST, n_ignored=len(ignored)),
         ),
     )  # fmt: skip
 
@@ -164,11 +180,12 @@ def _from_masks(pictures: Sequence[Mapping[str, Any]], annotations: Sequence[Any
                 if single and share >= hidden:
                     occluded.setdefault(category, set()).add(number)
             advance(1)
-    return _Seen(*({c: frozenset(ids) for c, ids in found.items()} for found in (holds, occluded)))
+    hidden_in, held_by = ({c: frozenset(ids) for c, ids in found.items()} for found in (occluded, holds))
+    return _Seen(hidden_in, held_by, {}, unjudged="wrong")
 
 
 def _from_authors(path: Path) -> tuple[_Seen, frozenset[int]]:
-    """What the authors judged, and the pictures that they judged at all: the rest is neither right nor wrong."""
+    """What the authors judged, and the pictures that they judged for any category."""
     value = read_json(path)
     try:
         occluded, wrong = (
@@ -182,7 +199,7 @@ def _from_authors(path: Path) -> tuple[_Seen, frozenset[int]]:
         ) from None
     every = frozenset().union(*occluded.values(), *wrong.values())
     judged = {c: ids for c, ids in occluded.items() if wrong.get(c)}  # with no wrong picture every order is right
-    return _Seen({c: every - wrong[c] for c in judged}, judged), every
+    return _Seen(judged, {}, wrong, unjudged="passed over"), every
 
 
 def _root(instances: Path, images: Path_ | None, pictures: Sequence[Mapping[str, Any]]) -> Path:
@@ -269,8 +286,13 @@ def _class_names(path: Path) -> dict[str, str]:
 
 # Cards --------------------------------------------------------------------------------------------------------
 
-_FROM_AUTHORS = "Which pictures hold an occluded object is what the authors of ELIP judged and publish."
-_FROM_MASKS = """Which objects are occluded was **guessed from COCO's masks**; it is not what the authors of ELIP
+_FROM_AUTHORS = """Which pictures hold an occluded object, and which hold none of the category ({n_wrong} times), is
+what the authors of ELIP judged and publish. Of {n_unsaid} queries and pictures they say nothing: these are passed
+over."""
+_FROM_MASKS = """{n_ignored} times a picture is passed over: all objects of the category are in full view. Every other
+picture is wrong.
+
+Which objects are occluded was **guessed from COCO's masks**; it is not what the authors of ELIP
 judged, so that numbers are not comparable with theirs. Of two objects that reach into one another's convex hulls, the
 one that would gain more is taken to be behind (the rule "Convex" of Zhan et al., "Self-supervised scene de-occlusion",
 CVPR 2020); it is occluded when at least {hidden} of it is hidden. Crowds and objects of fewer
@@ -279,8 +301,7 @@ than {px} pixels never are."""
 _OCCLUDED_CARD = """# Occluded COCO
 
 {n_images} pictures of COCO, {n_queries} queries: bare names of categories, without "person". {n_right} times a picture
-is right (it holds an occluded object of the category), {n_ignored} times it is passed over (all objects of the category
-are in full view); every other picture is wrong. As in ELIP (Zhan et al., 2025); the metric is mAP.
+is right: it holds an occluded object of the category. As in ELIP (Zhan et al., 2025); the metric is mAP.
 
 {how}
 

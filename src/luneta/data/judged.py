@@ -3,8 +3,9 @@ documents).
 
     images.jsonl     {"image_id", "file_name", ...}: the gallery, pictures that answer nothing too
     queries.jsonl    {"query_id", "text"}
-    qrels.tsv        query_id, image_id, score: 1 is right, -1 neither right nor wrong; what is not there is wrong
-    judged.json      what it is, and where the pictures are: they are not copied
+    qrels.tsv        query_id, image_id, score: 1 is right, 0 wrong, -1 neither
+    judged.json      what it is, where the pictures are (they are not copied), and what a picture is that qrels.tsv says
+                     nothing of: "unjudged" is "wrong", as where everything was judged, or "passed over"
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ from luneta.types import ImageRef, SkippedRow
 logger = logging.getLogger("luneta")
 
 SCHEMA = "luneta.judged/1"
-RIGHT, IGNORED = 1, -1
+RIGHT, WRONG, IGNORED = 1, 0, -1
+
+UNJUDGED = ("wrong", "passed over")
+"""What a picture may be that nothing is said of for a query."""
 
 _IMAGES, _QUERIES, _QRELS, _ABOUT, _CARD = "images.jsonl", "queries.jsonl", "qrels.tsv", "judged.json", "README.md"
 
@@ -49,6 +53,8 @@ class Judged:
         queries: what is searched for.
         right: (n, 2) of (query, image).
         ignored: (n, 2) of (query, image): neither right nor wrong.
+        wrong: (n, 2) of (query, image): where not all that is unjudged is.
+        unjudged: what all other pictures are for a query: "wrong" or "passed over".
         about: how it was made, as plain data.
         card: the same for people, as Markdown.
         language: of the queries, BCP 47.
@@ -60,6 +66,8 @@ class Judged:
     queries: Sequence[str]
     right: Sequence[tuple[int, int]]
     ignored: Sequence[tuple[int, int]] = ()
+    wrong: Sequence[tuple[int, int]] = ()
+    unjudged: str = UNJUDGED[0]
     about: Mapping[str, Any] = field(default_factory=dict)
     card: str = ""
     language: str = "en"
@@ -73,13 +81,14 @@ class Judged:
         """
         if not self.queries or not self.right:
             raise DatasetError(f"{self.name}: no query has a right picture; look at the folder that it is made of")
-        scores = [(pairs, score) for pairs, score in ((self.right, RIGHT), (self.ignored, IGNORED))]
+        scores = ((self.right, RIGHT), (self.wrong, WRONG), (self.ignored, IGNORED))
         lines = [f"{query}\t{image}\t{score}" for pairs, score in scores for query, image in pairs]
         with atomic_folder(folder) as new:
             write_text(new / _IMAGES, _lines({"image_id": str(i), **row} for i, row in enumerate(self.images)))
             write_text(new / _QUERIES, _lines({"query_id": str(i), "text": t} for i, t in enumerate(self.queries)))
             write_text(new / _QRELS, "\n".join(["query_id\timage_id\tscore", *lines, ""]))
-            about = {"name": self.name, "images": str(self.root.resolve()), "language": self.language, **self.about}
+            about = {"name": self.name, "images": str(self.root.resolve()), "language": self.language,
+                     "unjudged": self.unjudged, **self.about}  # fmt: skip
             write_json(new / _ABOUT, {"schema": SCHEMA, **about})
             write_text(new / _CARD, self.card)
         return Path(folder)
@@ -117,7 +126,15 @@ def open_judged(folder: Path, name: str, request: Request) -> ImageTextDataset:
     held, first = np.unique(codes[codes >= 0], return_index=True)
     gallery = np.where(codes >= 0, np.searchsorted(held, codes), -1)  # the image of every row
     texts = _cells(queries, "text")
-    right, ignored = _judgements(_read(qrels), _numbers(images, "image_id"), _numbers(queries, "query_id"), gallery)
+    unjudged = about.get("unjudged", UNJUDGED[0])
+    if unjudged not in UNJUDGED:
+        raise DatasetError(
+            f"{folder / _ABOUT} says that what is unjudged is {unjudged!r}; expected {' or '.join(UNJUDGED)}"
+        )
+    told = _judgements(_read(qrels), _numbers(images, "image_id"), _numbers(queries, "query_id"), gallery)
+    right, ignored = told[RIGHT], told[IGNORED]
+    if unjudged == "passed over":
+        ignored = np.concatenate([ignored, _others(np.concatenate([*told.values()]), len(texts), len(held))])
     answered = np.unique(right[:, 0])
     if not len(answered):
         raise DatasetError(f"{name}: no query has a right picture that can be had")
@@ -200,16 +217,22 @@ def _read(qrels: RawTable) -> list[tuple[str, str, int]]:
 
 def _judgements(
     judged: Iterable[tuple[str, str, int]], images: Mapping[str, int], queries: Mapping[str, int], gallery: Indexes
-) -> tuple[Indexes, Indexes]:
-    """(n, 2) of (query, image) that are right, and those that are passed over."""
-    found: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
+) -> dict[int, Indexes]:
+    """(n, 2) of (query, image) that are RIGHT, WRONG and IGNORED."""
+    found: dict[int, list[tuple[int, int]]] = {RIGHT: [], WRONG: [], IGNORED: []}
     for query, image, score in judged:
         if query not in queries or image not in images:
             raise DatasetError(f"{_QRELS} names query {query!r} and image {image!r}, which are not both there")
-        if score and gallery[images[image]] >= 0:
-            found[score > 0].append((queries[query], int(gallery[images[image]])))
-    right, ignored = (np.array(found[kind], dtype=np.int64).reshape(-1, 2) for kind in (True, False))
-    return right, ignored
+        if gallery[images[image]] >= 0:
+            found[int(np.sign(score))].append((queries[query], int(gallery[images[image]])))
+    return {score: np.array(pairs, dtype=np.int64).reshape(-1, 2) for score, pairs in found.items()}
+
+
+def _others(listed: Indexes, n_queries: int, n_images: int) -> Indexes:
+    """(n, 2) of (query, image): all that are not listed."""
+    unlisted = np.ones((n_queries, n_images), dtype=bool)
+    unlisted[tuple(listed.T)] = False
+    return np.argwhere(unlisted)
 
 
 def _among(queries: Indexes, pairs: Indexes) -> Indexes:

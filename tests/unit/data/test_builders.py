@@ -111,8 +111,20 @@ def test_occluded_coco_as_its_authors_judged_it(tmp_path: Path) -> None:
     every = {101, 102, 103, 104, 105, 108}  # that are named at all
     assert {data.image_metadata(i)["coco_id"] for i in range(data.n_images)} == every
     assert by_query(data, data.ignored, "coco_id") == {"cat": {101, 108}, "dog": {102, 105}}
-    assert "authors of ELIP judged" in (out / "README.md").read_text()
+    card = " ".join((out / "README.md").read_text().split())
+    assert "the authors of ELIP judged and publish" in card
+    assert "none of the category (5 times)" in card
+    assert "Of 4 queries and pictures they say nothing: these are passed over" in card
     karpathy = tmp_path / "dataset_coco.json"
+    split = [{"cocoid": i, "split": "test", "filename": "x"} for i in files.PICTURES]
+    karpathy.write_text(json.dumps({"images": split}))
+    whole = open_dataset(build_occluded_coco(instances, tmp_path / "whole", karpathy=karpathy, judgements=judged))
+    assert whole.n_images == len(files.PICTURES)  # and what nobody judged is not wrong
+    assert whole.ignored is not None
+    assert by_query(whole, whole.pairs, "coco_id") == by_query(data, data.pairs, "coco_id")
+    assert by_query(whole, whole.ignored, "coco_id") == {
+        "cat": {101, 106, 107, 108, 109}, "dog": {102, 105, 106, 107, 109},
+    }  # fmt: skip
     split = [{"cocoid": i, "split": "test" if i < 105 else "train", "filename": "x"} for i in files.PICTURES]
     karpathy.write_text(json.dumps({"images": split}))
     part = open_dataset(build_occluded_coco(instances, tmp_path / "part", karpathy=karpathy))
@@ -214,6 +226,27 @@ def test_a_judged_folder_that_has_moved_or_is_damaged(tmp_path: Path) -> None:
     (out / "qrels.tsv").write_text("query_id\timage_id\tscore\n0\t2\t1\n")
     with pytest.raises(DatasetError, match="no query has a right picture"):
         open_dataset(out, image=str(tmp_path / "elsewhere"), max_bad_share=0.5)
+
+
+def test_what_is_unjudged_is_as_the_folder_says(tmp_path: Path) -> None:
+    out = build_imagenet_r(files.imagenet_r(tmp_path, n=2), tmp_path / "out")
+    (out / "qrels.tsv").write_text("query_id\timage_id\tscore\n0\t0\t2\n0\t3\t0\n0\t4\t-1\n1\t2\t1\n2\t5\t1\n")
+    about = json.loads((out / "judged.json").read_text())
+    assert about["unjudged"] == "wrong"
+    passed = {}
+    for unjudged in ("wrong", "passed over", None):
+        said = {name: value for name, value in about.items() if name != "unjudged"}
+        (out / "judged.json").write_text(json.dumps(said if unjudged is None else {**said, "unjudged": unjudged}))
+        data = open_dataset(out)
+        assert data.pairs.tolist() == [[0, 0], [1, 2], [2, 5]]
+        assert data.ignored is not None
+        passed[unjudged] = data.ignored.tolist()
+    assert passed["wrong"] == passed[None] == [[0, 4]]
+    judged = {(0, 0), (0, 3), (1, 2), (2, 5)}
+    assert passed["passed over"] == [[q, i] for q in range(3) for i in range(6) if (q, i) not in judged]
+    (out / "judged.json").write_text(json.dumps({**about, "unjudged": "right"}))
+    with pytest.raises(DatasetError, match="what is unjudged is 'right'; expected wrong or passed over"):
+        open_dataset(out)
 
 
 def test_a_sample_keeps_queries_that_have_an_answer_in_it(tmp_path: Path) -> None:
