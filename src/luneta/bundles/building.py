@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow as pa
 
 from luneta import __version__
-from luneta.artifacts import write_json, write_text
+from luneta.artifacts import hash_json, write_json, write_text
 from luneta.bundles.bundle import SCHEMA, Bundle
 from luneta.bundles.card import card
 from luneta.bundles.files import CARD, RECORD, SOURCE, File, clean, only_writer, put, put_folder, refuse_foreign
 from luneta.bundles.items import SIDES, Ids, item_tables
+from luneta.bundles.remote import fill, publish, stem_of
 from luneta.bundles.thumbnails import STEM as THUMBNAILS
 from luneta.bundles.thumbnails import make_thumbnails, write_arrow
 from luneta.data.dataset import ImageTextDataset
@@ -97,6 +98,7 @@ def build_bundle(
     recipe: IndexRecipe | None = None,
     update: bool = False,
     source: Mapping[str, Any] | None = None,
+    milvus: str | None = None,
     cache: bool = True,
     batch_size: int | None = None,
     max_bad_share: float = 0.01,
@@ -112,6 +114,8 @@ def build_bundle(
         recipe: how; None is the usual one, or the bundle's own when it is brought up to date.
         update: a bundle is there already: only what is new or changed is embedded, what is gone is dropped.
         source: where the data come from, as `open_dataset` takes it, for later updates.
+        milvus: put the vectors and metadata into a Milvus, too, and search there: its URI, or a file that ends in .db
+            for Milvus Lite; see `luneta.bundles.remote`. None leaves a bundle where it is.
         cache: keep vectors between runs with those of `evaluate`; else beside the bundle until it is done.
         batch_size: items per forward pass.
         max_bad_share: above this share of undecodable images nothing is made.
@@ -139,7 +143,8 @@ def build_bundle(
         if old is not None:
             old.check(encoder)
         chosen = recipe or (IndexRecipe() if old is None else IndexRecipe(**old.record["recipe"]))
-        build = _Build(encoder, folder, chosen, old)
+        place = milvus or (None if old is None else old.source.get("milvus"))
+        build = _Build(encoder, folder, chosen, old, place)
         return build.run(dataset, source, cache=cache, batch_size=batch_size, max_bad_share=max_bad_share)
 
 
@@ -150,6 +155,7 @@ class _Build:
     Attributes:
         encoder, folder, recipe: as given.
         old: the bundle as it was, if there was one.
+        milvus: URI of the Milvus that is searched; None searches the bundle's own index.
         files: that the new one consists of, so far.
     """
 
@@ -157,6 +163,7 @@ class _Build:
     folder: Path
     recipe: IndexRecipe
     old: Bundle | None
+    milvus: str | None = None
     files: list[File] = field(default_factory=list)
 
     def run(
@@ -191,9 +198,12 @@ class _Build:
             "without_text_tower": why_not,
             **self._inherited(),
         }  # fmt: skip
-        bundle = seal(self.folder, record, self.files, self.old)
         known = {} if self.old is None else self.old.source.get("data", {})
-        write_json(self.folder / SOURCE, {"data": dict(source or known), "encoder": self.encoder.spec.name})
+        where = {"data": dict(source or known), "encoder": self.encoder.spec.name, "milvus": self.milvus}
+        write_json(self.folder / SOURCE, where)
+        bundle = seal(self.folder, record, self.files, self.old)
+        if self.milvus is not None:
+            publish(bundle)
         if not cache:
             _remove(self.folder / LOCAL_STORE)
         return self._told(bundle, stored, len(data.skipped) - len(dataset.skipped))
@@ -244,19 +254,31 @@ class _Build:
         items = put(self.folder, f"items-{side}", ".arrow", lambda path: write_arrow(path, table))
         self.files.append(items)
         file, ours = vectors[side]
+        facts = self._index(side, table, vectors) if self.milvus is None else self._remote(side, table, ours)
+        return {"n": table.num_rows, "items": items.name, "vectors": file.name, "index": facts}
+
+    def _index(self, side: Side, table: pa.Table, vectors: Mapping[Side, tuple[File, Vectors]]) -> dict[str, Any]:
+        """An index of a side, built and measured."""
         how: dict[str, Any] = {} if self.recipe.kind in ("exact", "auto") else {
             "recall": self.recipe.recall, "memory_mib": self.recipe.memory_mib, "seed": self.recipe.seed,
             "queries": {other: _sample(vectors[other][1], self.recipe.seed) for other in SIDES},
         }  # fmt: skip
-        index = build_index(table.column("_id").to_numpy(), ours, kind=self.recipe.kind, **how)
-        facts: dict[str, Any] = {"kind": index.kind, "file": None}
+        index = build_index(table.column("_id").to_numpy(), vectors[side][1], kind=self.recipe.kind, **how)
+        report = getattr(index, "report", None)
+        facts = {"kind": index.kind, "file": None, "report": None if report is None else report.to_dict()}
         if index.kind != "exact":
             written = put(self.folder, f"index-{side}", ".faiss", index.write)
             self.files.append(written)
             facts["file"] = written.name
-        report = getattr(index, "report", None)
-        facts["report"] = None if report is None else report.to_dict()
-        return {"n": table.num_rows, "items": items.name, "vectors": file.name, "index": facts}
+        return facts
+
+    def _remote(self, side: Side, table: pa.Table, vectors: Vectors) -> dict[str, Any]:
+        """A side's vectors and metadata in Milvus, under a name that their content gives them."""
+        assert self.milvus is not None
+        digests = [file.sha256 for file in self.files if file.name.startswith((f"vectors-{side}-", f"items-{side}-"))]
+        name = f"{stem_of(self.folder)}_{side}_{hash_json(sorted(digests))[:12]}"
+        fill(self.milvus, name, table, vectors)
+        return {"kind": "milvus", "file": None, "report": None, "collection": name}
 
     def _text_tower(self, texts: Sequence[str]) -> tuple[str | None, str | None]:
         """Name of the text tower's folder, or why there is none."""

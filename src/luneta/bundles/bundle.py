@@ -18,6 +18,7 @@ from luneta.bundles.items import Ids, read_items
 from luneta.bundles.thumbnails import Thumbnails
 from luneta.errors import ArtifactError, ConfigError, IndexMismatchError
 from luneta.index import load_index
+from luneta.index.collections import Collection, LocalCollection
 from luneta.types import Encoder, Side, VectorIndex, Vectors
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from luneta.types import ImageRef
 
 SCHEMA = "luneta.bundle/1"
+REMOTE = "milvus"
 
 T = TypeVar("T")
 
@@ -147,13 +149,25 @@ class Bundle:
         return self._kept(("vectors", side), lambda: _mapped(self.folder / self._side(side)["vectors"], self.n(side)))
 
     def index(self, side: Side) -> VectorIndex:
-        """The index of a side's vectors."""
+        """The index of a side's vectors that lies in the bundle: exact, where Milvus is searched."""
         return self._kept(("index", side), lambda: self._opened_index(side))
+
+    def collection(self, side: Side) -> Collection:
+        """What a search asks: the index with the items, or Milvus."""
+        return self._kept(("collection", side), lambda: self._opened_collection(side))
+
+    def _opened_collection(self, side: Side) -> Collection:
+        if self._side(side)["index"]["kind"] == REMOTE:
+            from luneta.bundles.remote import opened
+
+            return opened(self, side)
+        return LocalCollection(self.index(side), self.items(side))
 
     def _opened_index(self, side: Side) -> VectorIndex:
         facts = self._side(side)["index"]
         path = None if facts.get("file") is None else self.folder / facts["file"]
-        return load_index(facts["kind"], path, self.vectors(side), self.ids(side))
+        kind = "exact" if facts["kind"] == REMOTE else facts["kind"]
+        return load_index(kind, path, self.vectors(side), self.ids(side))
 
     @cached_property
     def thumbnails(self) -> Thumbnails:

@@ -93,6 +93,11 @@ def command(
         typer.Option(help="Carry the text tower, so that a search loads neither torch nor the checkpoint.",
                      rich_help_panel=INDEX_PANEL),
     ] = True,
+    milvus: Annotated[
+        str | None,
+        typer.Option(help="Search in this Milvus: http://host:19530, or a file NAME.db for Milvus Lite. A token is "
+                     "read from LUNETA_MILVUS_TOKEN.", rich_help_panel=INDEX_PANEL, show_default=False),
+    ] = None,
     cache: options.Cache = True,
     reranker: Annotated[
         str | None,
@@ -138,7 +143,7 @@ def command(
         whole = _encoder(out, encoder, _as_reranked(reranker, dtype), device, update=update)
         recipe = IndexRecipe(kind, recall, memory, thumbnail, text_tower, seed)
         _build(
-            whole, data, shared, out, console, spoken, update=update, recipe=recipe, cache=cache,
+            whole, data, shared, out, console, spoken, update=update, recipe=recipe, cache=cache, milvus=milvus,
             batch_size=batch_size, max_bad_share=max_bad_share,
         )  # fmt: skip
     if reranker is not None:

@@ -17,7 +17,7 @@ from luneta.filters import Filter, parse_filter
 from luneta.search.hits import Hit, Hits
 from luneta.search.queries import Query, vectors_of
 from luneta.search.variety import collapsed, varied
-from luneta.types import Encoder, Found, Side, Vectors
+from luneta.types import Encoder, Side, Vectors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -182,7 +182,7 @@ class Searcher:
         depth = self._depth(wish)
         hidden = [self._hidden(query, wish) for query in queries]
         n_more = max(len(ids) for ids in hidden)
-        found = self._nearest(vectors, wish, depth + n_more)
+        found = self.bundle.collection(wish.target).search(vectors, depth + n_more, where=wish.where)
         return [
             self._answered(query, np.asarray(ids), np.asarray(scores), away, wish)
             for query, ids, scores, away in zip(queries, found.ids, found.scores, hidden, strict=True)
@@ -245,13 +245,6 @@ class Searcher:
         """Numbers that are not shown: what was disliked or excluded, and what the query itself is."""
         own = [item.id for item in query.items if item.side == wish.target]
         return frozenset((*wish.unlike, *wish.exclude, *own))
-
-    def _nearest(self, vectors: Vectors, wish: Wish, k: int) -> Found:
-        allowed = None
-        if wish.where is not None:
-            items = self.bundle.items(wish.target)
-            allowed = self.bundle.ids(wish.target)[wish.where.mask(items)]
-        return self.bundle.index(wish.target).search(vectors, k, allowed=allowed)
 
     def _answered(
         self, query: Query, ids: Ids, scores: NDArray[np.float32], hidden: frozenset[int], wish: Wish
