@@ -9,7 +9,8 @@ equality pass.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,31 @@ def sentences() -> list[str]:
         for who in subjects.split("|")
         for where in places.split("|")
     ]
+
+
+def random_texts(special: Sequence[str], n: int = 400) -> list[str]:
+    """Strings of what tokenizers stumble over, in any order; and of any characters at all."""
+    chance = random.Random(7)
+    bits = [*special, *special, "</s", "▁", " ", "  ", "\t", "\u00a0", "\u2003", "a", "red", " dogs", "É", "ﬁ", "字"]
+    bits += [
+        "c\u0327",
+        "🐕🏽",
+        "\u200d",
+        "\0",
+        "İ",
+        "ß",
+        "ΑΣ",
+        ".",
+        "'",
+        "<",
+        "_",
+        "\u202e",
+        "\ufeff",
+        "\u00ad",
+        "\ud800",
+    ]
+    mixed = ["".join(chance.choices(bits, k=chance.randrange(40))) for _ in range(n)]
+    return mixed + ["".join(chr(chance.randrange(0x3000)) for _ in range(chance.randrange(12))) for _ in range(n)]
 
 
 def make_checkpoint(family: str, folder: Path, **changes: Any) -> Path:

@@ -34,7 +34,7 @@ from luneta.encoders.light import (
     TextRules,
     TextTowerRecord,
 )
-from luneta.encoders.light_tokens import PieceRules
+from luneta.encoders.light_tokens import Added, PieceRules
 from luneta.encoders.texts import TextPreparation
 from luneta.errors import EncoderError
 from luneta.types import Encoder, Vectors
@@ -171,9 +171,17 @@ def _tokenizer_file(tower: OpenedTextTower) -> tuple[str, bytes, PieceRules | No
             f"{tower.given.spec.name}: its text tower cannot be exported: its tokenizer ({type(tokenizer).__name__}) "
             "is not one of the tokenizers library, and runs in transformers only"
         )
-    special = {str(token): (id_, token.lstrip, token.rstrip) for id_, token in tokenizer.added_tokens_decoder.items()}
-    pieces = PieceRules(tokenizer.eos_token_id, str(tokenizer.unk_token), special)
+    pieces = PieceRules(tokenizer.eos_token_id, str(tokenizer.unk_token), added_tokens(tokenizer))
     return PIECES, tokenizer.sp_model.serialized_model_proto(), pieces
+
+
+def added_tokens(tokenizer: Any) -> dict[str, Added]:
+    """Of a tokenizer of transformers, by how each is written."""
+    special = set(tokenizer.all_special_tokens)
+    return {
+        str(token): Added(id_, token.lstrip, token.rstrip, str(token) in special)
+        for id_, token in tokenizer.added_tokens_decoder.items()
+    }
 
 
 def _rules(texts: TextPreparation, pieces: PieceRules | None) -> TextRules:

@@ -55,24 +55,39 @@ class FastReader:
 
 
 @dataclass(frozen=True, slots=True)
+class Added:
+    """What is one token wherever it is written in a text.
+
+    Attributes:
+        id: of the token.
+        strips_before, strips_after: spaces beside it go.
+        special: it ends a text, or stands for something unknown or for nothing.
+    """
+
+    id: int
+    strips_before: bool
+    strips_after: bool
+    special: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PieceRules:
     """What surrounds a sentencepiece model.
 
     Attributes:
-        end: the token that ends a text.
+        end: id of the token that ends a text.
         unknown: how the unknown token is written.
-        special: what is a token wherever it is written in a text -> (id, spaces before it go, spaces after it go).
+        added: by how it is written.
     """
 
     end: int
     unknown: str
-    special: Mapping[str, tuple[int, bool, bool]]
+    added: Mapping[str, Added]
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> PieceRules:
-        """Raises TypeError, KeyError or ValueError if it is none."""
-        special = {str(token): (int(a), bool(b), bool(c)) for token, (a, b, c) in value["special"].items()}
-        return cls(int(value["end"]), str(value["unknown"]), special)
+        """Raises TypeError, KeyError, ValueError or AttributeError if it is none."""
+        return cls(int(value["end"]), str(value["unknown"]), {t: Added(**facts) for t, facts in value["added"].items()})
 
 
 class PieceReader:
@@ -86,8 +101,8 @@ class PieceReader:
             self._model: Any = sentencepiece.SentencePieceProcessor(model_file=str(path))
         except Exception as error:  # a damaged file: RuntimeError, OSError, by where it is damaged
             raise unreadable(path, "sentencepiece", error) from error
-        longest_first = sorted(rules.special, key=len, reverse=True)
-        self._special = re.compile(f"({'|'.join(map(re.escape, longest_first))})" if longest_first else r"((?!))")
+        longest_first = sorted(rules.added, key=len, reverse=True)
+        self._added = re.compile(f"({'|'.join(map(re.escape, longest_first))})" if longest_first else r"((?!))")
         self._n_unknown = len(self._model.encode(rules.unknown, out_type=str))
 
     def read(self, texts: Sequence[str]) -> list[Tokens]:
@@ -102,13 +117,12 @@ class PieceReader:
         return ids if ids and ids[-1] == self._rules.end else [*ids, self._rules.end]
 
     def _ids(self, text: str) -> list[int]:
-        special = self._rules.special
-        parts = self._special.split(_SPACE + text.replace(_SPACE, " "))
-        for i in range(1, len(parts), 2):  # every second part is a special token
-            _, strips_before, strips_after = special[parts[i]]
-            if strips_before:
+        added = self._rules.added
+        parts = self._added.split(_SPACE + text.replace(_SPACE, " "))
+        for i in range(1, len(parts), 2):  # every second part is an added token
+            if added[parts[i]].strips_before:
                 parts[i - 1] = parts[i - 1].rstrip()
-            if strips_after:
+            if added[parts[i]].strips_after:
                 parts[i + 1] = parts[i + 1].lstrip()
         tokens = [
             token
@@ -116,9 +130,9 @@ class PieceReader:
             if part
             for token in ([part] if i % 2 else self._pieces(part))
         ]  # fmt: skip
-        if len(tokens) > 1 and tokens[0] == _SPACE and tokens[1] in special:
+        if len(tokens) > 1 and tokens[0] == _SPACE and tokens[1] in added and added[tokens[1]].special:
             del tokens[0]
-        return [special[token][0] if token in special else self._model.piece_to_id(token) for token in tokens]
+        return [added[token].id if token in added else self._model.piece_to_id(token) for token in tokens]
 
     def _pieces(self, part: str) -> list[str]:
         part = re.sub(r"\s+", " ", part.translate(_NO_PUNCTUATION)).strip()

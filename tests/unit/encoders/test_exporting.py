@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import torch
 from torch import nn
 
 import checkpoints
-from checkpoints import FAMILIES
+from checkpoints import FAMILIES, random_texts
 from luneta import load_encoder
 from luneta.encoders import exporting
 from luneta.encoders.exporting import OpenedTextTower, awkward_texts, export_text_tower
@@ -28,31 +27,6 @@ from luneta.types import EncoderSpec, Vectors
 
 MODELS = tuple(family for family in FAMILIES if family != "siglip2")  # whose text tower is siglip's, token for token
 OTHER_TEXTS = [*checkpoints.sentences(), "uma casa", "x" * 400, "A BLUE BICYCLE, one big cat!", "", "房子"]
-
-
-def random_texts(special: Sequence[str], n: int = 400) -> list[str]:
-    """Strings of what tokenizers stumble over, in any order; and of any characters at all."""
-    chance = random.Random(7)
-    bits = [*special, *special, "</s", "▁", " ", "  ", "\t", "\u00a0", "\u2003", "a", "red", " dogs", "É", "ﬁ", "字"]
-    bits += [
-        "c\u0327",
-        "🐕🏽",
-        "\u200d",
-        "\0",
-        "İ",
-        "ß",
-        "ΑΣ",
-        ".",
-        "'",
-        "<",
-        "_",
-        "\u202e",
-        "\ufeff",
-        "\u00ad",
-        "\ud800",
-    ]
-    mixed = ["".join(chance.choices(bits, k=chance.randrange(40))) for _ in range(n)]
-    return mixed + ["".join(chr(chance.randrange(0x3000)) for _ in range(chance.randrange(12))) for _ in range(n)]
 
 
 # -- the same as the encoder -----------------------------------------------------------------------------------
@@ -169,7 +143,7 @@ def test_a_tokenizer_that_reads_otherwise_is_refused(
         name, content, pieces = original(tower)
         if pieces is None:
             return name, content.replace(b'"type":"Lowercase"', b'"type":"NFKC"'), pieces
-        return name, content, replace(pieces, special={})
+        return name, content, replace(pieces, added={})
 
     monkeypatch.setattr(exporting, "_tokenizer_file", other)
 

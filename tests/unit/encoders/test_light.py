@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,15 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from tokenizers import AddedToken
 
+import checkpoints
+from checkpoints import random_texts
 from luneta.artifacts import hash_file
 from luneta.encoders import exporting
+from luneta.encoders.inputs import clean_text
 from luneta.encoders.light import BATCH, MODEL, PIECES, RECORD, TOKENIZER, WEIGHTS, LightTextEncoder
+from luneta.encoders.light_tokens import PieceReader, PieceRules
 from luneta.errors import ArtifactError, ConfigError, EncoderError
 from luneta.types import EncoderSpec
 
@@ -111,6 +117,31 @@ def test_no_texts_are_no_vectors_and_other_things_are_refused(exported: Callable
         light.n_truncated(["a", 3])  # type: ignore[list-item]
 
 
+@pytest.mark.parametrize("keeps_spaces", [False, True])
+def test_pieces_are_read_as_the_library_s_siglip_tokenizer_reads_them(keeps_spaces: bool, tmp_path: Path) -> None:
+    import sentencepiece
+    from transformers import SiglipTokenizer
+
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(checkpoints.sentences() * 3), model_prefix=str(tmp_path / "spiece"), vocab_size=260,
+        hard_vocab_limit=False, minloglevel=2, pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
+        remove_extra_whitespaces=not keeps_spaces,
+    )  # fmt: skip
+    theirs = SiglipTokenizer(str(tmp_path / "spiece.model"), model_max_length=12)
+    theirs.add_tokens([AddedToken("<red>", lstrip=True, rstrip=True)])
+    rules = PieceRules(1, "<unk>", exporting.added_tokens(theirs))
+    ours = PieceReader(tmp_path / "spiece.model", rules, context=12)
+    texts = [clean_text(text, lowers=True) for text in random_texts([*rules.added, "</s>red", " <red> "], n=800)]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an end token in a text
+        expected = theirs(texts, truncation=True, max_length=12)["input_ids"]
+        whole = theirs(texts, verbose=False)["input_ids"]
+
+    assert [tokens.ids for tokens in ours.read(texts)] == expected
+    assert [tokens.truncated for tokens in ours.read(texts)] == [len(ids) > 12 for ids in whole]
+
+
 def test_large_weights_lie_in_a_file_of_their_own(
     tower: Callable[[str], Path], exported: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +161,19 @@ def test_large_weights_lie_in_a_file_of_their_own(
     (folder / WEIGHTS).unlink()
     with pytest.raises(ArtifactError, match=rf"{WEIGHTS} cannot be read \(No such file"):
         LightTextEncoder.load(folder)
+
+
+def test_a_warmed_tower_gives_the_same_vectors(exported: Callable[[str], Any]) -> None:
+    light = LightTextEncoder.load(exported("clip").folder)
+    before, session = light.encode_texts(["a red boat", ""]), light._session
+
+    light.warm()
+
+    np.testing.assert_allclose(light.encode_texts(["a red boat", ""]), before, atol=2e-6)
+    setting = "session.disable_prepacking"
+    assert session.get_session_options().get_session_config_entry(setting) == "1"
+    with pytest.raises(RuntimeError, match=setting):
+        light._session.get_session_options().get_session_config_entry(setting)
 
 
 # -- damaged ---------------------------------------------------------------------------------------------------
