@@ -37,7 +37,7 @@ LOCK_WAIT_S = 1.0
 
 _OWN = frozenset({RECORD, SOURCE, CARD, LOCK})
 _NAMED = re.compile(r"[a-z-]+-[0-9a-f]{12}(\.[a-z]+)?")
-_TEMPORARY = re.compile(r"\.{1,2}making-.+|\.(bundle|source|README)-\w+\.(json|md)")  # artifacts.atomic_path's too
+_TEMPORARY = re.compile(r"\.+making-.+|\.(bundle|source|README)-\w+\.(json|md)")  # artifacts.atomic_path's too
 
 
 @dataclass(frozen=True, slots=True)
