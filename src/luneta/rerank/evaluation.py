@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from luneta.comparison import Comparison, Difference, compare
 from luneta.data.dataset import ImageTextDataset
 from luneta.data.relevance import Things
@@ -130,11 +132,13 @@ class Depths:
         before: the encoder alone.
         after: {k: re-ranked}, ascending.
         cost: wall_s of looking at them all and ms_per_text.
+        lost: candidates that cannot be read any more, by their indexes; they keep the encoder's score.
     """
 
     before: Evaluation
     after: Mapping[int, Evaluation]
     cost: Mapping[str, float]
+    lost: tuple[int, ...] = ()
 
     def at(self, k: int) -> Reranking:
         """At one depth; its cost is that of the deepest."""
@@ -222,16 +226,17 @@ def rerank_depths(
     if reranker.fusion.changes:
         _warn_of_what_chose(reranker, embeddings.dataset)
     start = time.perf_counter()
-    rankings = dict.fromkeys(sorted(set(ks)), before.rankings["text_to_image"])
+    rankings, lost = dict.fromkeys(sorted(set(ks)), before.rankings["text_to_image"]), ()
     if reranker.fusion.changes:
         found = found_by(embeddings, before, max(ks))
         rescorer = resumable(reranker.rescorer, cache=cache)
         new = rescorer.rescore(found.queries, rescorer.pictures(found.dataset.images), found.candidates)
         rankings = {k: replace(reranker.fusion, k=k).ranking(found, new) for k in rankings}
+        lost = tuple(np.unique(found.candidates[(found.candidates >= 0) & np.isnan(new)]).tolist())
     wall_s = time.perf_counter() - start
     after = {k: _measured(reranker, before, k, ranking, wall_s, seed) for k, ranking in rankings.items()}
     n_texts = before.rankings["text_to_image"].n_queries
-    return Depths(before, after, {"wall_s": wall_s, "ms_per_text": 1000 * wall_s / n_texts})
+    return Depths(before, after, {"wall_s": wall_s, "ms_per_text": 1000 * wall_s / n_texts}, lost)
 
 
 def _warn_of_what_chose(reranker: Reranker, dataset: ImageTextDataset) -> None:

@@ -9,20 +9,23 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from luneta.data.dataset import ImageTextDataset
-from luneta.errors import ConfigError, DatasetError, did_you_mean
-from luneta.evaluation import measure
+from luneta.embedding import Embeddings
+from luneta.errors import ConfigError, DatasetError, ImageError, did_you_mean
+from luneta.evaluation import evaluate_embeddings, measure
 from luneta.grids import Grid, as_text
 from luneta.rerank.crossing import Crossed
 from luneta.rerank.elip import Elip
-from luneta.rerank.evaluation import rerank_evaluation
+from luneta.rerank.evaluation import rerank_depths
 from luneta.rerank.fusion import Fusion
 from luneta.rerank.honesty import Rescorer
 from luneta.rerank.official import load_official
 from luneta.rerank.published import BACKBONES, BENCHMARKS, CHECKPOINT, REPORTED, Benchmark, Numbers
 from luneta.rerank.reranker import Reranker
 from luneta.results import Evaluation, Metric
-from luneta.types import Encoder, Matcher, PromptableEncoder
+from luneta.types import Encoder, ImageRef, Matcher, PromptableEncoder, SkippedRow
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("luneta")
 
 SCHEMA = "luneta.reproduction/1"
+
+NAMED = 3
+"""Pictures that cannot be read, of each benchmark, that notes name."""
 
 NO_DATA, NO_WEIGHTS = "no data", "no weights"
 
@@ -96,7 +102,8 @@ class Reproduction:
         variant: of ELIP.
         encoder: that finds the candidates.
         lines: every number of the paper's benchmarks, run or not.
-        results: {benchmark: {method: evaluation}} of what was run.
+        results: {benchmark: {method: evaluation}} of what was run; pictures that cannot be read, by the encoder or by
+            what looks again, are in none of them, and in `skipped` of all.
         notes: what is not as in the paper.
     """
 
@@ -115,7 +122,7 @@ class Reproduction:
             rows=tuple(
                 (titles[line.benchmark], line.method, line.metric, *_cells(line)) for line in self.lines
             ),
-            notes=(*self.missing(), *self.unlike(), *self.notes),
+            notes=(*self.missing(), *self.skipped(), *self.unlike(), *self.notes),
             n_labels=3,
         )  # fmt: skip
 
@@ -127,6 +134,18 @@ class Reproduction:
             for line in self.lines if line.missing
         )  # fmt: skip
         return [f"{what} was not run ({missing}): {to_have}." for what, missing, to_have in told]
+
+    def skipped(self) -> list[str]:
+        """What could not be read, benchmark by benchmark."""
+        titles = {benchmark.name: benchmark.title for benchmark in BENCHMARKS}
+        told = []
+        for name, results in self.results.items():
+            rows = results["baseline"].skipped
+            named = "; ".join(f"{row.source}: {row.reason}" for row in rows[:NAMED])
+            more = f"; and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
+            if rows:
+                told.append(f"{titles[name]}: {len(rows)} left out, since they cannot be read ({named}{more}).")
+        return told
 
     def unlike(self) -> list[str]:
         """What was run on something else than the paper has."""
@@ -145,7 +164,8 @@ class Reproduction:
     def to_dict(self) -> dict[str, Any]:
         """Schema luneta.reproduction/1."""
         lines = [{**asdict(line), "within": line.within} for line in self.lines]
-        return {"schema": SCHEMA, "variant": self.variant, "encoder": self.encoder, "lines": lines,
+        skipped = {name: [asdict(row) for row in found["baseline"].skipped] for name, found in self.results.items()}
+        return {"schema": SCHEMA, "variant": self.variant, "encoder": self.encoder, "lines": lines, "skipped": skipped,
                 "notes": list(self.notes)}  # fmt: skip
 
 
@@ -187,7 +207,7 @@ def reproduce_elip(
 
     Raises:
         ConfigError: an unknown variant or benchmark, weights that do not fit, or elip-b without a matcher.
-        DatasetError: data of another kind than the benchmark's, or unreadable.
+        DatasetError: data of another kind than the benchmark's, or too many pictures that cannot be read.
     """
     if variant not in REPORTED:
         raise ConfigError(f"{variant!r} has no published numbers. {did_you_mean(str(variant), REPORTED)}")
@@ -269,13 +289,18 @@ class _Run:
             by["baseline"] = Crossed(self._matcher(benchmark.weight))
         if self.checkpoint is not None:
             by[self.variant] = self._elip(benchmark.weight)
-        after = {
-            method: rerank_evaluation(
-                Reranker(self.encoder, rescorer, Fusion(1.0, k)), embeddings, found, seed=self.seed
-            ).after
-            for method, rescorer in by.items()
-        }
-        return {"baseline": found, **after}
+        rerankers = {method: Reranker(self.encoder, rescorer, Fusion(1.0, k)) for method, rescorer in by.items()}
+        while True:
+            runs = {
+                method: rerank_depths(reranker, embeddings, found, (k,), cache=self.cache, seed=self.seed)
+                for method, reranker in rerankers.items()
+            }
+            lost = sorted({index for run in runs.values() for index in run.lost})
+            if not lost:
+                return {"baseline": found, **{method: run.after[k] for method, run in runs.items()}}
+            embeddings = _without(embeddings, lost, int(self.max_bad_share * data.n_images))
+            again = evaluate_embeddings(embeddings, duplicates="strict", seed=self.seed)
+            found = replace(again, checks=found.checks, cost=found.cost)
 
     def _matcher(self, weight: float) -> Matcher:
         if self.matcher is None:
@@ -295,6 +320,43 @@ class _Run:
             raise ConfigError(f"{self.encoder.spec.name} takes no visual prompts: take the backbone of {self.variant}")
         self._elips[key] = load_official(self.checkpoint, able, self.variant)
         return self._elips[key]
+
+
+def _without(embeddings: Embeddings, lost: Sequence[int], allowed: int) -> Embeddings:
+    """The vectors of what is left when pictures that cannot be looked at again leave with their texts, as those that
+    cannot be embedded do: their old scores are of another kind than the new ones of the others.
+
+    Args:
+        embeddings: of all.
+        lost: indexes of pictures, ascending.
+        allowed: so many may leave, those included that left before.
+
+    Raises:
+        DatasetError: more leave, or all.
+    """
+    data = embeddings.dataset
+    rows = [SkippedRow(int(data.image_rows[i]), data.images[i].label, _why(data.images[i])) for i in lost]
+    if len(lost) + len(embeddings.left_out) > allowed or len(lost) == data.n_images:
+        named = "; ".join(f"{row.source}: {row.reason}" for row in rows[:NAMED])
+        raise DatasetError(
+            f"{data.name}: {len(lost)} pictures cannot be looked at again ({named}), and {allowed} may be missing at "
+            "most. Repair or remove them, or raise max_bad_share"
+        )
+    images, texts = data.remaining(lost)
+    asked_for = np.setdiff1d(np.arange(data.n_images + len(embeddings.left_out)), embeddings.left_out)
+    left_out = tuple(sorted([*embeddings.left_out, *asked_for[list(lost)].tolist()]))
+    return replace(
+        embeddings, dataset=data.without_images(lost, skipped=rows), images=embeddings.images[images],
+        texts=embeddings.texts[texts], left_out=left_out,
+    )  # fmt: skip
+
+
+def _why(picture: ImageRef) -> str:
+    try:
+        picture.open()
+    except ImageError as error:
+        return error.reason
+    return "cannot be prepared for what looks at it again"
 
 
 def _unlike(benchmark: Benchmark, variant: str, encoder: Encoder, found: Evaluation) -> str:

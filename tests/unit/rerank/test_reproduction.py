@@ -17,7 +17,7 @@ from luneta.data.dataset import ImageTextDataset
 from luneta.data.sources import open_dataset
 from luneta.embedding import embed
 from luneta.encoders.registry import load_cross_encoder
-from luneta.errors import ConfigError, DatasetError
+from luneta.errors import ConfigError, DatasetError, ImageError
 from luneta.evaluation import evaluate, evaluate_embeddings
 from luneta.rerank.crossing import Crossed
 from luneta.rerank.fusion import Fusion
@@ -173,6 +173,56 @@ def test_elip_b_looks_with_blip_2_at_what_an_encoder_found(
     assert "Candidates are found by" in " ".join(str(found).split())
     with pytest.raises(ConfigError, match="name the cross-encoder"):
         reproduce_elip(encoder, "elip-b", few, cache=False)
+
+
+@dataclasses.dataclass
+class Fading:
+    """A picture that can be opened so many times."""
+
+    picture: Any
+    times: int
+
+    @property
+    def label(self) -> str:
+        return str(self.picture.label)
+
+    def key(self) -> str:
+        return str(self.picture.key())
+
+    def open(self) -> Any:
+        self.times -= 1
+        if self.times < 0:
+            raise ImageError("the disk is gone")
+        return self.picture.open()
+
+
+def fading(data: ImageTextDataset, times: dict[int, int]) -> ImageTextDataset:
+    return dataclasses.replace(data, images=[Fading(ref, times.get(i, 10**6)) for i, ref in enumerate(data.images)])
+
+
+def test_pictures_that_cannot_be_looked_at_again_leave_and_are_named(
+    tiny_checkpoint: MakeCheckpoint, data: dict[str, ImageTextDataset]
+) -> None:
+    encoder, whole = encoder_of(tiny_checkpoint("clip")), data["coco"]
+    matcher: Any = load_cross_encoder(tiny_checkpoint("blip2"), counts="logit", device="cpu", dtype="float32")
+    told: dict[str, Any] = {"matcher": lambda weight: matcher, "cache": False, "max_bad_share": 0.3}
+    gone = {2: 0, 5: 1, 11: 1}  # one cannot be embedded, two are gone afterwards
+    found = reproduce_elip(encoder, "elip-b", {"coco": fading(whole, gone)}, **told)
+    without = reproduce_elip(encoder, "elip-b", {"coco": whole.without_images(list(gone))}, **told)
+    for one, other in zip(found.lines, without.lines, strict=True):
+        assert one.ours == other.ours
+    result = found.results["coco"]["baseline"]
+    assert result.dataset["n_images"] == whole.n_images - 3
+    assert {(row.source, row.reason) for row in result.skipped[-3:]} == {
+        (whole.images[i].label, "the disk is gone") for i in gone
+    }
+    said = " ".join(str(found).split())
+    assert "3 left out, since they cannot be read" in said
+    assert all(Path(whole.images[i].label).name in said for i in gone)
+    assert "left out" not in str(without)
+    assert [row["source"] for row in found.to_dict()["skipped"]["coco"]] == [row.source for row in result.skipped]
+    with pytest.raises(DatasetError, match=r"2 pictures cannot be looked at again \(.*the disk is gone"):
+        reproduce_elip(encoder, "elip-b", {"coco": fading(whole, gone)}, **{**told, "max_bad_share": 0.1})
 
 
 def test_whether_the_published_number_is_in_the_interval() -> None:
