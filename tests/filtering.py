@@ -36,25 +36,25 @@ SCHEMA = pa.schema(
 NUMBERS = [-(2**63), -129, -1, 0, 1, 2, 3, 127, 128, 1900, 2**53 + 1, 2**63 - 1, 2**64, -0.5, 0.1, 1.5, 1e30]
 
 
+VALUES: dict[str, list[Any]] = {
+    "year": [v for v in NUMBERS if isinstance(v, int) and v < 2**63],
+    "small": [-128, -1, 0, 1, 2, 3, 127],
+    "count": [0, 1, 2, 3, 127, 128, 1900],
+    "price": [0.1, -0.5, 1.5, 2.0, 1900.0, math.nan, math.inf, -math.inf, 0.0],
+    "weight": [0.1, -0.5, 1.5, 2.0, 1900.0, math.nan, math.inf, -math.inf, 0.0],
+    "Estilo (época)": STYLES,
+    "style": STYLES,
+    "sold": [True, False],
+    "tags": [[], [None], *([tag] for tag in TAGS), ["sea", None, "sky"], ["sky", "sky", ""]],
+    "day": DAYS,
+    "seen": [*TIMES, *(datetime.datetime.combine(day, datetime.time()) for day in DAYS)],
+    "sent": [*TIMES, *(datetime.datetime.combine(day, datetime.time()) for day in DAYS)],
+}
+"""What may stand in a column beside null, few values so that comparisons meet equals."""
+
+
 def cells(field: pa.Field) -> st.SearchStrategy[Any]:
-    """What may stand in a column, few values so that comparisons meet equals."""
-    if pa.types.is_integer(field.type):
-        low, high = (0, 2**16 - 1) if field.name == "count" else (-128, 127)
-        values: list[Any] = [v for v in NUMBERS if isinstance(v, int) and low <= v <= high]
-        values += [] if field.name != "year" else [v for v in NUMBERS if isinstance(v, int) and v < 2**63]
-    elif pa.types.is_floating(field.type):
-        values = [0.1, -0.5, 1.5, 2.0, 1900.0, math.nan, math.inf, -math.inf, 0.0]
-    elif pa.types.is_boolean(field.type):
-        values = [True, False]
-    elif field.name == "day":
-        values = DAYS
-    elif field.name in ("seen", "sent"):
-        values = TIMES + [datetime.datetime.combine(day, datetime.time()) for day in DAYS]
-    elif field.name == "tags":
-        return st.none() | st.lists(st.none() | st.sampled_from(TAGS), max_size=3)
-    else:
-        values = STYLES
-    return st.none() | st.sampled_from(values)
+    return st.none() | st.sampled_from(VALUES[field.name])
 
 
 @st.composite

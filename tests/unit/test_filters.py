@@ -21,7 +21,6 @@ from luneta.errors import ConfigError
 from luneta.filters import milvus_name, parse_filter, quoted_name, quoted_text
 
 
-
 @pytest.fixture(scope="module")
 def duck() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
