@@ -81,6 +81,10 @@ SAID: Messages = {
         "pictures cannot be read here now, since the encoder is not loaded. Search by text.",
         "imagens não podem ser lidas aqui agora, pois o codificador não está carregado. Busque por texto.",
     ),
+    "unreadable": (
+        "the bundle cannot be read now. The server's log says where it stopped.",
+        "o pacote não pode ser lido agora. O log do servidor diz onde parou.",
+    ),
     "no_urls": (
         "pictures are not fetched from that address here; send the picture itself.",
         "imagens não são buscadas desse endereço aqui; envie a própria imagem.",

@@ -66,7 +66,10 @@ def router(answers: Answers, workshop: Workshop, meters: Meters) -> APIRouter:
         return await asked(request, forms.SearchForm, answers.search)
 
     @routes.post(
-        "/similar", **_takes(forms.SimilarForm), response_model=forms.SearchAnswer, summary="More like an item"
+        "/similar",
+        **_takes(forms.SimilarForm, pictures=False),
+        response_model=forms.SearchAnswer,
+        summary="More like an item",
     )
     async def similar(request: Request) -> Response:
         """What is most like an item of the bundle, which is not among the answers itself."""
@@ -116,7 +119,7 @@ def as_json(value: dict[str, Any]) -> Response:
     )  # fmt: skip
 
 
-def _takes(form: type[BaseModel]) -> dict[str, Any]:
+def _takes(form: type[BaseModel], *, pictures: bool = True) -> dict[str, Any]:
     """How a route's body is documented; it is read by `read_form`, in a thread."""
     schema = {"$ref": f"#/components/schemas/{form.__name__}"}
     examples = form.model_json_schema().get("examples", [])
@@ -128,12 +131,10 @@ def _takes(form: type[BaseModel]) -> dict[str, Any]:
         },
         "additionalProperties": False,
     }
-    content = {
-        "application/json": {
-            "schema": schema, "examples": {f"example {n}": {"value": each} for n, each in enumerate(examples, start=1)}
-        },
-        "multipart/form-data": {"schema": multipart},
-    }  # fmt: skip
+    named = {f"example {n}": {"value": each} for n, each in enumerate(examples, start=1)}
+    content: dict[str, Any] = {"application/json": {"schema": schema, "examples": named}}
+    if pictures:
+        content["multipart/form-data"] = {"schema": multipart}
     return {
         "openapi_extra": {"requestBody": {"required": True, "content": content}},
         "responses": MORE_PROBLEMS,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
 import logging
 import os
 import socket
@@ -59,12 +57,10 @@ def serve(
 
 
 def with_pages(app: FastAPI) -> None:
-    """The pages for people, where this installation has them."""
-    if importlib.util.find_spec("luneta.serving.pages") is None:
-        with_docs_first(app)
-        return
-    pages = importlib.import_module("luneta.serving.pages")
-    pages.mount_pages(app)
+    """Pages for people at /; they find bundles and settings in `app.state`, and stand behind the API's guards."""
+    from luneta.serving.pages import mount_pages
+
+    mount_pages(app)
 
 
 def with_docs_first(app: FastAPI) -> None:

@@ -143,8 +143,10 @@ class Bundles:
             LunetaError: a bundle cannot be searched.
         """
         with self._lock:
-            for served in () if self._warm else self:
-                warm(served)
+            for served in () if self._warm else tuple(self):
+                self._served[served.name] = new = self._renewed(served)  # it may have been replaced since it was opened
+                if new is served:
+                    warm(served)
             self._warm = True
 
     def refresh(self) -> list[str]:

@@ -1,0 +1,99 @@
+"""Who may ask, and what every answer carries."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import serving
+from luneta.errors import ConfigError
+from luneta.serving import Settings
+from serving import checked_problem
+
+TOKEN = "0123456789abcdef-token"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "LOCALHOST:1", "[::1]:8000", "127.0.0.2"])
+def test_a_local_server_answers_to_local_names(api: Any, host: str) -> None:
+    assert api.get("/healthz", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example", "", "a b", "[::2]"],
+)
+def test_and_to_no_others(api: Any, host: str) -> None:
+    for path in ("/healthz", "/search", "/docs", "/nowhere"):
+        checked_problem(api.get(path, headers={"Host": host}), 421)
+
+
+def test_names_can_be_allowed_and_an_open_address_takes_all(bundle: Path) -> None:
+    with serving.client(bundle, host="0.0.0.0", names=("search.example.org",)) as api:
+        assert api.get("/healthz", headers={"Host": "Search.example.org"}).status_code == 200
+        assert api.get("/healthz", headers={"Host": "evil.example"}).status_code == 421
+    with serving.client(bundle, host="0.0.0.0") as api:
+        assert api.get("/healthz", headers={"Host": "any.example"}).status_code == 200
+
+
+def test_a_token_opens_everything_but_health_is_open(bundle: Path) -> None:
+    with serving.client(bundle, token=TOKEN) as api:
+        assert api.get("/healthz").status_code == 200
+        for path in ("/bundles", "/metrics", "/docs", "/openapi.json", "/bundles/pixels/thumbnails/1.jpg", "/nowhere"):
+            answer = api.get(path)
+            assert checked_problem(answer, 401)["code"] == "token"
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+        checked_problem(api.post("/search", json={"query": "thing 1"}), 401)
+        shown = {"Authorization": f"Bearer {TOKEN}"}
+        assert api.post("/search", json={"query": "thing 1"}, headers=shown).status_code == 200
+        password = base64.b64encode(f"somebody:{TOKEN}".encode()).decode()
+        assert api.get("/bundles", headers={"Authorization": f"Basic {password}"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "shown",
+    ["", "Bearer", "Bearer ", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", TOKEN, f"Token {TOKEN}", "Basic !!", "Basic ",
+     f"Basic {base64.b64encode(TOKEN.encode()).decode()}", "Bearer \xe9\xff"],
+)  # fmt: skip
+def test_other_tokens_open_nothing(bundle: Path, shown: str) -> None:
+    with serving.client(bundle, token=TOKEN) as api:
+        checked_problem(api.get("/bundles", headers={"Authorization": shown.encode("latin-1")}), 401)
+
+
+def test_every_answer_has_the_headers_that_keep_browsers_safe_and_no_cors(api: Any) -> None:
+    origin = {"Origin": "https://evil.example"}
+    for answer in (
+        api.get("/healthz", headers=origin),
+        api.post("/search", json={"query": "thing 1"}, headers=origin),
+        api.post("/search", content=b"{", headers=origin),
+        api.get("/bundles/pixels/thumbnails/1.jpg", headers=origin),
+        api.get("/nowhere", headers=origin),
+        api.get("/healthz", headers={"Host": "evil.example"}),
+    ):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+    preflight = api.options("/search", headers={**origin, "Access-Control-Request-Method": "POST"})
+    checked_problem(preflight, 405)
+
+
+def test_errors_speak_the_clients_language(api: Any) -> None:
+    english = checked_problem(api.post("/search", json={"top_k": 0}), 422)
+    answer = api.post("/search", json={"top_k": 0}, headers={"Accept-Language": "fr;q=0.9, pt-PT, en;q=0.1"})
+    portuguese = checked_problem(answer, 422)
+    assert answer.headers["content-language"] == "pt-BR"
+    assert english["errors"] == [{"at": "top_k", "detail": "has to be at least 1"}]
+    assert portuguese["errors"] == [{"at": "top_k", "detail": "tem de ser pelo menos 1"}]
+    assert english["code"] == portuguese["code"]
+
+
+def test_settings_that_make_no_sense_are_refused() -> None:
+    for wrong in (
+        {"port": 70000}, {"token": "short"}, {"token": "é" * 20}, {"max_upload_mib": 0}, {"timeout_s": -1},
+        {"max_pixels": 0}, {"max_concurrency": 0}, {"max_batch": 0}, {"batch_wait_ms": -1}, {"timeout_s": float("nan")},
+    ):  # fmt: skip
+        with pytest.raises(ConfigError):
+            Settings(**wrong)  # type: ignore[arg-type]

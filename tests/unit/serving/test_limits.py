@@ -1,0 +1,249 @@
+"""No request takes more than its share: of bytes, pixels, time and places."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import serving
+from luneta.bundles.bundle import Bundle
+from luneta.search import Searcher
+from luneta.serving.pictures import Darkroom
+from luneta.types import Vectors
+from serving import checked_problem, in_base64, picture
+from worlds import ConceptEncoder
+
+
+@dataclass
+class SlowEncoder(ConceptEncoder):
+    """Reads "slow" when it is let."""
+
+    noise: float = 0.3
+    let: threading.Event = field(default_factory=threading.Event)
+    begun: threading.Event = field(default_factory=threading.Event)
+    n_slow: int = 0
+
+    def encode_texts(self, texts: Any) -> Vectors:
+        if "slow" in texts:
+            self.n_slow += 1
+            self.begun.set()
+            assert self.let.wait(60)
+        return super().encode_texts(texts)
+
+
+@pytest.fixture
+def slow(bundle: Path) -> Iterator[tuple[Searcher, SlowEncoder]]:
+    encoder = SlowEncoder()
+    yield Searcher(Bundle.open(bundle), encoder), encoder
+    encoder.let.set()
+
+
+def png(width: int, height: int, data: bytes = b"") -> bytes:
+    """A PNG that says it is so large."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_bodies_are_measured_before_they_are_read(bundle: Path) -> None:
+    sent = []
+
+    def chunks() -> Iterator[bytes]:
+        for _ in range(64):
+            sent.append(1)
+            yield b" " * 2**16
+
+    with serving.client(bundle, max_upload_mib=0.25) as api:
+        json = {"Content-Type": "application/json"}
+        problem = checked_problem(api.post("/search", content=b" " * 2**19, headers=json), 413)
+        assert "0.25 MiB" in problem["detail"]
+        checked_problem(api.post("/search", content=chunks(), headers=json), 413)
+        checked_problem(api.post("/search", files={"image": ("a", b"\0" * 2**19)}), 413)
+        assert api.post("/search", json={"query": "a" * 2**14}).status_code == 200
+
+
+def test_pixels_are_counted_before_they_are_decoded(bundle: Path) -> None:
+    with serving.client(bundle, max_pixels=10_000) as api:
+        for data in (picture(size=(101, 100)), png(60_000, 60_000), png(2**31 - 1, 2**31 - 1), png(20_000, 20_000)):
+            assert checked_problem(api.post("/search", files={"image": ("a", data)}), 413)["code"] == "too_many_pixels"
+        assert api.post("/search", files={"image": ("a", picture(size=(100, 100)))}).status_code == 200
+        two = [("image", ("a", picture(size=(80, 80)))), ("image", ("b", picture(size=(80, 80))))]
+        checked_problem(api.post("/search", files=two), 413)
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>', "SVG"),
+        (b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><svg>&b;</svg>', "SVG"),
+        (b"<!DOCTYPE html><script>alert(1)</script>", "HTML"),
+        (b"PK\x03\x04" + b"\0" * 100, "ZIP"),
+        (b"%PDF-1.7", "PDF"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "PostScript"),
+        (b"GIF89a", "picture"),
+        (b"\0" * 50, "picture"),
+        (b"\xff\xd8\xff\xe0", "picture"),
+    ],
+)
+def test_what_is_no_picture_is_refused_by_what_it_is(api: Any, data: bytes, word: str) -> None:
+    for answer in (
+        api.post("/search", files={"image": ("a.jpg", data, "image/jpeg")}),
+        api.post("/embed", json={"images": [in_base64(data)]}),
+    ):
+        assert word in checked_problem(answer, 415)["detail"]
+
+
+def test_a_picture_that_is_cut_short_is_refused(api: Any) -> None:
+    whole = picture(size=(64, 64), form="JPEG")
+    for data in (whole[: len(whole) // 2], png(100, 100), png(100, 100, b"\0" * 50)):
+        answer = api.post("/search", files={"image": ("a", data)})
+        assert checked_problem(answer)["status"] in (415, 422)
+
+
+def test_decoded_pixels_are_given_back() -> None:
+    room = Darkroom(100)
+    for _ in range(20):
+        with room.decoded([picture(size=(9, 9))]) as (image,):
+            assert image.size == (9, 9)
+    with pytest.raises(ValueError, match="mine"), room.decoded([picture(size=(9, 9))]):
+        raise ValueError("mine")
+    with room.decoded([picture(size=(10, 10))]), room.decoded([picture(size=(10, 10))]):
+        waiting = threading.Thread(target=lambda: room.decoded([picture(size=(10, 10))]).__enter__(), daemon=True)
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive()  # a third one of that size waits
+    waiting.join(30)
+    assert not waiting.is_alive()
+
+
+def test_too_many_at_once_are_sent_away_and_health_still_answers(slow: tuple[Searcher, SlowEncoder]) -> None:
+    found, encoder = slow
+    with serving.client_of({"slow": found}, max_concurrency=2) as api, ThreadPoolExecutor(4) as threads:
+        busy = [threads.submit(api.post, "/search", json={"query": "slow"})]
+        assert encoder.begun.wait(30)
+        busy.append(threads.submit(api.post, "/search", json={"query": "thing 1"}))
+        until(lambda: "luneta_requests_active 2.0" in api.get("/metrics").text)
+        refused = api.post("/search", json={"query": "thing 2"})
+        assert checked_problem(refused, 503)["code"] == "busy"
+        assert refused.headers["retry-after"] == "1"
+        assert api.get("/healthz").status_code == 200
+        assert api.get("/bundles/slow/thumbnails/1.jpg").status_code == 200
+        encoder.let.set()
+        assert [each.result(30).status_code for each in busy] == [200, 200]
+        assert api.post("/search", json={"query": "thing 2"}).status_code == 200
+
+
+def test_what_takes_too_long_is_given_up(slow: tuple[Searcher, SlowEncoder]) -> None:
+    found, encoder = slow
+    with serving.client_of({"slow": found}, timeout_s=0.3, max_concurrency=1) as api:
+        checked_problem(api.post("/search", json={"query": "slow"}), 504)
+        assert "luneta_requests_active 0.0" in api.get("/metrics").text
+        encoder.let.set()
+        assert api.post("/search", json={"query": "thing 1"}).status_code == 200
+
+
+def test_who_has_gone_holds_no_place(slow: tuple[Searcher, SlowEncoder]) -> None:
+    """Neither while it is computed for, nor while it waits for others."""
+    found, encoder = slow
+    with serving.listening_to({"slow": found}, max_concurrency=3) as address, httpx.Client(verify=False) as http:
+        port = int(address.rpartition(":")[2])
+        head = b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        request = head + b'Content-Length: 17\r\n\r\n{"query": "slow"}'
+
+        def active() -> str:
+            text = http.get(f"{address}/metrics").text
+            return next(line for line in text.splitlines() if line.startswith("luneta_requests_active"))
+
+        for _ in range(3):  # three times as many as there are places
+            clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+            for client in clients:
+                client.sendall(request)
+            until(lambda: active().endswith(" 3.0"))
+            for client in clients:
+                client.close()
+            until(lambda: active().endswith(" 0.0"))
+        assert encoder.begun.is_set()
+        encoder.let.set()
+        assert http.post(f"{address}/search", json={"query": "thing 1"}).status_code == 200
+        assert encoder.n_slow <= 2  # those that waited were not computed
+
+
+def test_half_a_body_is_waited_for_no_longer_than_allowed(bundle: Path) -> None:
+    with (
+        serving.listening(bundle, timeout_s=0.3) as address,
+        socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as client,
+    ):
+        client.sendall(b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        assert b" 408 " in client.recv(2**16)
+
+
+def test_deep_pages_of_varied_answers_are_refused(api: Any) -> None:
+    assert (
+        checked_problem(api.post("/search", json={"query": "a", "offset": 995, "diversity": 0.1}), 422)["code"]
+        == "deep"
+    )
+    assert checked_problem(api.post("/similar", json={"id": 1, "top_k": 1000, "offset": 9900}), 422)["code"] == "query"
+    assert api.post("/search", json={"query": "a", "offset": 9990}).json()["hits"] == []
+
+
+def test_pictures_are_fetched_from_allowed_hosts_only(api: Any, bundle: Path) -> None:
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    asked: list[str] = []
+
+    class Host(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(302 if self.path == "/moved" else 200)
+            self.send_header("Location", "/a.png")
+            self.end_headers()
+            if self.path != "/moved":
+                self.wfile.write(b"\0" * 2**20 if self.path == "/large" else picture(9))
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    host = ThreadingHTTPServer(("127.0.0.1", 0), Host)
+    threading.Thread(target=host.serve_forever, daemon=True).start()
+    address = f"127.0.0.1:{host.server_port}"
+
+    def form(url: str) -> dict[str, Any]:
+        return {"parts": [{"image_url": url}], "top_k": 1}
+
+    try:
+        for url in (f"http://{address}/a.png", "file:///etc/passwd", "http://[::1", "ftp://127.0.0.1/", "//x", "\0"):
+            assert checked_problem(api.post("/search", json=form(url)), 422)["code"] == "no_urls"
+        assert asked == []
+        with serving.client(bundle, allowed_hosts=(address,), max_upload_mib=0.5) as open_api:
+            assert serving.ids(open_api.post("/search", json=form(f"http://{address}/a.png")).json()) == [9]
+            assert (
+                checked_problem(open_api.post("/search", json=form(f"http://{address}/moved")), 422)["code"] == "fetch"
+            )
+            checked_problem(open_api.post("/search", json=form(f"http://{address}/large")), 413)
+            for other in (f"http://localhost:{host.server_port}/", f"http://a@{address}/", "http://127.0.0.1:1/"):
+                assert checked_problem(open_api.post("/search", json=form(other)), 422)["code"] == "no_urls"
+        assert asked == ["/a.png", "/moved", "/large"]
+    finally:
+        host.shutdown()
+        host.server_close()

@@ -1,0 +1,94 @@
+"""Bundles that are brought up to date while they are served."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+import serving
+from luneta.bundles import Bundle
+from luneta.bundles.files import RECORD
+from luneta.errors import ConfigError
+from luneta.serving import create_app
+from luneta.serving.running import named
+from serving import ids
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    folder = tmp_path / "own.luneta"
+    serving.make_bundle(folder, 20)
+    return folder
+
+
+def test_a_bundle_that_was_brought_up_to_date_is_exchanged(own: Path) -> None:
+    with serving.client(own) as api:
+        bundles = api.app.state.bundles
+        assert bundles.refresh() == []
+        before = bundles.get("own")
+        serving.make_bundle(own, 40, update=True)
+        assert bundles.refresh() == ["own"]
+        assert bundles.refresh() == []
+        assert bundles.get("own") is not before
+        assert ids(api.post("/search", json={"query": "thing 33", "top_k": 1}).json()) == [33]
+        assert api.get("/bundles/own").json()["n_images"] == 40
+        assert bundles.get("own").searcher.engine is before.searcher.engine  # and nothing was loaded again
+
+
+def test_what_is_being_answered_goes_on_with_the_old_one_though_its_files_are_gone(own: Path) -> None:
+    with serving.client(own) as api:
+        old = api.app.state.bundles.get("own")
+        expected = [hit.id for hit in serving.searcher(own).search("thing 7", top_k=20)]
+        key = str(old.bundle.items("image").column("_key")[7])
+        thumbnail = Bundle.open(own).thumbnails.get(key)
+        serving.make_bundle(own, 5, update=True)
+        for path in own.iterdir():
+            if path.name.startswith(("items", "vectors", "thumbnails")):
+                path.unlink()
+        assert [hit.id for hit in old.searcher.search("thing 7", top_k=20)] == expected
+        assert [hit.id for hit in old.searcher.search("thing 7", target="text", top_k=2)]
+        assert old.bundle.thumbnails.get(key) == thumbnail is not None
+
+
+def test_one_that_cannot_be_opened_stays_as_it_was_and_is_tried_again(own: Path) -> None:
+    with serving.client(own) as api:
+        bundles = api.app.state.bundles
+        whole = (own / RECORD).read_text()
+        for broken in (
+            "{",
+            json.dumps({**json.loads(whole), "files": {"gone-0123456789ab.npy": {"sha256": "0", "bytes": 1}}}),
+        ):
+            (own / "new").write_text(broken)
+            os.replace(own / "new", own / RECORD)
+            assert bundles.refresh() == []
+            assert ids(api.post("/search", json={"query": "thing 7", "top_k": 1}).json()) == [7]
+        (own / RECORD).unlink()
+        assert bundles.refresh() == []
+        (own / RECORD).write_text(whole)
+        assert bundles.refresh() == ["own"]
+        assert ids(api.post("/search", json={"query": "thing 7", "top_k": 1}).json()) == [7]
+
+
+def test_an_exchange_between_opening_and_serving_is_not_missed(own: Path) -> None:
+    opened = serving.searcher(own)
+    serving.make_bundle(own, 30, update=True)
+    with serving.client_of({"own": opened}) as api:
+        assert api.get("/bundles/own").json()["n_images"] == 30
+        assert api.app.state.bundles.refresh() == []
+
+
+def test_names_stand_in_addresses() -> None:
+    assert named(["/srv/shop.luneta", "art"]) == {"shop": Path("/srv/shop.luneta"), "art": Path("art")}
+    with pytest.raises(ConfigError, match="two bundles are called shop"):
+        named(["a/shop.luneta", "b/shop.luneta"])
+
+
+def test_without_bundles_or_with_odd_names_there_is_no_app(own: Path) -> None:
+    with pytest.raises(ConfigError, match="no bundle"):
+        create_app({})
+    for name in ("", "a/b", "a\nb"):
+        with pytest.raises(ConfigError, match="cannot be called"):
+            create_app({name: serving.searcher(own)})
