@@ -172,9 +172,9 @@ def _add_file(root: Path | None, name: str, paths: dict[str, int], within: tuple
         path = os.path.normpath(os.path.join(root or "", spelled))
         if path in paths:
             return paths[path]
+        if within is not None and not _is_within(path, within):
+            return _STRANGE  # whether it is there or not
         problem = _file_problem(path)
-        if problem is None and not (within is None or _is_within(path, within)):
-            return _STRANGE
         if problem is None:
             return paths.setdefault(path, len(paths))
         if problem != _NO_FILE:

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from luneta.data.assembly import assemble
@@ -37,6 +38,7 @@ def open_dataset(
     seed: int = 0,
     revision: str | None = None,
     max_bad_share: float = 0.01,
+    within: str | os.PathLike[str] | None = None,
 ) -> ImageTextDataset:
     """Open images and texts, wherever they are; pictures are decoded only when used.
 
@@ -70,6 +72,8 @@ def open_dataset(
         seed: of the sample; equal seeds give equal samples.
         revision: branch, tag or commit on the hub.
         max_bad_share: share of bad rows above which nothing is opened, 0 to 1.
+        within: the only folder whose files pictures may be, for data that strangers wrote; by default whatever a table
+            names is opened.
 
     Raises:
         DatasetError: nothing there, unreadable, too many bad rows, or no pair left.
@@ -86,9 +90,11 @@ def open_dataset(
             raise ConfigError(f"{name} has no {', '.join(named)} to choose; choose with split=, language= and limit=")
         return open_cenas(name, split=split, language=language, limit=limit, seed=seed)
     try:
-        if request.revision is None and is_judged(folder := Path(name).expanduser()):
+        if request.revision is None and within is None and is_judged(folder := Path(name).expanduser()):
             return open_judged(folder, name, request)
         raw = _read(name, request)
+        if within is not None:
+            raw = replace(raw, within=(Path(within).resolve(),))
     except OSError as error:  # most often a folder that may not be listed
         raise DatasetError(f"{error.filename or name} cannot be read: {error.strerror or error}") from error
     return assemble(raw, request)

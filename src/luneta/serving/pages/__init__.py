@@ -9,39 +9,50 @@ import tempfile
 from collections.abc import Iterator, Mapping
 
 from fastapi import FastAPI, Request
-from fastapi.responses import RedirectResponse
+from fastapi.responses import RedirectResponse, Response
 
 from luneta.search import Searcher
+from luneta.serving.pages.lab import LabSettings
 from luneta.serving.pages.presets import Preset, presets_for, read_preset
 from luneta.serving.served import Bundles
 from luneta.serving.settings import Settings
 
 PATH = "/pages"
+DEFAULT_LAB = LabSettings()
 
-__all__ = ["PATH", "Preset", "mount_pages", "presets_for", "read_preset"]
+__all__ = ["PATH", "LabSettings", "Preset", "mount_pages", "presets_for", "read_preset"]
 
 
-def mount_pages(app: FastAPI, *, presets: Mapping[str, Preset] | None = None) -> FastAPI:
+def mount_pages(
+    app: FastAPI, *, presets: Mapping[str, Preset] | None = None, lab: LabSettings | None = DEFAULT_LAB
+) -> FastAPI:
     """Put the pages into an app, under `PATH`; `/` leads there.
 
     Args:
         app: of the API, as `create_app` makes it; pages find bundles and settings in its state.
         presets: how some of the bundles are shown, by their names.
+        lab: what may be measured; None leaves the lab out.
 
     Raises:
         ConfigError: a preset asks for what its bundle does not have.
     """
     _own_uploads()
     from luneta.serving.pages.blocks import make_blocks, mounted
+    from luneta.serving.pages.theme import ICON
 
     settings: Settings = app.state.settings
-    blocks = make_blocks(Served(app.state.bundles), settings, presets or {})
+    blocks = make_blocks(Served(app.state.bundles), settings, presets or {}, lab)
 
     @app.get("/", include_in_schema=False)
     async def home(request: Request) -> RedirectResponse:
         return RedirectResponse(f"{request.scope.get('root_path', '')}{PATH}/")
 
-    return mounted(app, blocks, settings, PATH)
+    @app.get("/favicon.ico", include_in_schema=False)
+    async def icon() -> Response:
+        return Response(ICON, media_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})
+
+    most = settings.max_bytes if lab is None else max(settings.max_bytes, lab.max_bytes)
+    return mounted(app, blocks, settings, most, PATH)
 
 
 class Served(Mapping[str, Searcher]):

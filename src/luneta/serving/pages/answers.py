@@ -76,14 +76,15 @@ def examples_html(desk: Desk, name: str, locale: Locale) -> str:
 def _title(view: View, withheld: bool, t: Translate, desk: Desk) -> str:
     if view.asked is None:
         return t("start")
-    query, n = said(view.asked, t, desk), len(view.hits or ())
+    query, n = asked_for(view.asked, t, desk), len(view.hits or ())
     if withheld or not n:
-        return t("summary_none", query=query)
+        return t("summary_none" if view.asked.item is None else "nothing_like", query=query)
     first = view.asked.offset + 1
-    return t("summary", first=first, last=first + n - 1, query=query)
+    name = "summary" if view.asked.item is None else "summary_like"
+    return t(name, first=first, last=first + n - 1, query=query)
 
 
-def said(asked: Asked, t: Translate, desk: Desk) -> str:
+def asked_for(asked: Asked, t: Translate, desk: Desk) -> str:
     """A query in words."""
     if asked.item is not None:
         row = desk.searcher(asked.bundle).bundle.rows(asked.item.side, np.array([asked.item.id])).to_pylist()[0]

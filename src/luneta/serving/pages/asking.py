@@ -23,6 +23,7 @@ from luneta.serving.pages.feedback import FeedbackBook, Marks, vote_record
 from luneta.serving.pages.filters import Control, controls_of
 from luneta.serving.pages.labels import translator
 from luneta.serving.pages.presets import PLAIN, Preset
+from luneta.serving.pages.refusals import Refusal
 from luneta.serving.pictures import Darkroom
 from luneta.serving.problems import Problem, problem_of
 from luneta.serving.settings import Settings
@@ -42,10 +43,6 @@ N_EXPLAINED = 2
 """Explanations at once: each sends a picture through the encoder dozens of times."""
 
 N_EXAMPLES = 4
-
-
-class Refusal(Exception):
-    """Something was asked that the page answers with a sentence of its own, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +277,7 @@ class Desk:
     def told(self, error: Exception, locale: Locale) -> str:
         """What went wrong, in a sentence, without a word of this machine."""
         if isinstance(error, Refusal):
-            return translator(locale)(str(error))
+            return translator(locale)(error.name, **error.parameters)
         if isinstance(error, GivenUpError):
             problem = Problem(504, "slow", seconds=f"{self.settings.timeout_s:g}")
         elif isinstance(error, LunetaError):

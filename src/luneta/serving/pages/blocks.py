@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI
+from gradio.utils import get_upload_folder
 from starlette.routing import Mount
 
 from luneta.search import Searcher
@@ -14,6 +16,9 @@ from luneta.serving.pages.asking import Desk
 from luneta.serving.pages.confining import Confining
 from luneta.serving.pages.feedback import FeedbackBook
 from luneta.serving.pages.frame import Frame
+from luneta.serving.pages.lab import Lab, LabSettings
+from luneta.serving.pages.lab_page import LabPage
+from luneta.serving.pages.labels import said
 from luneta.serving.pages.presets import Preset
 from luneta.serving.pages.search_page import SearchPage
 from luneta.serving.pages.theme import head, theme
@@ -23,8 +28,10 @@ FORGOTTEN_S = 3600
 """After which uploads are deleted."""
 
 
-def make_blocks(searchers: Mapping[str, Searcher], settings: Settings, presets: Mapping[str, Preset]) -> gr.Blocks:
-    """All pages."""
+def make_blocks(
+    searchers: Mapping[str, Searcher], settings: Settings, presets: Mapping[str, Preset], lab: LabSettings | None
+) -> gr.Blocks:
+    """All pages; without settings there is no lab."""
     desk = Desk(searchers, presets, settings, FeedbackBook())
     with gr.Blocks(
         title="Luneta", analytics_enabled=False, fill_width=True, delete_cache=(FORGOTTEN_S // 4, FORGOTTEN_S)
@@ -34,24 +41,27 @@ def make_blocks(searchers: Mapping[str, Searcher], settings: Settings, presets: 
                 header_html(desk, desk.names[0], "en"), elem_id="header", js_on_load=None, apply_default_css=False
             )
             frame = Frame()
-        with gr.Tabs(elem_id="tabs"):  # noqa: SIM117 - more pages follow
-            with frame.labels.made(gr.Tab, lambda t, _: {"label": t("tab_search")}, id="search"):
+        with gr.Tabs(elem_id="tabs"):
+            with frame.labels.made(gr.Tab, said(label="tab_search"), id="search"):
                 SearchPage(frame, desk, header)
+            if lab is not None:
+                with frame.labels.made(gr.Tab, said(label="tab_lab"), id="lab"):
+                    LabPage(frame, Lab(lab, Path(get_upload_folder()) / "lab"))
         frame.finish(made)
     blocks: gr.Blocks = made
     return blocks
 
 
-def mounted(app: FastAPI, blocks: gr.Blocks, settings: Settings, path: str) -> FastAPI:
-    """The pages in an app."""
+def mounted(app: FastAPI, blocks: gr.Blocks, settings: Settings, max_bytes: int, path: str) -> FastAPI:
+    """The pages in an app; an upload has at most so many bytes."""
     blocks.queue(default_concurrency_limit=settings.max_concurrency, max_size=16 * settings.max_concurrency)
     app = gr.mount_gradio_app(
         app, blocks, path, theme=theme(), head=head(), footer_links=[],
-        run_history=False, show_error=False, max_file_size=settings.max_bytes, enable_monitoring=False, pwa=False,
+        run_history=False, show_error=False, max_file_size=max_bytes, enable_monitoring=False, pwa=False,
         ssr_mode=False, mcp_server=False, app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
     )  # fmt: skip
     blocks.has_launched = True  # only then does gradio refuse paths that nobody uploaded
     mount = app.router.routes[-1]
     assert isinstance(mount, Mount)
-    mount.app = Confining(mount.app, settings.max_bytes)
+    mount.app = Confining(mount.app, max_bytes)
     return app

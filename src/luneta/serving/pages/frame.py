@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from luneta.serving.pages.labels import FIRST, Labels
+from luneta.serving.pages.labels import FIRST, Labels, said
 from luneta.serving.pages.theme import FOLD, SPEAK
 from luneta.serving.problems import language_of
 from luneta.wording import LOCALES, Locale
@@ -21,13 +21,14 @@ class Frame:
     def __init__(self) -> None:
         self.labels = Labels()
         self.language = self.labels.made(
-            gr.Radio, lambda t, _: {"label": t("language")}, choices=[(NAMES[locale], locale) for locale in LOCALES],
+            gr.Radio, said(label="language"), choices=[(NAMES[locale], locale) for locale in LOCALES],
             value=FIRST, elem_id="language", elem_classes="language", interactive=True,
         )  # fmt: skip
-        theme = self.labels.made(gr.Button, lambda t, _: {"value": t("theme")}, size="sm", elem_id="theme")
+        theme = self.labels.made(gr.Button, said(value="theme"), size="sm", elem_id="theme")
         theme.click(None, js="() => { luneta.theme(); return []; }", api_visibility="private")
         self._reworded: list[tuple[Callable[..., Any], list[Any], list[Any]]] = []
         self._loaded: list[tuple[Callable[[Locale], Any], list[Any]]] = []
+        self._left: list[Callable[[gr.Request], None]] = []
 
     def on_language(self, fn: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Call fn(locale, *inputs) for the outputs when another language is chosen."""
@@ -37,6 +38,10 @@ class Frame:
         """Call fn(locale) for the outputs when the page is opened."""
         self._loaded.append((fn, list(outputs)))
 
+    def on_leave(self, fn: Callable[[gr.Request], None]) -> None:
+        """Call fn(request) when somebody closes the page."""
+        self._left.append(fn)
+
     def finish(self, blocks: gr.Blocks) -> None:
         """Connect everything."""
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -45,6 +50,8 @@ class Frame:
         turned.then(None, self.language, None, js=SPEAK, **quiet)
         for fn, inputs, outputs in self._reworded:
             self.language.change(fn, [self.language, *inputs], outputs, **quiet)
+        for leave in self._left:
+            blocks.unload(leave)
         outputs = [self.language, *(each for _, own in self._loaded for each in own)]
         opened = blocks.load(self._open, self.language, outputs, js="() => [luneta.language()]", **quiet)
         opened.then(None, self.language, None, js=FOLD, **quiet)

@@ -41,5 +41,14 @@ class Labels:
         return [gr.update(**words(t, locale)) for _, words in self._wordings]
 
 
+def said(**names: str) -> Wording:
+    """Arguments that are messages, by the names of these."""
+
+    def words(t: Translate, locale: Locale) -> Mapping[str, Any]:
+        return {argument: t(name) for argument, name in names.items()}
+
+    return words
+
+
 def translator(locale: Locale) -> Translate:
     return translator_of(locale, PAGES)

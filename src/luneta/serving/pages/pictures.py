@@ -21,7 +21,7 @@ def PictureInput(**rest: Any) -> gr.Image:
         show_label=False,
         **rest,
     )
-    made.preprocess = uploaded_path  # type: ignore[method-assign]
+    vars(made)["preprocess"] = uploaded_path
     return made
 
 

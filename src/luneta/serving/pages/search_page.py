@@ -11,12 +11,12 @@ from typing import Any
 import gradio as gr
 
 from luneta.search import Item
-from luneta.serving.pages.answers import answers_html, examples_html, header_html, said
+from luneta.serving.pages.answers import answers_html, asked_for, examples_html, header_html
 from luneta.serving.pages.asking import Asked, Desk, View, turned
 from luneta.serving.pages.feedback import DOWN, UP, Marks
 from luneta.serving.pages.filters import Control, condition, label_of
 from luneta.serving.pages.frame import Frame
-from luneta.serving.pages.labels import translator
+from luneta.serving.pages.labels import said, translator
 from luneta.serving.pages.pictures import PictureInput
 from luneta.serving.pages.theme import ACTS
 from luneta.wording import Locale
@@ -38,17 +38,17 @@ class SearchPage:
         labels = frame.labels
         several = len(desk.names) > 1
         self.bundle = labels.made(
-            gr.Dropdown, lambda t, _: {"label": t("bundle")}, choices=list(desk.names), value=desk.names[0],
+            gr.Dropdown, said(label="bundle"), choices=list(desk.names), value=desk.names[0],
             visible=several, elem_id="bundle", interactive=True,
         )  # fmt: skip
         with gr.Row(elem_classes="ask", equal_height=False):
             self.query = labels.made(
                 gr.Textbox,
-                lambda t, _: {"label": t("query"), "placeholder": t("query_placeholder")},
+                said(label="query", placeholder="query_placeholder"),
                 elem_id="query", lines=1, max_lines=1, max_length=LONGEST, scale=5, autofocus=True,
             )  # fmt: skip
             self.go = labels.made(
-                gr.Button, lambda t, _: {"value": t("search")}, variant="primary", elem_id="go", scale=1, min_width=110
+                gr.Button, said(value="search"), variant="primary", elem_id="go", scale=1, min_width=110
             )
         self.examples = gr.HTML(
             examples_html(desk, desk.names[0], "en"), js_on_load=ACTS, elem_id="examples", apply_default_css=False
@@ -72,7 +72,7 @@ class SearchPage:
 
     def _make_side(self) -> None:
         labels, desk = self._frame.labels, self.desk
-        with labels.made(gr.Accordion, lambda t, _: {"label": t("picture_group")}, open=True, elem_classes="fold"):
+        with labels.made(gr.Accordion, said(label="picture_group"), open=True, elem_classes="fold"):
             mib = f"{desk.settings.max_upload_mib:g}"
             self.picture = labels.made(
                 PictureInput,
@@ -81,13 +81,13 @@ class SearchPage:
             )
         self._filters: dict[str, list[Any]] = {}
         self._groups: dict[str, Any] = {}
-        with labels.made(gr.Accordion, lambda t, _: {"label": t("filters")}, open=True, elem_classes="fold"):
+        with labels.made(gr.Accordion, said(label="filters"), open=True, elem_classes="fold"):
             for n, name in enumerate(desk.names):
                 with gr.Column(visible=n == 0, elem_classes="filters") as self._groups[name]:
                     self._filters[name] = [each for control in desk.controls[name] for each in self._filter(control)]
                     self._filters[name].append(self._condition(", ".join(_columns(desk, name))))
-            self.clear = labels.made(gr.Button, lambda t, _: {"value": t("clear_filters")}, size="sm")
-        with labels.made(gr.Accordion, lambda t, _: {"label": t("options")}, open=True, elem_classes="fold"):
+            self.clear = labels.made(gr.Button, said(value="clear_filters"), size="sm")
+        with labels.made(gr.Accordion, said(label="options"), open=True, elem_classes="fold"):
             self.target = labels.made(
                 gr.Radio,
                 lambda t, _: {
@@ -97,16 +97,16 @@ class SearchPage:
                 value="image", elem_id="target",
             )  # fmt: skip
             self.rerank = labels.made(
-                gr.Checkbox, lambda t, _: {"label": t("rerank"), "info": t("rerank_info")},
+                gr.Checkbox, said(label="rerank", info="rerank_info"),
                 visible=_reranks(desk, desk.names[0]), elem_id="rerank",
             )  # fmt: skip
-            self.varied = labels.made(gr.Checkbox, lambda t, _: {"label": t("varied")}, elem_id="varied")
-            self.near = labels.made(gr.Checkbox, lambda t, _: {"label": t("near")}, elem_id="near")
+            self.varied = labels.made(gr.Checkbox, said(label="varied"), elem_id="varied")
+            self.near = labels.made(gr.Checkbox, said(label="near"), elem_id="near")
 
     def _condition(self, columns: str) -> Any:
         """Where any condition may be written."""
         labels = self._frame.labels
-        with labels.made(gr.Accordion, lambda t, _: {"label": t("where_group")}, open=False, elem_classes="fold"):
+        with labels.made(gr.Accordion, said(label="where_group"), open=False, elem_classes="fold"):
             return labels.made(gr.Textbox, partial(_where_words, columns), lines=1, max_lines=4, max_length=LONGEST)
 
     def _filter(self, control: Control) -> list[Any]:
@@ -230,7 +230,7 @@ class SearchPage:
             return self._show(replace(view, detail=self.desk.explain(asked, hit, locale)), marks, locale)
         if act in ("up", "down") and asked is not None:
             with contextlib.suppress(KeyError):
-                query = said(asked, translator("en"), self.desk)
+                query = asked_for(asked, translator("en"), self.desk)
                 marks = self.desk.vote(view, marks, number, UP if act == "up" else DOWN, query)
         elif act == "close":
             view = replace(view, detail=None)

@@ -67,8 +67,8 @@ ACTS = "luneta.acts(element, (name, data) => trigger('act', data)); watch('value
 
 
 ICON = (
-    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 -7 34 34'%3E%3Cg fill='%230a676e'%3E%3Cpath "
-    "d='M0 8h8v4H0zM9 6.5h10v7H9zM20 4.5l10-3v17l-10-3z'/%3E%3C/g%3E%3C/svg%3E"
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 -7 34 34"><path fill="#0a676e" '
+    'd="M0 8h8v4H0zM9 6.5h10v7H9zM20 4.5l10-3v17l-10-3z"/></svg>'
 )
 """A spyglass."""
 
@@ -76,5 +76,5 @@ ICON = (
 def head() -> str:
     """What stands in the head of the page: its script, and its styles, which gradio would confine to its container."""
     script, styles = ((_HERE / name).read_text(encoding="utf-8") for name in ("pages.js", "pages.css"))
-    meta = f'<meta name="color-scheme" content="light dark"><link rel="icon" href="{ICON}">'
+    meta = '<meta name="color-scheme" content="light dark">'
     return f"{meta}<script>{script}</script><style>{styles}</style>"
