@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import milvus
-from filtering import SCHEMA, VALUES, Pair, conditions, tables
+from filtering import SCHEMA, VALUES, conditions, tables
 from luneta.errors import ShapeError
 from luneta.filters import parse_filter
 from luneta.index import build_index
@@ -57,6 +57,8 @@ def plain(table: pa.Table) -> pa.Table:
     return pa.table(columns, schema=KEPT)
 
 
+asked = conditions.map(lambda pair: pair.ours).filter(lambda ours: "contains" not in ours or "\\" not in ours)
+"""Milvus Lite refuses a backslash beside contains; tests/unit/index/test_milvus.py sees to it."""
 directions = st.integers(0, len(DIRECTIONS) - 1)
 
 
@@ -64,7 +66,7 @@ directions = st.integers(0, len(DIRECTIONS) - 1)
 def steps(draw: st.DrawFn) -> Step:
     call = draw(st.sampled_from(["upsert", "upsert", "search", "search", "search", "delete", "rows", "flush"]))
     if call == "search":
-        where = draw(st.none() | conditions.map(lambda pair: pair.ours))
+        where = draw(st.none() | asked)
         return Step(call, vectors=draw(st.lists(directions, max_size=3)), k=draw(st.integers(1, 15)), where=where)
     ids = draw(st.lists(st.integers(0, N_IDS - 1), unique=call == "upsert", max_size=N_IDS))
     if call != "upsert":
@@ -212,9 +214,9 @@ def shop(server: str) -> MilvusCollection:
 
 
 @settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(condition=conditions)
-def test_milvus_chooses_the_rows_that_tables_choose(shop: MilvusCollection, condition: Pair) -> None:
-    where = parse_filter(condition.ours)
+@given(condition=asked)
+def test_milvus_chooses_the_rows_that_tables_choose(shop: MilvusCollection, condition: str) -> None:
+    where = parse_filter(condition)
     expected = np.flatnonzero(where.mask(shop.rows(np.arange(60)))).tolist()
     found = shop.search(DIRECTIONS[:1], 60, where=where).ids[0]
     assert sorted(found[found >= 0].tolist()) == expected

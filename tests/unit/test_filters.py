@@ -249,10 +249,10 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_milvus_is_told_about_nulls_and_quotes() -> None:
     """That the rows are the same is shown by tests/parity/test_collections.py; here is what it looks like."""
     said = parse_filter(
-        "not (style = 'a\"b\\' or year in (1, 2)) and tags contains 'x' and seen < '1970-01-01T00:00:01'"
+        "not (style = 'a\"b\\\n' or year in (1, 2)) and tags contains 'x' and seen < '1970-01-01T00:00:01'"
     )
     assert said.to_milvus(COLUMNS) == (
-        '(((style is not null and style != "a\\"b\\\\") and (year is not null and not (year in [1, 2])))'
+        '(((style is not null and style != "a\\"b\\\\\\n") and (year is not null and not (year in [1, 2])))'
         ' and array_contains(tags, "x") and seen < 1000000)'
     )
 

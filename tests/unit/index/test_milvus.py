@@ -196,6 +196,16 @@ def test_what_does_not_fit_changes_nothing(collection: MilvusCollection) -> None
     assert collection.rows(IDS).equals(ROWS)
 
 
+def test_milvus_lite_is_not_asked_what_it_answers_wrongly(uri: str) -> None:
+    table = pa.table({"text": ["a_b", "axb"], "tags": [["x"], ["x"]]})
+    made = MilvusCollection.create(uri, "wrong", 4, table.schema)
+    made.upsert(np.array([1, 2]), AXES[:2], table)
+    assert made.search(AXES[:1], 2, where=parse_filter(r"text like 'a\_b'")).ids.tolist() == [[1, -1]]
+    with pytest.raises(ConfigError, match="Milvus Lite does not know a backslash in like"):
+        made.search(AXES[:1], 2, where=parse_filter(r"text like 'a\_b' and tags contains 'x'"))
+    made.drop()
+
+
 def test_more_queries_than_a_request_has_are_answered_in_order(
     collection: MilvusCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
