@@ -8,6 +8,8 @@ import re
 import string
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,7 @@ from luneta.rerank.published import BENCHMARKS, REPORTED
 from luneta.rerank.reproduction import Line, Reproduction, nothing_run
 from luneta.rerank.tables import reproduction_grid
 from luneta.results import Metric
+from luneta.types import SkippedRow
 from luneta.wording import patterns_of
 from worlds import words_of
 
@@ -156,7 +159,9 @@ def reproductions() -> Iterator[Reproduction]:
             for method, published in (("baseline", 0.625), ("elip-c", 0.875))
         ]
         without = Line("coco", "elip-c", "recall@1", None, 0.5, "no weights", reproduction.CHECKPOINT)
-        yield Reproduction("elip-c", "an-encoder", [*lines, without], {}, notes)
+        lost = [SkippedRow(number, f"{number}.jpg", "") for number in range(5)]
+        results: Any = {"coco": {"baseline": SimpleNamespace(skipped=lost)}}
+        yield Reproduction("elip-c", "an-encoder", [*lines, without], results, notes)
 
 
 def test_a_reproduction_is_portuguese_all_over() -> None:

@@ -62,9 +62,6 @@ _FOLDERS = {
     "{folder} has schema {schema}; expected {expected}, a folder that Reranker.save wrote": (
         "{folder} tem o esquema {schema}; esperava-se {expected}, uma pasta que Reranker.save escreveu"
     ),
-    "{out} is not empty; choose a folder that does not exist yet": (
-        "{out} não está vazia; escolha uma pasta que ainda não exista"
-    ),
     "{name} takes no visual prompts; checkpoints of transformers whose pictures are tokens do": (
         "{name} não aceita prompts visuais; checkpoints de transformers cujas imagens são tokens aceitam"
     ),

@@ -125,6 +125,9 @@ REPRODUCTION: Mapping[str, str] = {
     "{title}: not to be held against the published numbers: {why}.": (
         "{title}: não se compara com os números publicados: {why}."
     ),
+    "{title}: {n} left out, since they cannot be read ({named}).": (
+        "{title}: {n} fora, por não poderem ser lidas ({named})."
+    ),
     "{why}; {other_why}": "{why}; {other_why}",
     "{n_images} pictures and {n_texts} captions were measured, not {n_images_there} and {n_texts_there}": (
         "mediram-se {n_images} imagens e {n_texts} legendas, e não {n_images_there} e {n_texts_there}"

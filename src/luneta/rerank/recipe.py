@@ -1,4 +1,4 @@
-"""How an ELIP re-ranker is built and trained: every choice in one record; the paper's settings by name."""
+"""How an ELIP re-ranker is built and trained: every choice in one record; settings by name, after Zhan et al."""
 
 from __future__ import annotations
 
@@ -144,9 +144,24 @@ VARIANTS: Mapping[str, ElipRecipe] = MappingProxyType(
         ),
     }
 )  # fmt: skip
-"""Settings by name: "elip" is what works on thousands of pairs and one machine; the others are those of Zhan et al.
-(2025), trained once through six million pairs, with their batches of neighbours; "elip-b", for a cross-encoder, holds
-every text against one right picture and one that is taken for it."""
+"""Settings by name: "elip" is what works on thousands of pairs and one machine; the others follow Zhan et al. (2025) as
+far as paper and published code (github.com/ypliubit/ELIP) say how.
+
+Theirs: `insert_layer`, `gated` (no gate), `keep_prompts`; `hidden` (1024 for each prompt, twice) and the `dropout` of
+"elip-s", by their code; `loss`, and of "elip-b" `drawn_by` and `suspicious`; `batches` of "elip-c" and "elip-s": that
+they are of neighbours; `queries` of "elip-c", by the paper; `learning_rate` of "elip-c" and "elip-s", by the names of
+their checkpoints; AdamW's moments and the cosine.
+
+Likely theirs, not published as such: `n_prompts` (of a configuration by others; of "elip-b" their code's default),
+`queries` of "elip-s" and "elip-b" (pictures of a GPU times two), `weight_decay` (their training code's default), all of
+"elip-s2", which is "elip-s" on another backbone.
+
+Ours: the data; `steps` (once through six million pairs); which texts are neighbours (`pool`, `suspicious` of "elip-c"
+and "elip-s"); of "elip-b" `learning_rate`, and that pictures are drawn from the encoder's answers in all data (`pool`,
+`hard`, `batches`) instead of from the batch, and that its head of matching is not trained; `warmup`, `max_grad_norm`,
+`validations`, `validated`, `seed`; how the mapper begins; the bias of the sigmoid loss (the encoder's own, theirs is
+-10). `hard`, `random` and `gate_rate` say nothing there but for "elip-b"'s `hard`.
+"""
 
 
 def recipe_of(name: str) -> ElipRecipe:

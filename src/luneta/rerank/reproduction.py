@@ -142,7 +142,7 @@ class Reproduction:
         for name, results in self.results.items():
             rows = results["baseline"].skipped
             named = "; ".join(f"{row.source}: {row.reason}" for row in rows[:NAMED])
-            more = f"; and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
+            more = f"; +{len(rows) - NAMED}" if len(rows) > NAMED else ""
             if rows:
                 told.append(f"{titles[name]}: {len(rows)} left out, since they cannot be read ({named}{more}).")
         return told
