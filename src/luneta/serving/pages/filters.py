@@ -18,6 +18,7 @@ from luneta.filters import quoted_name, quoted_text
 from luneta.filters.binding import column_of
 from luneta.serving.facts import LONGEST_VALUE, plain
 from luneta.serving.pages.presets import Kind, Preset, Words
+from luneta.serving.pages.refusals import Refusal
 from luneta.types import Side
 
 MOST_FILTERS = 8
@@ -136,7 +137,7 @@ def condition(controls: Sequence[Control], given: Sequence[Any], typed: str = ""
         typed: a condition that somebody wrote besides.
 
     Raises:
-        ConfigError: the end of a range is none.
+        Refusal: the end of a range is none.
     """
     parts, at = [], 0
     for control in controls:
@@ -170,20 +171,28 @@ def _literal(value: Any) -> str:
     return str(value) if isinstance(value, int) else quoted_text(str(value))
 
 
-def _end(control: Control, value: Any) -> str:
-    if control.holds != "time":
-        number = float(value)
-        if not math.isfinite(number):
-            raise ConfigError(f"{value} is no end of a range: write a number")
-        return str(int(number)) if number == int(number) else repr(number)
-    text = str(value).strip()
-    if re.fullmatch(r"\d{4}", text):
-        text += "-01-01"
+def _end(control: Control, written: Any) -> str:
+    """An end of a range, as a condition has it.
+
+    Raises:
+        Refusal: it is no number, or no date.
+    """
+    text = str(written).strip()
+    if control.holds == "time":
+        if re.fullmatch(r"\d{4}", text):
+            text += "-01-01"
+        try:
+            datetime.datetime.fromisoformat(text)
+        except ValueError:
+            raise Refusal("no_date", text=text[:40]) from None
+        return quoted_text(text)
     try:
-        datetime.datetime.fromisoformat(text)
+        number = float(text.replace(",", "."))
     except ValueError:
-        raise ConfigError(f"{text!r} is no date: write it as 1889-06-18") from None
-    return quoted_text(text)
+        number = math.nan
+    if not math.isfinite(number):
+        raise Refusal("no_number", text=text[:40])
+    return str(int(number)) if number == int(number) else repr(number)
 
 
 def _holds(name: str, words: str, holds: str) -> str:

@@ -128,6 +128,8 @@ PAGES: Messages = {
         "Say what to look for: a text, a picture, or both.",
         "Diga o que procurar: um texto, uma imagem ou ambos.",
     ),
+    "no_number": ("“{text}” is no number.", "“{text}” não é um número."),
+    "no_date": ("“{text}” is no date: write it as 1889-06-18.", "“{text}” não é uma data: escreva-a como 1889-06-18."),
     "picture_gone": (
         "The picture is no longer here; choose it again.",
         "A imagem não está mais aqui; escolha-a de novo.",

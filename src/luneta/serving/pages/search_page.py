@@ -134,18 +134,18 @@ class SearchPage:
                     max_length=500,
                 )
             ]
-        kind = gr.Textbox if control.holds == "time" else gr.Number
-        shown = [str(end) for end in control.ends or ("", "")]
-        with gr.Row(elem_classes="ends"):
+        ends = [str(end) for end in control.ends or ("", "")]
+        with gr.Row(elem_classes="ends"):  # of texts: a number that is empty would be shown as 0
             return [
                 labels.made(
-                    kind,
+                    gr.Textbox,
                     partial(_end_words, control, word),
-                    value=None,
                     placeholder=end,
+                    max_lines=1,
+                    max_length=40,
                     min_width=90,
                 )
-                for word, end in zip(("from", "to"), shown, strict=True)
+                for word, end in zip(("from", "to"), ends, strict=True)
             ]
 
     # -- events ------------------------------------------------------------------------------------------------

@@ -34,6 +34,8 @@ _COLOURS = {
         "color-mix(in srgb, var(--accent) 85%, black)", "color-mix(in srgb, var(--accent) 85%, black)",
     ),
     "button_primary_text_color": ("#ffffff", "#ffffff"),
+    "button_primary_border_color": ("transparent", "transparent"),
+    "button_primary_border_color_hover": ("transparent", "transparent"),
     "button_secondary_background_fill": ("#f0eee8", "#283036"),
     "button_secondary_background_fill_hover": ("#e5e2da", "#323c43"),
     "button_secondary_text_color": ("#1c2226", "#e8e6e0"),
