@@ -137,6 +137,7 @@ def test_filters_do_not_lose_what_is_allowed(
     items, queries = world
     allowed = np.sort(np.random.default_rng(0).choice(4000, int(4000 * share), replace=False))
     exact = build_index(np.arange(4000), items, kind="exact").search(queries, 10, allowed=allowed)
-    found = build_index(np.arange(4000), items, kind=kind).search(queries, 10, allowed=allowed)
+    index = build_index(np.arange(4000), items, kind=kind, queries={"like them": clustered(400, 64, seed=9)})
+    found = index.search(queries, 10, allowed=allowed)
     assert np.isin(found.ids, allowed).all()
     assert hits(found.ids, exact.ids) > 0.9

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from luneta.index.checks import Ids
 from luneta.index.rows import Rows
 from luneta.types import Found, Vectors
 
+if TYPE_CHECKING:
+    from luneta.index.tuning import Report
+
 Scored = tuple[NDArray[np.float32], Ids]
 """(n_queries, m) scores and ids, best first, equal scores by ascending id; minus infinity and -1 where nothing is."""
 
@@ -23,12 +27,22 @@ class KeptIndex(abc.ABC):
     """A `VectorIndex` that keeps the vectors it was given.
 
     Many threads may search at the same time, but not while one adds or removes.
+
+    Attributes:
+        kind: exact, hnsw, ivf-sq8 or ivf-pq.
+        report: how it was chosen and what was measured, where it has just been built.
     """
 
     kind: str
+    report: Report | None = None
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
+
+    @property
+    def rows(self) -> Rows:
+        """Its ids and vectors."""
+        return self._rows
 
     @property
     def dim(self) -> int:
@@ -87,6 +101,16 @@ class KeptIndex(abc.ABC):
         if len(there):
             self._removed(there)
         return len(there)
+
+    @property
+    @abc.abstractmethod
+    def parameters(self) -> dict[str, int]:
+        """What decides what a search finds, beside the vectors."""
+
+    @property
+    @abc.abstractmethod
+    def memory_mib(self) -> float:
+        """That searches touch; of FAISS's indexes without the vectors themselves."""
 
     @abc.abstractmethod
     def write(self, path: str | os.PathLike[str]) -> None:

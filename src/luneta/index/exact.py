@@ -18,6 +18,14 @@ class ExactIndex(KeptIndex):
 
     kind = "exact"
 
+    @property
+    def parameters(self) -> dict[str, int]:
+        return {}
+
+    @property
+    def memory_mib(self) -> float:
+        return len(self) * (4 * self.dim + 8) / 2**20
+
     def _search(self, queries: Vectors, k: int, allowed: Ids | None) -> Scored:
         return nearest(self._rows, queries, k, allowed)
 

@@ -38,6 +38,7 @@ QUERIES_AT_ONCE = 1024
 SAMPLE = 2**17  # vectors at most that centres and code books are learned from: 256 MiB of 512 dimensions
 FEW = 20_000  # allowed ids up to which collecting their vectors is faster than finding them by the graph or the lists
 RARE = 0.05  # and the share of all up to which graph and lists would have to be searched too widely
+EFFORT = 64  # where nothing was measured
 DEAD = 0.3  # share of removed items in a graph from which it is built again
 GROWTH = 4  # times as many as it learned from: centres and code books are learned again
 
@@ -54,7 +55,7 @@ class FaissIndex(KeptIndex):
     effort_name: ClassVar[str]
     """What FAISS calls the effort."""
 
-    def __init__(self, rows: Rows, *, effort: int = 64, factor: int = 2, seed: int = 0) -> None:
+    def __init__(self, rows: Rows, *, effort: int = EFFORT, factor: int = 2, seed: int = 0) -> None:
         super().__init__(rows)
         self.effort, self.factor, self.seed = effort, factor, seed
         self._index: Any = None  # none while there is nothing to learn from
@@ -111,7 +112,7 @@ class FaissIndex(KeptIndex):
 
     @property
     def parameters(self) -> dict[str, int]:
-        """What decides its answers, by FAISS's names."""
+        """By FAISS's names."""
         return {self.effort_name: min(self.effort, self.most_effort), "k_factor": self.factor}
 
     @property
@@ -218,6 +219,7 @@ class FaissIndex(KeptIndex):
 
     def _added(self, ids: Ids, vectors: Vectors) -> None:
         if self._index is None or len(self) > GROWTH * self._learned_from:
+            self.effort = max(self.effort, EFFORT)  # what was measured was another index
             self._build()
             return
         self._into_memory()
@@ -384,7 +386,7 @@ class IvfPqIndex(IvfIndex):
 
     kind = "ivf-pq"
 
-    def __init__(self, rows: Rows, *, effort: int = 64, factor: int = 16, seed: int = 0) -> None:
+    def __init__(self, rows: Rows, *, effort: int = EFFORT, factor: int = 16, seed: int = 0) -> None:
         super().__init__(rows, effort=effort, factor=factor, seed=seed)
 
     def _codes(self) -> str:
