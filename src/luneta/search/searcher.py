@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -269,19 +269,20 @@ class Searcher:
             ids, scores = ids[order], scores[order]
         relevant, cutoff = self._relevance(query, best, wish)
         page = slice(wish.offset, last)
-        hits = self._hits(ids[page], scores[page], wish)
-        if before is not None:
-            hits = [replace(hit, rank_before=before[hit.id]) for hit in hits]
-        hits = [replace(hit, also=also.get(hit.id, ())) for hit in hits]
+        hits = self._hits(ids[page], scores[page], wish, before or {}, also)
         return Hits(str(query), hits, relevant, cutoff, best, has_more=len(ids) > last)
 
-    def _hits(self, ids: Ids, scores: NDArray[np.float32], wish: Wish) -> list[Hit]:
+    def _hits(
+        self, ids: Ids, scores: NDArray[np.float32], wish: Wish, before: Mapping[int, int],
+        also: Mapping[int, Sequence[int]],
+    ) -> list[Hit]:  # fmt: skip
         rows = self.bundle.rows(wish.target, ids).to_pylist() if len(ids) else []
         return [
             Hit(
                 rank, row["_id"], wish.target, float(score), row.get("_name"), row.get("_text"),
                 row.get("_texts") or (), row.get("_images") or (),
-                {name: value for name, value in row.items() if not name.startswith("_")}, key=row["_key"],
+                {name: value for name, value in row.items() if not name.startswith("_")},
+                before.get(row["_id"]), also.get(row["_id"], ()), row["_key"],
             )
             for rank, (row, score) in enumerate(zip(rows, scores, strict=True), start=wish.offset + 1)
         ]  # fmt: skip

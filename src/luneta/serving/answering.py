@@ -161,9 +161,12 @@ def _no_files(files: Sequence[bytes]) -> None:
 
 
 def _hit(served: Served, hit: Hit) -> dict[str, Any]:
-    found = {name: value for name, value in hit.to_dict().items() if name != "key"}
-    metadata = {name: plain(value) for name, value in hit.metadata.items()}
-    return {**found, "metadata": metadata, "thumbnail": thumbnail_path(served, hit.side, hit.id)}
+    return {
+        "rank": hit.rank, "id": hit.id, "side": hit.side, "score": hit.score, "name": hit.name, "text": hit.text,
+        "texts": hit.texts, "images": hit.images,
+        "metadata": {name: plain(value) for name, value in hit.metadata.items()},
+        "rank_before": hit.rank_before, "also": hit.also, "thumbnail": thumbnail_path(served, hit.side, hit.id),
+    }  # fmt: skip
 
 
 def thumbnail_path(served: Served, side: Side, number: int) -> str | None:

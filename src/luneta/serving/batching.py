@@ -135,7 +135,8 @@ class Batcher(Generic[T, R]):
             if self._closed:
                 raise GivenUpError
             self._asks.append(ask)
-            self._changed.notify()
+            if len(self._asks) == 1 or self._complete():  # else it sleeps on until its time has come
+                self._changed.notify()
         return current_patience().wait(ask.answer)
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from luneta.errors import LunetaError
 from luneta.search import Hits, Query, Searcher, Wish
+from luneta.search.queries import vectors_of
 from luneta.serving.batching import Batcher
 from luneta.serving.settings import Settings
 from luneta.types import Encoder, StagedEncoder, Vectors
@@ -27,9 +28,10 @@ Observe = Callable[[str, int], None]
 """Called with what was computed and how many at once."""
 
 GATHERED = 100
-"""Answers down to which a plain query is looked up together with others."""
+"""Answers down to which a query may be looked up together with others."""
 
-Lookup = tuple[Searcher, Query, Vectors, Wish]
+Asked = tuple["ServingSearcher", Query, Wish]
+Lookup = tuple["ServingSearcher", Query, Vectors, Wish]
 
 
 class NoPicturesError(LunetaError):
@@ -50,6 +52,7 @@ class Engine:
         self._whole: Encoder | None = None
         self.lock = threading.RLock()
         """The whole encoder does one thing at a time: tokenizers of transformers cannot be shared."""
+        self.queries: Batcher[Asked, Hits] = batcher(self._answer, name="queries")
         self.texts: Batcher[str, Any] = batcher(self._read_texts, name="texts")
         self.pictures: Batcher[Any, Any] = batcher(self._read_pictures, name="pictures")
         self.join(searcher)
@@ -61,9 +64,9 @@ class Engine:
         if self._whole is None:
             self._lender = searcher
 
-    def close(self) -> None:
-        self.texts.close()
-        self.pictures.close()
+    @property
+    def batchers(self) -> Mapping[str, Batcher[Any, Any]]:
+        return {"queries": self.queries, "texts": self.texts, "pictures": self.pictures}
 
     @property
     def whole(self) -> Encoder:
@@ -72,6 +75,8 @@ class Engine:
         Raises:
             NoPicturesError: it cannot be.
         """
+        if self._whole is not None:
+            return self._whole
         with self.lock:
             if self._whole is None:
                 assert self._lender is not None
@@ -86,6 +91,20 @@ class Engine:
         """A picture as it is batched; many threads may prepare at once."""
         whole = self.whole
         return whole.prepare_image(picture) if isinstance(whole, StagedEncoder) else picture
+
+    def _answer(self, asked: Sequence[Asked]) -> list[Hits]:
+        """Answers to plain queries: their texts are read at once, and looked up at once where that can be."""
+        vectors = vectors_of(
+            [query for _, query, _ in asked], texts=self._read_texts, images=_nothing_else, items=_nothing_else
+        )
+        groups: dict[tuple[ServingSearcher, Wish], list[int]] = {}
+        for place, (searcher, _, wish) in enumerate(asked):
+            groups.setdefault((searcher, wish), []).append(place)
+        found: dict[int, Hits] = {}
+        for (searcher, wish), places in groups.items():
+            hits = searcher.answer_vectors([asked[place][1] for place in places], vectors[places], wish)
+            found.update(zip(places, hits, strict=True))
+        return [found[place] for place in range(len(asked))]
 
     def _read_texts(self, texts: Sequence[str]) -> Vectors:
         if self._light is not None:
@@ -107,12 +126,10 @@ class ServingSearcher(Searcher):
 
     Attributes:
         engine: reads its queries.
-        lookups: answers those that ask for nothing special.
         alone: answers one at a time what looks at pictures again.
     """
 
     engine: Engine
-    lookups: Batcher[Lookup, Hits]
     alone: Batcher[Lookup, Hits]
 
     @property
@@ -125,32 +142,31 @@ class ServingSearcher(Searcher):
     def encode_images(self, images: Sequence[Image]) -> Vectors:
         return np.stack(self.engine.pictures.ask([self.engine.prepared(image) for image in images]))
 
+    def answer(self, queries: Sequence[Query], wish: Wish) -> list[Hits]:
+        if all(is_plain(query, wish) for query in queries):
+            return self.engine.queries.ask([(self, query, wish) for query in queries])
+        return super().answer(queries, wish)
+
     def answer_vectors(self, queries: Sequence[Query], vectors: Vectors, wish: Wish) -> list[Hits]:
-        asked = [(self, query, vector, wish) for query, vector in zip(queries, vectors, strict=True)]
         if wish.rerank:
-            return self.alone.ask(asked)
-        if wish.where or wish.diversity or wish.near is not None or wish.offset + wish.top_k > GATHERED:
-            return super().answer_vectors(queries, vectors, wish)
-        return self.lookups.ask(asked)
+            return self.alone.ask([(self, *each, wish) for each in zip(queries, vectors, strict=True)])
+        return super().answer_vectors(queries, vectors, wish)
 
 
-def answered_together(lookups: Sequence[Lookup]) -> list[Hits]:
-    """Answers to lookups; those in one bundle that are to be answered in one way are looked up at once."""
-    groups: dict[tuple[Searcher, Wish], list[int]] = {}
-    for place, (searcher, _, _, wish) in enumerate(lookups):
-        groups.setdefault((searcher, wish), []).append(place)
-    found: dict[int, Hits] = {}
-    for (searcher, wish), places in groups.items():
-        queries, vectors = [lookups[place][1] for place in places], np.stack([lookups[place][2] for place in places])
-        found.update(zip(places, Searcher.answer_vectors(searcher, queries, vectors, wish), strict=True))
-    return [found[place] for place in range(len(lookups))]
+def is_plain(query: Query, wish: Wish) -> bool:
+    """Whether a query costs no more than reading its texts and looking up a page, so that nobody waits for it long."""
+    asks_more = wish.rerank or wish.diversity or wish.near is not None or wish.where or wish.like or wish.unlike
+    return len(query.texts) == len(query.parts) and not asks_more and wish.offset + wish.top_k <= GATHERED
+
+
+def _nothing_else(*_: object) -> Vectors:
+    raise AssertionError("a plain query is made of texts")
 
 
 def answered_alone(lookups: Sequence[Lookup]) -> list[Hits]:
     """The same one by one, for what uses the whole encoder."""
     found = []
     for searcher, query, vector, wish in lookups:
-        assert isinstance(searcher, ServingSearcher)
         with searcher.engine.lock:
             found += Searcher.answer_vectors(searcher, [query], vector[None], wish)
     return found

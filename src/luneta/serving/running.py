@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import socket
@@ -48,6 +49,8 @@ def serve(
     (with_pages if pages else with_docs_first)(app)
     with contextlib.closing(_listening(chosen)) as listener:
         app.state.bundles.warm()
+        gc.collect()
+        gc.freeze()  # libraries make a million objects; looking through them again and again stops everybody
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it would print what a request held
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none",
@@ -100,8 +103,10 @@ class _Server(uvicorn.Server):
 def _listening(settings: Settings) -> socket.socket:
     """A bound socket, so that an address that is taken is found before anything is loaded."""
     try:
-        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[
+            0
+        ]
+        listener = socket.socket(family, kind, protocol)  # asyncio sends at once only where it is told the protocol
     except (OSError, UnicodeError) as error:
         raise ConfigError(f"host is {settings.host!r}, expected an address of this machine ({error})") from error
     try:

@@ -16,14 +16,12 @@ from luneta.bundles.files import RECORD
 from luneta.errors import ConfigError, LunetaError
 from luneta.search import Query, Searcher, Wish
 from luneta.serving import facts
-from luneta.serving.batching import Batcher
 from luneta.serving.engines import (
     Engine,
     NoPicturesError,
     Observe,
     ServingSearcher,
     answered_alone,
-    answered_together,
     batchers,
 )
 from luneta.serving.settings import Settings
@@ -85,7 +83,6 @@ class Bundles:
                 raise ConfigError(f"a bundle cannot be called {name!r}: its name stands in addresses")
         self._make = batchers(settings, crowd, observe)
         self._engines: dict[str, Engine] = {}
-        self._lookups = self._make(answered_together, name="lookups")
         self._alone = self._make(answered_alone, name="re-ranking", gather=False)
         self._lock, self._warm = threading.Lock(), False
         self._served = {
@@ -116,10 +113,10 @@ class Bundles:
 
     def waiting(self) -> Mapping[str, int]:
         """How many items wait to be computed, by what is computed."""
-        found = {"lookups": len(self._lookups), "re-ranking": len(self._alone), "texts": 0, "pictures": 0}
+        found = {"re-ranking": len(self._alone), "queries": 0, "texts": 0, "pictures": 0}
         for engine in tuple(self._engines.values()):
-            found["texts"] += len(engine.texts)
-            found["pictures"] += len(engine.pictures)
+            for what, batcher in engine.batchers.items():
+                found[what] += len(batcher)
         return found
 
     # -- opening -----------------------------------------------------------------------------------------------
@@ -132,7 +129,7 @@ class Bundles:
             self._engines[fingerprint] = Engine(searcher, self._make)
         serving = ServingSearcher(
             searcher.bundle, searcher.encoder, searcher.reranker, searcher.device,
-            engine=self._engines[fingerprint], lookups=self._lookups, alone=self._alone,
+            engine=self._engines[fingerprint], alone=self._alone,
         )  # fmt: skip
         return Served(name, serving, stamp)
 
@@ -181,11 +178,8 @@ class Bundles:
         return new
 
     def close(self) -> None:
-        batchers: list[Batcher[Any, Any]] = [self._lookups, self._alone]
-        for engine in self._engines.values():
-            batchers += [engine.texts, engine.pictures]
-        for each in batchers:
-            each.close()
+        for batcher in (self._alone, *(each for engine in self._engines.values() for each in engine.batchers.values())):
+            batcher.close()
 
 
 def stamp_of(folder: Path) -> Stamp:

@@ -36,8 +36,8 @@ def test_requests_are_counted_by_route_and_status(bundle: Path) -> None:
     assert lines[count.format("GET", "/bundles/{name}/thumbnails/{id}.jpg", 404)] == "1.0"
     assert lines[count.format("GET", "other", 404)] == "1.0"
     assert lines['luneta_request_seconds_count{route="/search"}'] == "4.0"
-    assert float(lines['luneta_batch_size_count{what="texts"}']) >= 2
-    assert lines['luneta_queue_length{what="texts"}'] == "0.0"
+    assert float(lines['luneta_batch_size_count{what="queries"}']) >= 2
+    assert lines['luneta_queue_length{what="queries"}'] == "0.0"
     assert "secret-place" not in text
     assert "BREW" not in text
     assert "thing" not in text

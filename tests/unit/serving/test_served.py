@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,8 @@ import serving
 from luneta.bundles import Bundle
 from luneta.bundles.files import RECORD
 from luneta.errors import ConfigError
-from luneta.serving import create_app
-from luneta.serving.running import named
+from luneta.serving import Settings, create_app
+from luneta.serving.running import _listening, named
 from serving import ids
 
 
@@ -92,3 +94,19 @@ def test_without_bundles_or_with_odd_names_there_is_no_app(own: Path) -> None:
     for name in ("", "a/b", "a\nb"):
         with pytest.raises(ConfigError, match="cannot be called"):
             create_app({name: serving.searcher(own)})
+
+
+def test_answers_are_sent_at_once() -> None:
+    """asyncio turns off Nagle's algorithm, which holds back a body for 40 ms, for sockets that say they speak TCP."""
+    with contextlib.closing(_listening(Settings(port=0))) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
+def test_an_address_that_is_taken_or_no_address_is_said_to_be_so() -> None:
+    with contextlib.closing(_listening(Settings(port=0))) as listener:
+        listener.listen()
+        with pytest.raises(ConfigError, match="cannot listen at 127"):
+            _listening(Settings(port=listener.getsockname()[1]))
+    for host in ("no such host", "256.1.1.1", "a" * 300):
+        with pytest.raises(ConfigError, match="expected an address"):
+            _listening(Settings(host=host, port=0))
