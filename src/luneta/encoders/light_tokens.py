@@ -60,13 +60,10 @@ class Added:
 
     Attributes:
         id: of the token.
-        strips_before, strips_after: spaces beside it go.
         special: it ends a text, or stands for something unknown or for nothing.
     """
 
     id: int
-    strips_before: bool
-    strips_after: bool
     special: bool
 
 
@@ -119,17 +116,9 @@ class PieceReader:
     def _ids(self, text: str) -> list[int]:
         added = self._rules.added
         parts = self._added.split(_SPACE + text.replace(_SPACE, " "))
-        for i in range(1, len(parts), 2):  # every second part is an added token
-            if added[parts[i]].strips_before:
-                parts[i - 1] = parts[i - 1].rstrip()
-            if added[parts[i]].strips_after:
-                parts[i + 1] = parts[i + 1].lstrip()
-        tokens = [
-            token
-            for i, part in enumerate(parts)
-            if part
-            for token in ([part] if i % 2 else self._pieces(part))
-        ]  # fmt: skip
+        tokens: list[str] = []
+        for i, part in enumerate(parts):  # every second part is an added token
+            tokens += [part] if i % 2 else self._pieces(part)
         if len(tokens) > 1 and tokens[0] == _SPACE and tokens[1] in added and added[tokens[1]].special:
             del tokens[0]
         return [added[token].id if token in added else self._model.piece_to_id(token) for token in tokens]

@@ -128,7 +128,7 @@ def test_pieces_are_read_as_the_library_s_siglip_tokenizer_reads_them(keeps_spac
         remove_extra_whitespaces=not keeps_spaces,
     )  # fmt: skip
     theirs = SiglipTokenizer(str(tmp_path / "spiece.model"), model_max_length=12)
-    theirs.add_tokens([AddedToken("<red>", lstrip=True, rstrip=True)])
+    theirs.add_tokens([AddedToken("<red"), AddedToken("<red>", lstrip=True, rstrip=True)])
     rules = PieceRules(1, "<unk>", exporting.added_tokens(theirs))
     ours = PieceReader(tmp_path / "spiece.model", rules, context=12)
     texts = [clean_text(text, lowers=True) for text in random_texts([*rules.added, "</s>red", " <red> "], n=800)]
