@@ -259,13 +259,13 @@ class _Build:
 
     def _index(self, side: Side, table: pa.Table, vectors: Mapping[Side, tuple[File, Vectors]]) -> dict[str, Any]:
         """An index of a side, built and measured."""
-        how: dict[str, Any] = {} if self.recipe.kind in ("exact", "auto") else {
-            "recall": self.recipe.recall, "memory_mib": self.recipe.memory_mib, "seed": self.recipe.seed,
-            "queries": {other: _sample(vectors[other][1], self.recipe.seed) for other in SIDES},
-        }  # fmt: skip
-        index = build_index(table.column("_id").to_numpy(), vectors[side][1], kind=self.recipe.kind, **how)
-        report = getattr(index, "report", None)
-        facts = {"kind": index.kind, "file": None, "report": None if report is None else report.to_dict()}
+        index = build_index(
+            table.column("_id").to_numpy(), vectors[side][1], kind=self.recipe.kind, recall=self.recipe.recall,
+            memory_mib=self.recipe.memory_mib, seed=self.recipe.seed,
+            queries={other: _sample(vectors[other][1], self.recipe.seed) for other in SIDES},
+        )  # fmt: skip
+        report = None if index.report is None else index.report.to_dict()
+        facts: dict[str, Any] = {"kind": index.kind, "file": None, "report": report}
         if index.kind != "exact":
             written = put(self.folder, f"index-{side}", ".faiss", index.write)
             self.files.append(written)

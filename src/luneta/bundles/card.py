@@ -38,6 +38,6 @@ def _lines(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _index(facts: Mapping[str, Any]) -> str:
-    recalls = (facts["report"] or {}).get("recall") or {}
-    measured = ", ".join(f"{name} queries {value['value']:.3f}" for name, value in recalls.items())
+    queries = (facts["report"] or {}).get("queries", {})
+    measured = ", ".join(f"{name} queries {found['recall']['value']:.3f}" for name, found in queries.items())
     return f"{facts['kind']} index" + (f" (recall@10 measured: {measured})" if measured else "")

@@ -38,7 +38,7 @@ SEARCH: Messages = {
     "pictures": ("pictures", "imagens"),
     "texts": ("texts", "textos"),
     "image": ("picture", "imagem"),
-    "milliseconds": ("ms a query (median, 99 %)", "ms por consulta (mediana, 99 %)"),
+    "milliseconds": ("ms a query, median / 99 %", "ms por consulta, mediana / 99 %"),
     "memory": ("MiB of memory", "MiB de memória"),
     "cutoffs": ("Nothing relevant below", "Nada relevante abaixo de"),
     "language": ("language", "língua"),

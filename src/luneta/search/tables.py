@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from luneta.bundles.calibration import Calibration, Rate
@@ -32,20 +33,30 @@ def hits_grid(hits: Hits, locale: str) -> Grid:
 
 
 def built_grid(record: Mapping[str, Any], locale: str) -> Grid:
-    """The indexes of a bundle and what was measured of them."""
+    """The indexes of a bundle, and what was measured of them."""
+    from luneta.index.tuning import Report
+
     t = translator_of(locale, SEARCH)
     sides = record["sides"]
-    reports = {side: facts["index"]["report"] or {} for side, facts in sides.items()}
-    names = sorted({name for report in reports.values() for name in (report.get("recall") or {})}, reverse=True)
+    reports = {side: Report.from_dict(f["index"]["report"]) for side, f in sides.items() if f["index"]["report"]}
+    names = list(dict.fromkeys(name for report in reports.values() for name in report.queries))
     rows = []
     for side, facts in sides.items():
-        report = reports[side]
-        recalls = [_interval(report["recall"][name], locale) if report.get("recall") else "1" for name in names]
-        rows.append((t("pictures" if side == "image" else "texts"), facts["index"]["kind"], *recalls,
-                     written(f"{facts['n']:,}", locale)))  # fmt: skip
-    header = (t("searched"), t("kind"), *(t("recall_of", name=t(name)) for name in names), "n")
-    notes = [str(report["reason"]) for report in reports.values() if report.get("reason")]
-    return Grid(t("index_title"), header, tuple(rows), tuple(dict.fromkeys(notes)), n_labels=2)
+        report = reports.get(side)
+        found = [None if report is None else report.queries.get(name) for name in names]
+        recalls = ["" if query is None else _interval(asdict(query.recall), locale) for query in found]
+        slowest = max(filter(None, found), key=lambda query: query.p50_ms, default=None)
+        rows.append((
+            t("pictures" if side == "image" else "texts"), facts["index"]["kind"], written(f"{facts['n']:,}", locale),
+            *recalls, "" if slowest is None else written(f"{slowest.p50_ms:.2f} / {slowest.p99_ms:.2f}", locale),
+            "" if report is None else written(f"{report.memory_mib:,.1f}", locale),
+        ))  # fmt: skip
+    header = (
+        t("searched"), t("kind"), "n", *(t("recall_of", name=t(name)) for name in names), t("milliseconds"),
+        t("memory"),
+    )  # fmt: skip
+    reasons = dict.fromkeys(report.choice.sentence(locale) for report in reports.values())
+    return Grid(t("index_title"), header, tuple(rows), tuple(reasons), n_labels=2)
 
 
 def cutoffs_grid(calibration: Calibration, locale: str) -> Grid:

@@ -70,7 +70,7 @@ def command(
         revision=revision,
     )  # fmt: skip
     before, embeddings = measure(reranker.encoder, dataset, cache=cache, max_bad_share=max_bad_share)
-    found = rerank_depths(reranker, embeddings, before, ks)
+    found = rerank_depths(reranker, embeddings, before, ks, cache=cache)
     console.print(GridView((found if len(ks) > 1 else found.at(ks[0])).grid(spoken)))
     pace = written(f"{found.cost['ms_per_text']:.1f}", spoken)
     console.print(translator_of(spoken, RERANK)("rerank_pace", ms=pace), highlight=False)
