@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
@@ -41,7 +42,6 @@ def mount_pages(
     from luneta.serving.pages.theme import ICON
 
     settings: Settings = app.state.settings
-    blocks = make_blocks(Served(app.state.bundles), settings, presets or {}, lab)
 
     @app.get("/", include_in_schema=False)
     async def home(request: Request) -> RedirectResponse:
@@ -52,7 +52,11 @@ def mount_pages(
         return Response(ICON, media_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})
 
     most = settings.max_bytes if lab is None else max(settings.max_bytes, lab.max_bytes)
-    return mounted(app, blocks, settings, most, PATH)
+
+    def mount() -> FastAPI:
+        return mounted(app, make_blocks(Served(app.state.bundles), settings, presets or {}, lab), settings, most, PATH)
+
+    return _in_a_loop(mount)
 
 
 class Served(Mapping[str, Searcher]):
@@ -72,6 +76,19 @@ class Served(Mapping[str, Searcher]):
 
     def __len__(self) -> int:
         return len(self._bundles.names)
+
+
+def _in_a_loop(make: Callable[[], FastAPI]) -> FastAPI:
+    """Gradio begins event loops that it never closes, unless one is running."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+
+        async def made() -> FastAPI:
+            return make()
+
+        return asyncio.run(made())
+    return make()
 
 
 def _own_uploads() -> None:

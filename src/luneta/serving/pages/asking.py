@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,17 +137,13 @@ class Desk:
         self.searchers, self._presets, self.settings, self.book = searchers, presets, settings, book
         self._darkroom = Darkroom(settings.max_pixels)
         self._explaining = threading.Semaphore(N_EXPLAINED)
-        for name in self.searchers:
-            self.columns(name)  # a preset that asks for what is not there is refused at the start
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self.searchers)
-
-    @cached_property
-    def controls(self) -> Mapping[str, Sequence[Control]]:
+        self.names = tuple(searchers)
+        self.controls: Mapping[str, Sequence[Control]] = {
+            name: controls_of(searchers[name].bundle, self.preset(name)) for name in self.names
+        }
         """The filters of each bundle."""
-        return {name: controls_of(self.searchers[name].bundle, self.preset(name)) for name in self.names}
+        for name in self.names:
+            self.columns(name)  # a preset that asks for what is not there is refused at the start
 
     def searcher(self, name: str) -> Searcher:
         """Raises Refusal where it is not served any more."""

@@ -151,8 +151,8 @@ def condition(controls: Sequence[Control], given: Sequence[Any], typed: str = ""
 def _asked(control: Control, given: Sequence[Any]) -> list[str]:
     name = quoted_name(control.column)
     if control.kind == "range":
-        signs = zip((">=", "<="), given, strict=True)
-        return [f"{name} {sign} {_end(control, value)}" for sign, value in signs if value not in (None, "")]
+        ends = zip((">=", "<="), (str(value or "").strip() for value in given), strict=True)
+        return [f"{name} {sign} {_end(control, end)}" for sign, end in ends if end]
     if control.kind == "text":
         words = str(given[0] or "").strip()
         return [_holds(name, words, control.holds)] if words else []
@@ -171,13 +171,12 @@ def _literal(value: Any) -> str:
     return str(value) if isinstance(value, int) else quoted_text(str(value))
 
 
-def _end(control: Control, written: Any) -> str:
+def _end(control: Control, text: str) -> str:
     """An end of a range, as a condition has it.
 
     Raises:
         Refusal: it is no number, or no date.
     """
-    text = str(written).strip()
     if control.holds == "time":
         if re.fullmatch(r"\d{4}", text):
             text += "-01-01"

@@ -11,14 +11,16 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from luneta.advice import Suggestion, advise
 from luneta.artifacts import cache_dir, write_json
+from luneta.bundles.items import names_of_images
 from luneta.comparison import Comparison, compare
 from luneta.data.dataset import ImageTextDataset
+from luneta.data.references import EncodedImageRef
 from luneta.data.sources import open_dataset
 from luneta.encoders.presets import find_preset, list_encoders
 from luneta.encoders.registry import load_encoder
@@ -35,9 +37,12 @@ from luneta.serving.pages.labels import translator
 from luneta.serving.pages.refusals import Refusal
 from luneta.serving.pages.uploads import Limits, laid_out
 from luneta.serving.problems import Problem
+from luneta.types import ImageRef
 from luneta.wording import Locale
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from luneta.results import Evaluation
 
 Source = Literal["cenas", "hub", "folder", "upload"]
@@ -308,9 +313,9 @@ class Lab:
         if task.source == "upload":
             unpacked.mkdir(parents=True)
             folder = laid_out(task.uploads, unpacked, self.settings.limits)
-            return open_dataset(folder, within=unpacked, **common)
+            return _without_paths(open_dataset(folder, within=unpacked, **common), Path(task.uploads[0]).name)
         if task.source == "folder":
-            return open_dataset(self._folder(task.name), **common)
+            return _without_paths(open_dataset(self._folder(task.name), **common), task.name)
         return open_dataset(f"hub:{task.name}" if task.source == "hub" else task.name, **common)
 
     # -- telling -----------------------------------------------------------------------------------------------
@@ -328,18 +333,45 @@ class Lab:
 
     def _places(self) -> Mapping[str, str]:
         folders = self.settings.folders
-        places = {str(self._root): "", str(cache_dir()): "cache", os.path.expanduser("~"): "~"}
+        places = {str(self._root): "lab", str(cache_dir()): "cache", os.path.expanduser("~"): "~"}
         return places if folders is None else {**places, str(folders.resolve()): folders.name}
 
 
 def _without(text: str, places: Mapping[str, str]) -> str:
     """
-    >>> _without("/tmp/x/lab-data-ab12/upload/data/a.csv has no rows", {"/tmp/x": ""})
-    'a.csv has no rows'
+    >>> _without("/tmp/x/lab-data-ab12/upload/data/a.csv has no rows; see /srv/data", {"/srv": "data sets"})
+    'upload/a.csv has no rows; see data sets/data'
     """
+    text = re.sub(r"[\w./-]*/lab-data-\w+/upload/data", "upload", text)
     for place in sorted(places, key=len, reverse=True):
         text = text.replace(place, places[place])
-    return re.sub(r"/?lab-data-\w+/upload/data/?", "", text)
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A picture under another name; an `EncodedImageRef`."""
+
+    label: str
+    ref: EncodedImageRef
+
+    def key(self) -> str:
+        return self.ref.key()
+
+    def read(self) -> Any:
+        return self.ref.read()
+
+    def open(self) -> Image:
+        return self.ref.open()
+
+
+def _without_paths(data: ImageTextDataset, name: str) -> ImageTextDataset:
+    """The same under a name, its pictures named by where they lie in it: a report says nothing of this machine."""
+    images: list[ImageRef] = [
+        _Named(label, ref) if isinstance(ref, EncodedImageRef) else ref
+        for label, ref in zip(names_of_images(data), data.images, strict=True)
+    ]
+    return replace(data, name=name, images=images)
 
 
 class _Turn:

@@ -13,7 +13,6 @@ PAGES: Messages = {
     "skip": ("Skip to the search", "Ir para a busca"),
     "counts": ("{images} pictures · {texts} texts", "{images} imagens · {texts} textos"),
     "found_by": ("found by {encoder}", "encontradas por {encoder}"),
-    "api_docs": ("API", "API"),
     # -- what is asked
     "bundle": ("Collection", "Acervo"),
     "query": ("What are you looking for?", "O que você procura?"),
@@ -31,7 +30,6 @@ PAGES: Messages = {
         "Solte uma imagem aqui\nou escolha uma, de até {mib} MiB",
     ),
     "filters": ("Filters", "Filtros"),
-    "all": ("all", "todos"),
     "from": ("{name}: from", "{name}: de"),
     "to": ("{name}: to", "{name}: até"),
     "holds": ("words in it", "palavras contidas"),

@@ -1,0 +1,181 @@
+"""The pages in an app: where they are, what they load, and what cannot be reached through them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("gradio")
+
+from fastapi.testclient import TestClient
+
+import serving
+from luneta.serving import Settings, create_app
+from luneta.serving.pages import LabSettings, Served, mount_pages
+from luneta.serving.pages.blocks import make_blocks
+from luneta.serving.pages.frame import Frame
+from luneta.serving.pages.pictures import uploaded_path
+from luneta.wording import LOCALES
+from serving import checked_problem
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning:gradio")
+
+
+@pytest.fixture(scope="module")
+def pages(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LUNETA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        app = create_app({"pixels": serving.searcher(bundle)}, Settings(max_upload_mib=1))
+        mount_pages(app, lab=LabSettings(max_upload_mib=2))
+        with TestClient(app, "http://127.0.0.1", raise_server_exceptions=False) as client:
+            yield client
+
+
+def config(pages: TestClient) -> dict[str, Any]:
+    return pages.get("/pages/config").json()
+
+
+def called(pages: TestClient, fn_index: int, data: list[Any]) -> dict[str, Any]:
+    """What a page gets for an event."""
+    session = "abc123"
+    body = {"data": data, "fn_index": fn_index, "session_hash": session}
+    joined = pages.post("/pages/gradio_api/queue/join", json=body)
+    assert joined.status_code == 200, joined.text
+    with pages.stream("GET", f"/pages/gradio_api/queue/data?session_hash={session}") as answer:
+        for line in answer.iter_lines():
+            if line.startswith("data:"):
+                message = json.loads(line[5:])
+                if message["msg"] == "process_completed":
+                    return message
+    raise AssertionError("the event never ended")
+
+
+def test_the_root_leads_to_the_pages(pages: TestClient) -> None:
+    answer = pages.get("/", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "/pages/")
+    assert pages.get("/").status_code == 200
+
+
+def test_the_api_is_still_there(pages: TestClient) -> None:
+    assert pages.post("/search", json={"query": "thing 7"}).status_code == 200
+    checked_problem(pages.get("/nowhere"), 404)
+    checked_problem(pages.get("/pages/nowhere"), 404)
+
+
+def test_a_page_loads_nothing_from_elsewhere(pages: TestClient) -> None:
+    page = pages.get("/pages/").text
+    loaded = re.findall(r"""<(?:script|link|img|iframe)[^>]+(?:src|href)=["']([^"']+)""", page)
+    assert loaded
+    assert [place for place in loaded if re.match(r"(https?:)?//", place)] == []
+    assert "fonts.googleapis" not in page
+    theme = pages.get("/pages/theme.css").text
+    assert re.findall(r"@import|url\(\s*['\"]?(?!data:)https?:", theme) == []
+    found = config(pages)
+    assert (found["analytics_enabled"], found["footer_links"], found.get("run_history", False)) == (False, [], False)
+
+
+def test_both_languages_have_every_word(bundle: Path, pages: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames: list[Frame] = []
+    made = Frame.__init__
+    monkeypatch.setattr(Frame, "__init__", lambda self: (frames.append(self), made(self))[1])
+
+    async def make() -> None:  # gradio begins a loop that it never ends where none is running
+        make_blocks({"pixels": serving.searcher(bundle)}, Settings(), {}, LabSettings(folders=bundle.parent))
+
+    asyncio.run(make())
+    english, portuguese = (frames[0].labels.updates(locale) for locale in LOCALES)
+    assert len(english) == len(frames[0].labels.components) > 30
+    same = [(one, other) for one, other in zip(english, portuguese, strict=True) if one == other]
+    assert len(same) < 0.4 * len(english)  # names of columns and encoders are the same in both
+
+
+def picture_input(found: dict[str, Any]) -> tuple[int, int]:
+    """The number of the search's event, and which of its inputs is the picture."""
+    components = {component["id"]: component for component in found["components"]}
+    for number, dependency in enumerate(found["dependencies"]):
+        kinds = [components[each]["type"] for each in dependency["inputs"]]
+        targets = [components[each]["props"].get("elem_id") for each, _ in dependency["targets"]]
+        if "image" in kinds and "go" in targets:
+            return dependency.get("id", number), kinds.index("image")
+    raise AssertionError("there is no search")
+
+
+def searched(pages: TestClient, text: str, picture: Any = None) -> dict[str, Any]:
+    found = config(pages)
+    number, at = picture_input(found)
+    components = {component["id"]: component for component in found["components"]}
+    dependency = next(each for place, each in enumerate(found["dependencies"]) if each.get("id", place) == number)
+    data = [components[each]["props"].get("value") for each in dependency["inputs"]]
+    data[[components[each]["props"].get("elem_id") for each in dependency["inputs"]].index("query")] = text
+    data[at] = picture
+    return called(pages, number, data)
+
+
+def test_a_search_goes_through_the_queue(pages: TestClient) -> None:
+    message = searched(pages, "thing 7")
+    assert message["success"], message
+    assert "1–10 for “thing 7”" in str(message["output"]["data"])
+
+
+def test_a_picture_that_nobody_uploaded_is_not_looked_at(pages: TestClient, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(serving.picture(9))
+    message = searched(pages, "", {"path": str(secret), "meta": {"_type": "gradio.FileData"}})
+    assert 'class=\\"card' not in json.dumps(message)
+    assert not message["success"]
+
+
+def test_an_uploaded_picture_is_searched_for(pages: TestClient, bundle: Path) -> None:
+    uploaded = pages.post(
+        "/pages/gradio_api/upload", files={"files": ("my picture.png", serving.picture(9), "image/png")}
+    )
+    assert uploaded.status_code == 200, uploaded.text
+    message = searched(pages, "", {"path": uploaded.json()[0], "meta": {"_type": "gradio.FileData"}})
+    assert message["success"], message
+    assert "for “your picture”" in str(message["output"]["data"])
+
+
+def test_uploads_are_limited(pages: TestClient) -> None:
+    answer = pages.post("/pages/gradio_api/upload", files={"files": ("x.png", bytes(3 << 20), "image/png")})
+    checked_problem(answer, 413)
+
+
+def test_files_of_this_machine_are_not_served(pages: TestClient, bundle: Path) -> None:
+    for path in ("/etc/passwd", str(bundle / "bundle.json"), "../../etc/passwd", str(Path(__file__))):
+        answer = pages.get(f"/pages/gradio_api/file={path}")
+        assert answer.status_code in (403, 404), path
+        assert "root:" not in answer.text
+
+
+def test_what_lies_elsewhere_is_no_upload(tmp_path: Path) -> None:
+    class Given:
+        path = str(tmp_path / "x.png")
+
+    assert uploaded_path(Given()) is None
+    assert uploaded_path(None) is None
+
+
+def test_bundles_are_looked_up_as_they_are_now(pages: TestClient) -> None:
+    bundles = pages.app.state.bundles  # type: ignore[attr-defined]
+    served = Served(bundles)
+    assert (list(served), len(served)) == (["pixels"], 1)
+    assert served["pixels"] is bundles.get("pixels").searcher
+    with pytest.raises(KeyError):
+        served["nope"]
+
+
+def test_a_token_guards_the_pages_too(bundle: Path) -> None:
+    app = create_app({"pixels": serving.searcher(bundle)}, Settings(token="x" * 20))
+    mount_pages(app, lab=None)
+    with TestClient(app, "http://127.0.0.1", raise_server_exceptions=False) as client:
+        for path in ("/", "/pages/", "/pages/config"):
+            checked_problem(client.get(path), 401)
+        assert client.get("/pages/", auth=("anybody", "x" * 20)).status_code == 200
+        labels = json.dumps(client.get("/pages/config", auth=("anybody", "x" * 20)).json())
+        assert '"id": "lab"' not in labels
