@@ -145,7 +145,6 @@ def padded(scores: NDArray[np.float32], ids: Ids, k: int) -> Found:
 
 def best(found: Sequence[Scored], k: int) -> Scored:
     """The k best of several answers to the same queries, equal scores by id."""
-    scores = np.concatenate([scores for scores, _ in found], axis=1)
-    ids = np.concatenate([ids for _, ids in found], axis=1)
+    scores, ids = found[0] if len(found) == 1 else (np.concatenate(side, axis=1) for side in zip(*found, strict=True))
     order = np.lexsort((ids, -scores), axis=1)[:, :k]
     return np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)

@@ -27,7 +27,6 @@ from luneta.index.exact import nearest
 from luneta.index.indexfile import IndexFile
 from luneta.index.rows import Rows
 from luneta.progress import track
-from luneta.ranking.vectors import score_pairs
 from luneta.types import Vectors
 
 faiss: Any = _faiss  # its type stubs know half of it
@@ -175,17 +174,7 @@ class FaissIndex(KeptIndex):
 
     def _scored(self, queries: Vectors, candidates: Ids, k: int) -> Scored:
         """The k best of the candidates by their own vectors."""
-        n_queries, n = candidates.shape
-        query = np.repeat(np.arange(n_queries), n)
-        flat = candidates.reshape(-1)
-        there = flat >= 0
-        if there.all():
-            vectors = self._rows.vectors_of(flat)
-            scores = score_pairs(queries, vectors, np.stack([query, np.arange(len(flat))], axis=1))
-        else:
-            scores, vectors = np.full(len(flat), -np.inf, dtype=np.float32), self._rows.vectors_of(flat[there])
-            scores[there] = score_pairs(queries, vectors, np.stack([query[there], np.arange(len(vectors))], axis=1))
-        return best([(scores.reshape(n_queries, n), candidates)], k)
+        return best([(self._rows.scores(queries, candidates), candidates)], k)
 
     def _selector(self, allowed: Ids | None) -> Any:
         """FAISS's selector of ids; None where it may find all."""

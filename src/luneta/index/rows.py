@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from luneta.errors import ShapeError
 from luneta.index.checks import Ids
 from luneta.ranking import Gallery
+from luneta.ranking.vectors import score_lists
 from luneta.types import Vectors
+
+AT_ONCE = 2**17  # numbers of vectors that are scored at a time: they stay in the cache
 
 
 class Part:
@@ -48,7 +51,7 @@ class Part:
         """(n,) where each id stands; -1 where it does not or does not any more."""
         if not len(self.ids):
             return np.full(len(ids), -1, dtype=np.int64)
-        rows = np.searchsorted(self.ids, ids)
+        rows = self.ids.searchsorted(ids)
         rows[rows == len(self.ids)] = 0
         there = self.ids[rows] == ids
         if self.left is not None:
@@ -111,13 +114,26 @@ class Rows:
     def vectors_of(self, ids: Ids) -> Vectors:
         """(n, dim) of ids that are there, in the order given."""
         if len(self.parts) == 1:
-            return self.parts[0].vectors[self.parts[0].rows_of(ids)]
+            return self.parts[0].vectors[self.parts[0].ids.searchsorted(ids)]
         vectors = np.empty((len(ids), self.dim), dtype=np.float32)
         for part in self.parts:
             rows = part.rows_of(ids)
             here = rows >= 0
             vectors[here] = part.vectors[rows[here]]
         return vectors
+
+    def scores(self, queries: Vectors, ids: Ids) -> NDArray[np.float32]:
+        """(n_queries, m) cosines of queries and the m ids of each; minus infinity where an id is -1."""
+        n, m = ids.shape
+        scores, step = np.empty((n, m), dtype=np.float32), max(1, AT_ONCE // (m * self.dim))
+        for start in range(0, n, step):
+            here = slice(start, start + step)
+            vectors = self.vectors_of(ids[here].reshape(-1)).reshape(-1, m, self.dim)
+            scores[here] = score_lists(queries[here], vectors)
+        missing = ids < 0
+        if missing.any():
+            scores[missing] = -np.inf
+        return scores
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
         """Take in copies of vectors whose ids are not there."""

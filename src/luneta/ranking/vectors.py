@@ -91,11 +91,19 @@ def score_pairs(queries: Floats, gallery: Floats, pairs: Indexes) -> Floats:
 def exact_scores(queries: Floats, gallery: Floats, query: Indexes, item: Indexes) -> NDArray[np.float64]:
     """(n,) dot products of queries[query[i]] and gallery[item[i]], summed in float64."""
     scores = np.empty(len(query), dtype=np.float64)
-    step = max(1, 2**17 // queries.shape[1])  # so many as stay in the cache
+    step = max(1, 2**16 // queries.shape[1])  # so many as stay in the cache
     for start in range(0, len(query), step):
         here = slice(start, start + step)
-        scores[here] = np.einsum("ij,ij->i", queries[query[here]], gallery[item[here]], dtype=np.float64)
+        # converted before and not by einsum, whose conversion is four times slower
+        left, right = (side.astype(np.float64) for side in (queries[query[here]], gallery[item[here]]))
+        scores[here] = np.einsum("ij,ij->i", left, right)
     return scores
+
+
+def score_lists(queries: Floats, vectors: Floats) -> Floats:
+    """(n, m) dot products of queries (n, d) and the m vectors of each, (n, m, d), as `score_pairs` has them."""
+    scores: NDArray[np.float64] = np.einsum("nmd,nd->nm", vectors, queries, dtype=np.float64)
+    return scores.astype(np.float32)
 
 
 def exact_product(left: Floats, right: Floats) -> NDArray[np.float64]:
