@@ -10,10 +10,11 @@ import typer
 
 from luneta.cli import options, speech
 
-SERVER_PANEL, LIMITS_PANEL, BATCHING_PANEL = "Server", "Limits", "Batching"
+SERVER_PANEL, PAGES_PANEL, LIMITS_PANEL, BATCHING_PANEL = "Server", "Pages", "Limits", "Batching"
 
 HELP = options.examples(
     "luneta serve photos.luneta",
+    "luneta serve shop.luneta art.luneta --preset shop=fashion --preset art=art",
     "luneta serve shop.luneta art.luneta --port 8080 --no-pages",
     "luneta serve shop.luneta --host 0.0.0.0 --name search.example.org --token-file token.txt",
     "curl -s http://127.0.0.1:8000/search -H 'Content-Type: application/json' -d '{\"query\": \"a red boat\"}'",
@@ -48,6 +49,16 @@ def command(
     pages: Annotated[
         bool, typer.Option(help="With pages for people, beside the API.", rich_help_panel=SERVER_PANEL)
     ] = True,
+    preset: Annotated[
+        list[str] | None,
+        typer.Option(help="How the pages show a bundle: fashion, art or a TOML file; BUNDLE=PRESET for one of several. "
+                          "May be given several times.", rich_help_panel=PAGES_PANEL),
+    ] = None,
+    lab_folders: Annotated[
+        Path | None,
+        typer.Option(help="Folder whose data sets may be measured on the pages.", rich_help_panel=PAGES_PANEL,
+                     show_default="none of this machine's"),
+    ] = None,
     device: options.Device = "auto",
     log_queries: Annotated[
         bool, typer.Option("--log-queries", help="Write what is searched for into the log.",
@@ -84,7 +95,7 @@ def command(
     ] = 64,
     locale: options.Locale = "en",
 ) -> None:  # fmt: skip
-    from luneta.errors import MissingExtraError
+    from luneta.errors import ConfigError, MissingExtraError
     from luneta.serving.messages import SERVER
     from luneta.serving.settings import Settings
     from luneta.wording import translator_of
@@ -96,6 +107,8 @@ def command(
         batching=batching, batch_wait_ms=batch_wait_ms, max_batch=max_batch, allowed_hosts=tuple(allow_host or ()),
         log_queries=log_queries,
     )  # fmt: skip
+    if not pages and (preset or lab_folders):
+        raise ConfigError("presets and folders for the lab are for pages: leave out --no-pages, or leave them out")
     try:
         from luneta.serving.running import serve
     except ModuleNotFoundError as error:
@@ -104,7 +117,7 @@ def command(
         typer.secho(t("open_to_all", host=host), fg="yellow", err=True)
     with contextlib.suppress(KeyboardInterrupt):  # whoever serves ends so
         serve(
-            bundles, settings, device=device, pages=pages,
+            bundles, settings, device=device, pages=pages, presets=preset or (), lab_folders=lab_folders,
             ready=lambda address: typer.echo(t("serving", address=address), err=True),
         )  # fmt: skip
     typer.echo(t("stopped"), err=True)

@@ -29,6 +29,8 @@ def serve(
     *,
     device: str = "auto",
     pages: bool = True,
+    presets: Sequence[str] = (),
+    lab_folders: Path | None = None,
     ready: Callable[[str], object] = lambda address: None,
 ) -> None:
     """Serve bundles until somebody stops it (Ctrl-C, SIGTERM); requests that are being worked on are ended first.
@@ -38,15 +40,20 @@ def serve(
         settings: how it behaves.
         device: as in `load_encoder`.
         pages: with pages for people at /.
+        presets: how the pages show bundles: names or files, for all of them, or `BUNDLE=PRESET` for one.
+        lab_folders: folder whose data sets may be measured on the pages.
         ready: called with the address once it answers.
 
     Raises:
         ArtifactError: a folder holds no whole bundle.
-        ConfigError: two bundles have one name, or the address cannot be listened at.
+        ConfigError: two bundles have one name, a preset does not fit, or the address cannot be listened at.
     """
     chosen = settings or Settings()
     app = create_app({name: Searcher.open(folder, device=device) for name, folder in named(folders).items()}, chosen)
-    (with_pages if pages else with_docs_first)(app)
+    if pages:
+        with_pages(app, presets, lab_folders)
+    else:
+        with_docs_first(app)
     with contextlib.closing(_listening(chosen)) as listener:
         app.state.bundles.warm()
         gc.collect()
@@ -59,11 +66,13 @@ def serve(
         _Server(config, lambda: ready(_address(chosen, listener))).run([listener])
 
 
-def with_pages(app: FastAPI) -> None:
+def with_pages(app: FastAPI, presets: Sequence[str] = (), lab_folders: Path | None = None) -> None:
     """Pages for people at /; they find bundles and settings in `app.state`, and stand behind the API's guards."""
-    from luneta.serving.pages import mount_pages
+    from luneta.serving.pages import LabSettings, mount_pages, presets_for
 
-    mount_pages(app)
+    if lab_folders is not None and not lab_folders.is_dir():
+        raise ConfigError(f"lab_folders is {lab_folders}, expected a folder of data sets")
+    mount_pages(app, presets=presets_for(presets, app.state.bundles.names), lab=LabSettings(folders=lab_folders))
 
 
 def with_docs_first(app: FastAPI) -> None:
