@@ -131,13 +131,11 @@ def say(name: str, found: dict[str, Any]) -> None:
     print(f"  differs from the encoder by {found['largest_difference']:.1e} at most")
     for way, seconds in found["seconds"].items():
         print(f"  {way:13s} {seconds['wall']:6.2f} s   {seconds['cpu']:6.2f} processor s")
-    print(
-        f"  light is {found['ratio']['wall']:.1f}x as fast as transformers by the clock, {found['ratio']['cpu']:.1f}x"
-    )
-    print("  by processor time; of its time, in ms:")
-    print("   ", ", ".join(f"{step} {ms:.0f}" for step, ms in found["steps_ms"].items()))
-    print("    imports:", ", ".join(f"{package} {ms:.0f}" for package, ms in found["imports_ms"].items()))
-    print("    a further query:", ", ".join(f"{how} {ms:.1f}" for how, ms in found["again_ms"].items()))
+    wall, cpu = found["ratio"]["wall"], found["ratio"]["cpu"]
+    print(f"  light is {wall:.1f}x as fast as transformers by the clock, {cpu:.1f}x by processor time")
+    print("  of its milliseconds:", ", ".join(f"{step} {ms:.0f}" for step, ms in found["steps_ms"].items()))
+    print("  imports, under a tracer:", ", ".join(f"{package} {ms:.0f}" for package, ms in found["imports_ms"].items()))
+    print("  a further query, in processor ms:", ", ".join(f"{how} {ms:.1f}" for how, ms in found["again_ms"].items()))
 
 
 def main() -> None:
