@@ -11,11 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from luneta import errors
 from luneta.error_messages import KINDS, PARTS, PORTUGUESE, error_in, framed
 from luneta.errors import ConfigError, LunetaError, did_you_mean
+from luneta.filters import parse_filter
 from luneta.rerank import reproduction
 from luneta.rerank.messages import REPRODUCTION
 from luneta.rerank.published import BENCHMARKS, REPORTED
@@ -144,6 +146,28 @@ def test_no_word_of_english_is_left_in_a_translation() -> None:
             words & {"the", "of", "is", "not", "choose", "with", "and", "another", "folder", "file", "expected"}
             == set()
         )
+
+
+FILTERS = (
+    "style = ", "yeer = 1", "year < 'x'", "style = 'a", "year contains 'a'", "ok < true", "other = 1", "tags = 'a'",
+    "style contains 'a'", "(year = 1", "year between 1", "year = style", "year & 1", "year in 1", "and", "year = null",
+    "not " * 60, "year is 1", "style like 3", "a\0", "1a = 1", "", "year in (1", "year", "year = 1 2", "$", '"',
+    "year = 9" + "9" * 80, "style = 1", "a" * 20_001,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("condition", FILTERS)
+def test_what_is_wrong_with_a_filter_is_said_in_portuguese(condition: str) -> None:
+    columns = {"style": ["a"], "year": [1], "ok": [True], "tags": [["a"]], "other": [b"x"]}
+    with pytest.raises(ConfigError) as caught:
+        parse_filter(condition).mask(pa.table(columns))
+    english = str(caught.value)
+    portuguese = error_in(english, "pt-BR")
+    said, *place = portuguese.split("\n")
+    assert said.startswith(("o filtro, no caractere ", "o filtro tem "))
+    assert place == english.split("\n")[1:]
+    words = set(re.findall(r"[a-z]{2,}", re.sub(r"'.*?'", "", said)))
+    assert not words & {"the", "of", "expected", "holds", "write", "column", "value", "text", "with", "this", "here"}
 
 
 def reproductions() -> Iterator[Reproduction]:
