@@ -1,11 +1,12 @@
 """Serving: milliseconds from a request to /search to its answer, for 1, 8 and 32 clients at once, batching on and off.
 
-A server in a process of its own on loopback serves a bundle of built-in scenes with luneta-mini. Each client sends its
+A server in a process of its own on loopback serves a bundle of built-in scenes, once with luneta-mini and once with a
+text tower of usual size: a ViT-B/32's with random weights (its speed is that of trained ones). Each client sends its
 next query, each time another text, when it has the answer to the last one, over one connection. Rounds of both servers
 alternate and the best of each is kept (by its median), because other work on the machine only ever adds time. The limit
 is what one query takes in the process itself, by the same searcher without a server.
 
-    python benchmarks/serving.py             # about two minutes
+    python benchmarks/serving.py             # some minutes on two cores
     python benchmarks/serving.py --quick     # small and once, to see that it runs
 """
 
@@ -27,6 +28,10 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from _encoders import make_captions, make_checkpoint
+
 CLIENTS = (1, 8, 32)
 
 
@@ -41,13 +46,13 @@ class Load:
         return float(np.percentile(self.ms, percent))
 
 
-def make_bundle(folder: Path, n_images: int) -> list[str]:
+def make_bundle(folder: Path, encoder: str, n_images: int) -> list[str]:
     """A bundle of built-in scenes; texts to search it with."""
     import luneta
     from luneta.bundles import build_bundle
 
     data = luneta.open_dataset("cenas", split="test", limit=n_images)
-    build_bundle(luneta.load_encoder("luneta-mini"), data, folder, cache=False)
+    build_bundle(luneta.load_encoder(encoder), data, folder, cache=False)
     return [str(text) for text in data.texts]
 
 
@@ -115,31 +120,37 @@ def alone(folder: Path, texts: Sequence[str], n: int) -> Load:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--images", type=int, default=1000, help="in the bundle of luneta-mini")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--batching", choices=("on", "off"), default="on", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
         serve(arguments.serve, arguments.batching == "on")
         return
-    n_images, rounds, seconds = (100, 1, 1.0) if arguments.quick else (arguments.images, 4, 4.0)
+    n_images, rounds, seconds = (100, 1, 1.0) if arguments.quick else (arguments.images, 3, 5.0)
     with tempfile.TemporaryDirectory() as room:
-        folder = Path(room) / "scenes.luneta"
-        texts = make_bundle(folder, n_images)
-        floor = alone(folder, texts, 50 if arguments.quick else 500)
-        found: dict[tuple[int, bool], list[Load]] = {}
-        with server(folder, True) as on, server(folder, False) as off:
-            for port in (on, off):
-                asyncio.run(measured(port, texts, 4, 1.0))  # warm
-            for _, n_clients in itertools.product(range(rounds), CLIENTS):
-                for port, batching in ((on, True), (off, False)):
-                    load = asyncio.run(measured(port, texts, n_clients, seconds))
-                    found.setdefault((n_clients, batching), []).append(load)
-    report(n_images, len(texts), floor, found)
+        large = str(make_checkpoint(Path(room) / "checkpoint", make_captions(400)))
+        for name, encoder, n in (("luneta-mini", "luneta-mini", n_images), ("ViT-B/32", large, min(n_images, 200))):
+            compare(name, Path(room) / f"{Path(encoder).name}.luneta", encoder, n, rounds, seconds)
 
 
-def report(n_images: int, n_texts: int, floor: Load, found: dict[tuple[int, bool], list[Load]]) -> None:
-    print(f"{n_images} pictures and {n_texts} texts; one query without a server: {floor.at(50):.2f} ms")
+def compare(name: str, folder: Path, encoder: str, n_images: int, rounds: int, seconds: float) -> None:
+    """Serve a bundle twice, measure, and print."""
+    texts = make_bundle(folder, encoder, n_images)
+    floor = alone(folder, texts, 100)
+    found: dict[tuple[int, bool], list[Load]] = {}
+    with server(folder, True) as on, server(folder, False) as off:
+        for port in (on, off):
+            asyncio.run(measured(port, texts, 4, 1.0))  # warm
+        for _, n_clients in itertools.product(range(rounds), CLIENTS):
+            for port, batching in ((on, True), (off, False)):
+                load = asyncio.run(measured(port, texts, n_clients, seconds))
+                found.setdefault((n_clients, batching), []).append(load)
+    print(f"{name}, {n_images} pictures; one query without a server: {floor.at(50):.2f} ms")
+    report(found)
+
+
+def report(found: dict[tuple[int, bool], list[Load]]) -> None:
     print("| clients | batching | p50 ms | p99 ms | requests a second |")
     print("| --- | --- | --- | --- | --- |")
     for n_clients in CLIENTS:

@@ -92,7 +92,7 @@ def command(
     ] = 2.0,
     max_batch: Annotated[
         int, typer.Option(min=1, help="Queries computed together at most.", rich_help_panel=BATCHING_PANEL)
-    ] = 64,
+    ] = 16,
     locale: options.Locale = "en",
 ) -> None:  # fmt: skip
     from luneta.errors import ConfigError, MissingExtraError
