@@ -109,6 +109,16 @@ def test_an_effort_of_little_finds_as_many_as_are_asked_for(kind: str) -> None:
     assert all(len(set(row)) == 500 and min(row) >= 0 for row in found.ids.tolist())
 
 
+@pytest.mark.parametrize("kind", ["ivf-sq8", "ivf-pq"])
+def test_fewer_candidates_than_were_wished_for(kind: str) -> None:
+    """One list holds about 30 items: enough for ten, not for 500 candidates."""
+    index = built(kind)
+    index.set_effort(1, factor=50)
+    found = index.search(ITEMS[:50], 10)
+    assert (found.ids >= 0).all()
+    np.testing.assert_allclose(found.scores, np.einsum("qd,qkd->qk", ITEMS[:50], ITEMS[found.ids // 2]), rtol=1e-5)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_large_effort_is_taken_as_all(kind: str) -> None:
     index = built(kind)

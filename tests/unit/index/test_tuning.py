@@ -136,6 +136,40 @@ def test_queries_that_choose_are_not_those_that_are_reported(monkeypatch: pytest
     assert not set().union(*chose) & (images | texts)
 
 
+def halves(choosing: np.ndarray, held: np.ndarray) -> tuning.Judged:
+    queries = np.empty((2 * len(held), DIM), dtype=np.float32)
+    queries[::2], queries[1::2] = choosing, held
+    kth = np.sort(queries.astype(np.float64) @ ITEMS.astype(np.float64).T, axis=1)[:, -10].astype(np.float32)
+    return tuning.Judged(queries, kth - np.float32(1e-7))
+
+
+def test_every_set_has_room_to_spare_on_the_half_that_chooses() -> None:
+    index = built("ivf-sq8", 0.5)
+    sets = {"easy": halves(ITEMS[:200], ITEMS[:200]), "hard": halves(TEXTS[:200], ITEMS[:200])}
+    assert tuning.tune(index, sets, 0.95)
+    hits = sets["hard"].half(0).hits(index)
+    assert hits.mean() - 2 * hits.std(ddof=1) / len(hits) ** 0.5 >= 0.95
+
+
+def test_the_halves_that_are_reported_may_raise_the_effort() -> None:
+    index = built("ivf-sq8", 0.5)
+    queries = halves(ITEMS[:200], TEXTS[:200])
+    assert tuning.tune(index, {"mixed": queries}, 0.95)
+    assert queries.half(1).hits(index).mean() >= 0.95
+    index.set_effort(index.effort - max(1, index.effort // 3))
+    assert queries.half(0).hits(index).mean() >= 0.97 > 0.95 > queries.half(1).hits(index).mean()
+
+
+def test_the_next_surer_kind_is_the_nearest_that_fits() -> None:
+    choice = choosing.asked("ivf-pq")
+    following = choosing.surer(choice, 0.95, 1_000_000, 512, 3000)
+    assert following is not None
+    assert following.kind == "ivf-sq8"
+    assert following.sentence() == "ivf-sq8: ivf-pq missed a recall of 0.95, so that the next surer kind was taken."
+    assert choosing.surer(following, 0.95, 1_000_000, 512, 100) is None
+    assert choosing.surer(choosing.asked("exact"), 0.95, 10, 512, 100) is None
+
+
 def test_candidates_are_widened_where_the_bits_are_too_few() -> None:
     index = built("ivf-pq", 0.5)
     index.set_effort(1, factor=1)
@@ -189,10 +223,11 @@ def test_json_holds_the_report(kind: str) -> None:
 
 
 def test_costs_are_reported() -> None:
-    exact, lists = built("exact").report, built("ivf-pq").report
+    exact, graph, lists = (built(kind).report for kind in ("exact", "hnsw", "ivf-pq"))
     assert exact.memory_mib == exact.disk_mib == pytest.approx(N * (4 * DIM + 8) / 2**20, abs=0.06)
     assert lists.memory_mib < exact.memory_mib / 3
-    assert lists.disk_mib == pytest.approx(exact.disk_mib + lists.memory_mib, abs=0.11)
+    assert graph.memory_mib > 0.4
+    assert graph.disk_mib == pytest.approx(exact.disk_mib + graph.memory_mib, abs=0.11)
     assert exact.parameters == {}
     for report in exact.queries.values():
         assert report.recall.value == 1
