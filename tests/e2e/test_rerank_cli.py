@@ -161,7 +161,9 @@ def test_mistakes_come_before_the_work(luneta: Luneta, tiny_checkpoint: Callable
     assert "--warmup is 2.0, expected 0 to 1" in refused("train", *CENAS, "--warmup", "2", "--out", "x")
     assert "--report shows what" in refused("train", *CENAS, "--dry-run", "--report", "x.html")
     assert "a folder of that name" in refused("train", *CENAS, "--report", tmp_path, "--out", "x")
-    assert "a folder of that name" in refused("evaluate", "luneta-mini", *CENAS, "--report", tmp_path)
+    said = refused("evaluate", "luneta-mini", *CENAS, "--report", tmp_path)
+    assert "a folder of that name" in said
+    assert "ms for each text" not in said
     said = refused("train", *CENAS, "--weight", "1", "--out", "x", "--locale", "pt")
     assert "Erro de configuração: --weight e --counts são de um cross-encoder" in said
     assert "no such file" in refused("evaluate", "nowhere", *CENAS)

@@ -31,7 +31,7 @@ class Change:
 
     Attributes:
         text: its index.
-        ranks: of the best right picture, before and after.
+        ranks: of the best right picture, before and after, as the pictures are shown.
         relevant: right pictures.
         before, after: the first pictures, best first.
         came_from: where each of `after` stood before, from 1.
@@ -100,17 +100,23 @@ def _changes(
     candidates = found_by(embeddings, found.before, max(reranker.fusion.k, N_PICTURES))
     old = candidates.candidates[texts]
     new, _ = reranker.rerank([data.texts[text] for text in texts], data.images, old, candidates.scores[texts])
-    return [
-        Change(
-            int(text),
-            (float(ranks[0, text]), float(ranks[1, text])),
-            ranking.positives[ranking.offsets[text] : ranking.offsets[text + 1]].tolist(),
-            before[:N_PICTURES].tolist(),
-            after[:N_PICTURES].tolist(),
-            [int(np.flatnonzero(before == item)[0]) + 1 for item in after[:N_PICTURES]],
-        )
-        for text, before, after in zip(texts, old, new, strict=True)
-    ]
+    made = []
+    for text, before, after in zip(texts.tolist(), old, new, strict=True):
+        right = ranking.positives[ranking.offsets[text] : ranking.offsets[text + 1]].tolist()
+        # as they are shown: looked at in other company, scores of 16 bits that are nearly equal can change places
+        places = [
+            _place(order, right, measured) for order, measured in zip((before, after), ranks[:, text], strict=True)
+        ]
+        came_from = [int(np.flatnonzero(before == item)[0]) + 1 for item in after[:N_PICTURES]]
+        shown = [order[:N_PICTURES].tolist() for order in (before, after)]
+        made.append(Change(text, (places[0], places[1]), right, shown[0], shown[1], came_from))
+    return made
+
+
+def _place(order: NDArray[np.int64], right: Sequence[int], measured: float) -> float:
+    """The first place of a right picture; where none is in the order, what was measured."""
+    found = np.flatnonzero(np.isin(order, right))
+    return float(found[0] + 1 if len(found) else measured)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crossing import Oracle
+from crossing import Oracle, noise_of
 from luneta.data.dataset import ImageTextDataset
 from luneta.embedding import Embeddings
 from luneta.evaluation import measure
+from luneta.metrics import best_rank
 from luneta.report.changes import N_PICTURES, Changes, changes_of
 from luneta.report.reranking import write_reranked, write_trained
 from luneta.rerank import Fusion, Reranker, RerankerFitted, fit_reranker, fitting
@@ -81,6 +82,33 @@ def test_what_changed_most_is_found_by_hand(measured: Measured) -> None:
             assert change.after == after[change.text, :N_PICTURES].tolist()
             places = {int(image): place for place, image in enumerate(before[change.text], start=1)}
             assert change.came_from == [places[image] for image in change.after]
+
+
+class Wavering(Oracle):
+    """Sees a picture otherwise whenever it looks again, as numbers of few bits do in other company."""
+
+    looks = 0
+
+    def score(self, texts: Sequence[str], pictures: Sequence[np.ndarray]) -> list[float]:
+        self.looks += 1
+        pairs = zip(super().score(texts, pictures), texts, pictures, strict=True)
+        return [score + 0.3 * noise_of(self.looks, text, int(picture[0])) for score, text, picture in pairs]
+
+
+def test_ranks_are_those_of_the_pictures_that_are_shown() -> None:
+    encoder, data = ConceptEncoder(noise=1.4), world(60, captions_per_image=2)
+    reranker = Reranker(encoder, Crossed(Wavering()), Fusion(1.0, K))
+    before, embeddings = measure(encoder, data, cache=False)
+    found = rerank_depths(reranker, embeddings, before, [K]).at(K)
+    changes = changes_of(reranker, embeddings, found)
+    measured = best_rank(found.after.rankings["text_to_image"])
+    unlike = 0
+    for change in (*changes.better, *changes.worse):
+        (right,) = change.relevant
+        unlike += change.ranks[1] != measured[change.text]
+        for rank, shown in zip(change.ranks, (change.before, change.after), strict=True):
+            assert (shown.index(right) + 1 == rank) if right in shown else rank > N_PICTURES
+    assert unlike, "it has not wavered"
 
 
 def opened(path: Path) -> Element:
