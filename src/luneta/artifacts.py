@@ -208,6 +208,15 @@ def hash_json(value: Any) -> str:
     return hashlib.sha256(printable(canonical).encode()).hexdigest()
 
 
+def public_name(name: str) -> str:
+    """Of something that lies in a folder only the folder's own name: a file says nothing of the machine it was made on.
+
+    >>> public_name("/home/somebody/models/mine"), public_name("google/siglip2-base-patch16-224")
+    ('mine', 'google/siglip2-base-patch16-224')
+    """
+    return Path(name).name if os.path.isabs(name) or os.path.isdir(name) else name
+
+
 def cache_dir() -> Path:
     """Where embeddings are kept between runs: $LUNETA_CACHE, else the platform's cache folder."""
     if chosen := os.environ.get("LUNETA_CACHE"):

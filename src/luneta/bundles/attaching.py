@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from luneta.artifacts import write_json
 from luneta.bundles.building import seal, unsealed
 from luneta.bundles.bundle import Bundle
-from luneta.bundles.calibration import MOST_QUERIES, Calibration, Cutoff, Mistake, best_scores, measured_cutoff
+from luneta.bundles.calibration import (
+    MOST_QUERIES,
+    Calibration,
+    Cutoff,
+    Mistake,
+    best_scores,
+    check_bound,
+    measured_cutoff,
+)
 from luneta.bundles.files import File, only_writer, put, put_folder
 from luneta.bundles.items import SIDES
 from luneta.data.dataset import ImageTextDataset
@@ -59,6 +67,7 @@ def calibrate(
         ArtifactError: the bundle is being written, or cannot be.
         IndexMismatchError: another encoder.
     """
+    check_bound(mistake, error_rate)
     place = Path(folder)
     with only_writer(place):
         bundle = Bundle.open(place)
@@ -98,11 +107,12 @@ def attach_reranker(folder: str | os.PathLike[str], reranker: str | os.PathLike[
 
 
 class _Queries:
-    """Texts and pictures with their vectors, and which contents belong together.
+    """Texts and pictures, each content once, and which belong together.
 
     Attributes:
-        keys: of the content of each.
-        vectors: of each.
+        keys: the contents.
+        rows: of each among the vectors.
+        vectors: of all that were given.
         groups: number of the connected part of the pairs that each is in.
         partners: for each content of a side the contents of the other that belong to it.
     """
@@ -110,11 +120,15 @@ class _Queries:
     def __init__(
         self, keys: Mapping[Side, Sequence[str]], vectors: Mapping[Side, Vectors], pairs: Ids, known: Bundle
     ) -> None:
-        self.keys, self.vectors = keys, vectors
-        text_groups, image_groups = clusters(pairs, len(keys["text"]), len(keys["image"]))
+        unique = {side: np.unique(np.array(keys[side]), return_index=True, return_inverse=True) for side in SIDES}
+        self.keys = {side: unique[side][0].tolist() for side in SIDES}
+        self.rows: Mapping[Side, Ids] = {side: unique[side][1] for side in SIDES}
+        self.vectors = vectors
+        joined = np.stack([unique["text"][2][pairs[:, 0]], unique["image"][2][pairs[:, 1]]], axis=1)
+        text_groups, image_groups = clusters(joined, len(self.keys["text"]), len(self.keys["image"]))
         self.groups: Mapping[Side, Ids] = {"text": text_groups, "image": image_groups}
         self.partners: Mapping[Side, dict[str, set[str]]] = {"text": defaultdict(set), "image": defaultdict(set)}
-        self._join((keys["text"][text], keys["image"][image]) for text, image in pairs)
+        self._join((self.keys["text"][text], self.keys["image"][image]) for text, image in joined)
         self._join(_pairs_of(known))
 
     def _join(self, pairs: Iterable[tuple[str, str]]) -> None:
@@ -135,7 +149,7 @@ class _Queries:
         partners = [self.partners[asking][self.keys[asking][query]] for query in chosen]
         answers = [np.array(sorted(i for key in own for i in ids_of.get(key, ())), dtype=np.int64) for own in partners]
         has_answer = np.array([len(ids) > 0 for ids in answers])
-        scores = best_scores(bundle.index(target), np.asarray(self.vectors[asking][chosen]), answers)
+        scores = best_scores(bundle.index(target), np.asarray(self.vectors[asking][self.rows[asking][chosen]]), answers)
         groups = self.groups[asking][chosen]
         return measured_cutoff(
             target, language, scores, has_answer, groups, mistake=mistake, error_rate=error_rate, seed=seed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -14,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from luneta import __version__
-from luneta.artifacts import hash_json, write_json, write_text
+from luneta.artifacts import hash_json, public_name, write_json, write_text
 from luneta.bundles.bundle import SCHEMA, Bundle
 from luneta.bundles.card import card
-from luneta.bundles.files import CARD, RECORD, SOURCE, File, clean, only_writer, put, put_folder, refuse_foreign
+from luneta.bundles.files import CARD, RECORD, SOURCE, File, check, clean, only_writer, put, put_folder, refuse_foreign
 from luneta.bundles.items import SIDES, Ids, item_tables
 from luneta.bundles.remote import fill, publish, stem_of
 from luneta.bundles.thumbnails import STEM as THUMBNAILS
@@ -26,6 +27,7 @@ from luneta.data.dataset import ImageTextDataset
 from luneta.embedding import Stored, cached_store_path, embed_stored
 from luneta.errors import ArtifactError, ConfigError, EncoderError
 from luneta.index import build_index
+from luneta.index.building import check_kind
 from luneta.progress import track
 from luneta.store import SLOTS, EmbeddingStore
 from luneta.types import Encoder, EncoderSpec, Side, Vectors
@@ -39,6 +41,9 @@ N_QUERIES = 1000
 """Of each kind, that an index is measured with."""
 
 LOCAL_STORE = ".vectors"
+
+GROWN = 1.25
+"""Times as many items as a cut-off was chosen with, from which on it is said to be stale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,8 @@ class IndexRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.kind != "auto":
+            check_kind(self.kind)
         if not 0 < self.recall <= 1:
             raise ConfigError(f"recall is {self.recall}, expected a share above 0 and up to 1")
         if self.memory_mib is not None and not self.memory_mib > 0:
@@ -144,7 +151,10 @@ def build_bundle(
             old.check(encoder)
         chosen = recipe or (IndexRecipe() if old is None else IndexRecipe(**old.record["recipe"]))
         place = milvus or (None if old is None else old.source.get("milvus"))
-        build = _Build(encoder, folder, chosen, old, place)
+        names = None if old is None else old.record["milvus"]
+        if place is not None and names is None:
+            names = f"{stem_of(folder)}_{secrets.token_hex(4)}"
+        build = _Build(encoder, folder, chosen, old, place, names)
         return build.run(dataset, source, cache=cache, batch_size=batch_size, max_bad_share=max_bad_share)
 
 
@@ -156,6 +166,7 @@ class _Build:
         encoder, folder, recipe: as given.
         old: the bundle as it was, if there was one.
         milvus: URI of the Milvus that is searched; None searches the bundle's own index.
+        names: that the names of its collections begin with, which no other bundle's do.
         files: that the new one consists of, so far.
     """
 
@@ -164,6 +175,7 @@ class _Build:
     recipe: IndexRecipe
     old: Bundle | None
     milvus: str | None = None
+    names: str | None = None
     files: list[File] = field(default_factory=list)
 
     def run(
@@ -196,6 +208,7 @@ class _Build:
             "thumbnails": [file.name for file in thumbnails],
             "text_tower": tower,
             "without_text_tower": why_not,
+            "milvus": self.names,
             **self._inherited(),
         }  # fmt: skip
         known = {} if self.old is None else self.old.source.get("data", {})
@@ -203,7 +216,8 @@ class _Build:
         write_json(self.folder / SOURCE, where)
         bundle = seal(self.folder, record, self.files, self.old)
         if self.milvus is not None:
-            publish(bundle)
+            publish(bundle, self.milvus)
+        self._warn_of_growth(bundle)
         if not cache:
             _remove(self.folder / LOCAL_STORE)
         return self._told(bundle, stored, len(data.skipped) - len(dataset.skipped))
@@ -226,23 +240,29 @@ class _Build:
             return
         for side in SIDES:
             keys = self.old.items(side).column("_key").to_pylist()
+            if not store.missing(side, keys):
+                continue
+            for file in self.old.files:  # nothing damaged gets a seal, or into the cache of others
+                if file.name.startswith((f"vectors-{side}-", f"items-{side}-")):
+                    check(self.folder, file, whole=True)
             row_of = {key: row for row, key in enumerate(keys)}
-            missing, vectors = store.missing(side, keys), self.old.vectors(side)
-            for part in _parts(missing, SLOTS[side]):
-                store.append(side, part, np.array(vectors[[row_of[key] for key in part]]), {})
+            vectors = self.old.vectors(side)
+            with store.writing():
+                for part in _parts(store.missing(side, keys), SLOTS[side]):
+                    store.append(side, part, np.array(vectors[[row_of[key] for key in part]]), {})
 
     def _vectors(self, side: Side, stored: Stored, order: Ids) -> tuple[File, Vectors]:
         """The file of a side's vectors, and it in memory's reach; never all of them in memory."""
         shape = (len(order), self.encoder.spec.embedding_dim)
 
-        def write(path: Path) -> None:
-            out = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-            with track("vectors", len(order)) as advance:
+        def write(path: Path) -> None:  # not through a memory map: a full disk would end the process
+            with path.open("wb") as stream, track("vectors", len(order)) as advance:
+                header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(stream, header)
                 for low in range(0, len(order), BLOCK):
                     part = order[low : low + BLOCK].tolist()
-                    out[low : low + len(part)] = stored.vectors(side, part)
+                    stream.write(np.ascontiguousarray(stored.vectors(side, part), dtype="<f4").tobytes())
                     advance(len(part))
-            out.flush()
 
         file = put(self.folder, f"vectors-{side}", ".npy", write)
         self.files.append(file)
@@ -276,7 +296,7 @@ class _Build:
         """A side's vectors and metadata in Milvus, under a name that their content gives them."""
         assert self.milvus is not None
         digests = [file.sha256 for file in self.files if file.name.startswith((f"vectors-{side}-", f"items-{side}-"))]
-        name = f"{stem_of(self.folder)}_{side}_{hash_json(sorted(digests))[:12]}"
+        name = f"{self.names}_{side}_{hash_json(sorted(digests))[:12]}"
         fill(self.milvus, name, table, vectors)
         return {"kind": "milvus", "file": None, "report": None, "collection": name}
 
@@ -289,14 +309,14 @@ class _Build:
             return str(name), None
         from luneta.encoders.exporting import export_text_tower
 
-        check = [texts[i] for i in np.linspace(0, len(texts) - 1, min(200, len(texts))).astype(int)]
+        sample = [texts[i] for i in np.linspace(0, len(texts) - 1, min(200, len(texts))).astype(int)]
         try:
             name, files = put_folder(
-                self.folder, "text-tower", lambda folder: export_text_tower(self.encoder, folder, check=check)
+                self.folder, "text-tower", lambda folder: export_text_tower(self.encoder, folder, check=sample)
             )
         except EncoderError as error:
             logger.warning("the bundle carries no text tower, so that a search has to load the encoder: %s", error)
-            return None, str(error)
+            return None, str(error).replace(self.encoder.spec.name, public_name(self.encoder.spec.name))
         self.files += files
         return name, None
 
@@ -308,6 +328,17 @@ class _Build:
             kept = {str(name) for name in found.values() if name}
             self.files += [file for file in self.old.files if file.name.partition("/")[0] in kept]
         return found
+
+    def _warn_of_growth(self, bundle: Bundle) -> None:
+        """Best scores grow with what is searched, and a cut-off does not."""
+        if bundle.calibration is None:
+            return
+        for side, before in bundle.calibration.n_items.items():
+            if bundle.n(side) > GROWN * before:
+                logger.warning(
+                    "the cut-offs were chosen with %d %ss, and there are %d now: calibrate again", before, side,
+                    bundle.n(side),
+                )  # fmt: skip
 
     def _told(self, bundle: Bundle, stored: Stored, n_skipped: int) -> Built:
         ids = {side: bundle.ids(side) for side in SIDES}
@@ -352,9 +383,8 @@ def unsealed(bundle: Bundle) -> dict[str, Any]:
 
 def encoder_facts(spec: EncoderSpec) -> dict[str, Any]:
     """What a bundle says of its encoder; of a folder only its own name."""
-    is_place = os.path.isabs(spec.name) or os.path.isdir(spec.name)
     return {
-        "name": Path(spec.name).name if is_place else spec.name,
+        "name": public_name(spec.name),
         "revision": spec.revision,
         "fingerprint": spec.fingerprint,
         "embedding_dim": spec.embedding_dim,

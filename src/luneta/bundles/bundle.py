@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from luneta.artifacts import read_json
 from luneta.bundles.files import RECORD, SOURCE, File, check, files_of
-from luneta.bundles.items import Ids, read_items
+from luneta.bundles.items import SIDES, Ids, read_items
 from luneta.bundles.thumbnails import Thumbnails
 from luneta.errors import ArtifactError, ConfigError, IndexMismatchError
 from luneta.index import load_index
@@ -55,9 +55,22 @@ class Bundle:
             ArtifactError: there is none, it is of another schema, or a file is missing or cut.
         """
         bundle = cls.read(folder)
-        for file in bundle.files:
-            check(bundle.folder, file)
+        try:
+            for file in bundle.files:
+                check(bundle.folder, file)
+        except ArtifactError:
+            newer = cls.read(folder)
+            if newer.record == bundle.record:
+                raise
+            return cls.open(folder)  # a writer came between
         return bundle
+
+    def hold(self) -> Bundle:
+        """Map what is searched into memory, so that it stays while a writer puts another bundle in its place."""
+        for side in self.sides:
+            self.items(side), self.vectors(side), self.index(side)
+        self.thumbnails.hold()
+        return self
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> Bundle:
@@ -74,10 +87,7 @@ class Bundle:
         try:
             if record["schema"] != SCHEMA:
                 raise ValueError(f"schema is {record['schema']!r}, expected {SCHEMA!r}")
-            files_of(record["files"])
-            for side in record["sides"].values():
-                int(side["n"]), str(side["items"]), str(side["vectors"]), str(side["index"]["kind"])
-            str(record["encoder"]["fingerprint"]), int(record["encoder"]["embedding_dim"])
+            _check_record(record)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ArtifactError(
                 f"{place / RECORD} is not the record of a bundle that this version reads ({type(error).__name__}: "
@@ -123,15 +133,19 @@ class Bundle:
         column: Ids = self.items(side).column("_id").to_numpy()
         return column
 
-    def places(self, side: Side, ids: Ids) -> Ids:
+    def places(self, side: Side, ids: Ids | Sequence[int]) -> Ids:
         """Where some items stand among those of their side.
 
         Raises:
             ConfigError: a number that no item has.
         """
         known = self.ids(side)
+        try:
+            ids = np.asarray(ids, dtype=np.int64)
+        except OverflowError:
+            raise ConfigError(f"the bundle has no {side} with a number of so many digits") from None
         places: Ids = np.minimum(np.searchsorted(known, ids), max(len(known) - 1, 0))
-        wrong = ids if not len(known) else np.asarray(ids)[known[places] != ids]
+        wrong = ids if not len(known) else ids[known[places] != ids]
         if len(wrong):
             raise ConfigError(f"the bundle has no {side} with the number {int(wrong[0])}")
         return places
@@ -263,7 +277,9 @@ class Bundle:
     def source(self) -> Mapping[str, Any]:
         """Where data and encoder are on this machine; empty where nobody knows any more."""
         path = self.folder / SOURCE
-        found: Mapping[str, Any] = read_json(path) if path.is_file() else {}
+        found = read_json(path) if path.is_file() else {}
+        if not isinstance(found, dict) or not isinstance(found.get("data", {}), dict):
+            raise ArtifactError(f"{path} does not say where data and encoder are: delete it, and name them")
         return found
 
     # -- kept while it is open ---------------------------------------------------------------------------------
@@ -277,6 +293,25 @@ class Bundle:
             self._memory[key] = make()
         found: T = self._memory[key]
         return found
+
+
+def _check_record(record: Mapping[str, Any]) -> None:
+    """Raises KeyError, TypeError, ValueError or AttributeError for a record that is not whole."""
+    names = {file.name for file in files_of(record["files"])}
+    folders = {name.partition("/")[0] for name in names if "/" in name}
+    for side, facts in record["sides"].items():
+        if side not in SIDES:
+            raise ValueError(f"there is no side {side!r}")
+        int(facts["n"]), str(facts["index"]["kind"])
+        named = [facts["items"], facts["vectors"], facts["index"]["file"]]
+        if strange := [name for name in named if name is not None and name not in names]:
+            raise ValueError(f"{strange[0]!r} is not among its files")
+    if set(record["thumbnails"]) - names:
+        raise ValueError("a pack of thumbnails is not among its files")
+    for part, known in (("text_tower", folders), ("reranker", folders), ("calibration", names)):
+        if record[part] is not None and record[part] not in known:
+            raise ValueError(f"its {part} is not among its files")
+    str(record["encoder"]["fingerprint"]), str(record["encoder"]["name"]), int(record["encoder"]["embedding_dim"])
 
 
 def _mapped(path: Path, n: int) -> Vectors:

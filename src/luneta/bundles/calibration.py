@@ -28,6 +28,12 @@ MISTAKES: tuple[Mistake, ...] = get_args(Mistake)
 
 MOST_QUERIES = 5000
 
+AT_ONCE = 1_000_000
+"""Answers that are in memory at a time."""
+
+LEAST = 20
+"""Queries without an answer in each half, from which on they are taken rather than others without theirs."""
+
 Ids = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
@@ -75,7 +81,7 @@ class Calibration:
 
     Attributes:
         cutoffs: one for each target and language.
-        n_items: of each side when they were chosen; best scores grow with the gallery.
+        n_items: of each side when the last of them was chosen; best scores grow with what is searched.
     """
 
     cutoffs: Sequence[Cutoff]
@@ -128,13 +134,29 @@ def best_scores(
     Returns:
         (n,) twice; minus infinity where nothing is left.
     """
-    depth = max((len(ids) for ids in answers), default=0) + 1
-    found = index.search(queries, depth)
-    others = np.array([~np.isin(ids, own) for ids, own in zip(found.ids, answers, strict=True)])
-    others &= found.ids >= 0
-    first = others.argmax(axis=1)
-    without = np.where(others.any(axis=1), found.scores[np.arange(len(first)), first], -np.inf)
-    return found.scores[:, 0].astype(np.float64), without.astype(np.float64)
+    whole, without = np.empty(len(queries)), np.empty(len(queries))
+    counts = np.array([len(ids) for ids in answers], dtype=np.int64)
+    order, low = np.argsort(counts, kind="stable"), 0
+    while low < len(order):  # alike in depth, so that few with many answers do not deepen all
+        high = low + 1
+        while high < len(order) and (high + 1 - low) * (counts[order[high]] + 1) <= AT_ONCE:
+            high += 1
+        part = order[low:high]
+        found = index.search(queries[part], int(counts[part].max()) + 1)
+        others = np.array([~np.isin(ids, answers[q]) for q, ids in zip(part, found.ids, strict=True)])
+        others &= found.ids >= 0
+        first = found.scores[np.arange(len(part)), others.argmax(axis=1)]
+        whole[part], without[part] = found.scores[:, 0], np.where(others.any(axis=1), first, -np.inf)
+        low = high
+    return whole, without
+
+
+def check_bound(mistake: str, error_rate: float) -> None:
+    """Raises ConfigError for a mistake or a rate that cannot be bounded."""
+    if mistake not in MISTAKES:
+        raise ConfigError(f"mistake is {mistake!r}, expected {' or '.join(MISTAKES)}")
+    if not 0 < error_rate < 1:
+        raise ConfigError(f"error_rate is {error_rate}, expected a share between 0 and 1")
 
 
 def chosen_cutoff(answered: Scores, unanswered: Scores, mistake: Mistake, error_rate: float) -> float:
@@ -148,8 +170,7 @@ def chosen_cutoff(answered: Scores, unanswered: Scores, mistake: Mistake, error_
     Raises:
         ConfigError: too few queries to bound it so.
     """
-    if not 0 < error_rate < 1:
-        raise ConfigError(f"error_rate is {error_rate}, expected a share between 0 and 1")
+    check_bound(mistake, error_rate)
     scores = answered if mistake == "missed" else unanswered
     k = int(np.floor(error_rate * (len(scores) + 1) + 1e-9))
     if k < 1:
@@ -179,8 +200,8 @@ def measured_cutoff(
     Args:
         target, language: of the queries.
         scores: (n,) twice, as `best_scores` gives them.
-        has_answer: (n,) whether there is an answer to a query at all. Where some have none, these are the queries
-            without an answer; else it is the same queries, their answers taken away.
+        has_answer: (n,) whether there is an answer to a query at all. Where enough have none, these are the queries
+            without an answer; else it is those that have one, their answers taken away.
         groups: (n,) queries of one number are in the same half.
         mistake, error_rate: as in `chosen_cutoff`.
         seed: of the halves.
@@ -188,15 +209,14 @@ def measured_cutoff(
     Raises:
         ConfigError: too few queries, or an unknown mistake.
     """
-    if mistake not in MISTAKES:
-        raise ConfigError(f"mistake is {mistake!r}, expected {' or '.join(MISTAKES)}")
+    check_bound(mistake, error_rate)
     whole, less = scores
     names = np.unique(groups)
     chosen_names = np.random.default_rng(seed).permutation(names)[: (len(names) + 1) // 2]
     choosing = np.isin(groups, chosen_names)
-    natural = bool((~has_answer).any())
+    natural = min((~has_answer & half).sum() for half in (choosing, ~choosing)) >= LEAST
     without = whole if natural else less
-    lacking = ~has_answer if natural else np.isfinite(less)
+    lacking = ~has_answer if natural else has_answer & np.isfinite(less)
     value = chosen_cutoff(whole[choosing & has_answer], without[choosing & lacking], mistake, error_rate)
     return Cutoff(
         target, language, value, mistake, error_rate, int((choosing & has_answer).sum()),

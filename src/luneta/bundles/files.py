@@ -19,7 +19,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +36,16 @@ LOCK_WAIT_S = 1.0
 """A second writer is refused rather than queued: what it would add is most often what the first one adds."""
 
 _OWN = frozenset({RECORD, SOURCE, CARD, LOCK})
-_NAMED = re.compile(r"[a-z-]+-[0-9a-f]{12}(\.[a-z]+)?")
-_TEMPORARY = re.compile(r"\.+making-.+|\.(bundle|source|README)-\w+\.(json|md)")  # artifacts.atomic_path's too
+_NAMED = re.compile(
+    r"(items-(image|text)-[0-9a-f]{12}\.arrow|vectors-(image|text)-[0-9a-f]{12}\.npy|index-(image|text)-[0-9a-f]{12}\.faiss"
+    r"|thumbnails-[0-9a-f]{12}\.arrow|calibration-[0-9a-f]{12}\.json|(text-tower|reranker)-[0-9a-f]{12})"
+)
+"""All that a writer makes: nothing else is ever taken away."""
+
+_INSIDE = re.compile(r"(/[A-Za-z0-9_][\w.-]*)*")
+_TEMPORARY = re.compile(  # those of artifacts.atomic_path and atomic_folder too
+    r"\.+making-.+|\.(bundle|source|README)-\w+\.(json|md)|\.(text-tower|reranker)-[0-9a-f]{12}-\w+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +101,23 @@ def put_folder(folder: Path, stem: str, write: Callable[[Path], object]) -> tupl
     target = folder / f"{stem}-{whole.hexdigest()[:12]}"
     sizes = [path.stat().st_size for path in found]
     names = [f"{target.name}/{path.relative_to(making).as_posix()}" for path in found]
-    with atomic_folder(target) as new:  # one that stands there may be half of an older writer's
+    files = [File(*each) for each in zip(names, digests, sizes, strict=True)]
+    if _is_whole(folder, files):  # a bundle that names it must not lose it for a moment
+        shutil.rmtree(making)
+        return target.name, files
+    with atomic_folder(target) as new:  # what stands there somebody has damaged
         new.rmdir()
         making.rename(new)
-    return target.name, [File(*each) for each in zip(names, digests, sizes, strict=True)]
+    return target.name, files
+
+
+def _is_whole(folder: Path, files: Sequence[File]) -> bool:
+    try:
+        for file in files:
+            check(folder, file, whole=True)
+    except ArtifactError:
+        return False
+    return True
 
 
 def check(folder: Path, file: File, *, whole: bool = False) -> None:
@@ -124,7 +145,7 @@ def check(folder: Path, file: File, *, whole: bool = False) -> None:
         raise ArtifactError(f"{path} is damaged: its SHA-256 is not the one that {RECORD} names; {_WAY_OUT}")
 
 
-_WAY_OUT = "take it from a copy of the bundle, or make the bundle again with `luneta index`"
+_WAY_OUT = "take it from a copy of the bundle, or delete the folder and make the bundle again with `luneta index`"
 
 
 @contextlib.contextmanager
@@ -186,5 +207,13 @@ def clean(folder: Path, named: Iterable[File]) -> None:
 
 
 def files_of(record: Mapping[str, Mapping[str, object]]) -> list[File]:
-    """What `bundle.json` says of its files."""
+    """What `bundle.json` says of its files.
+
+    Raises:
+        ValueError: a name is none that a writer gives; above all it lies in the bundle's folder.
+    """
+    for name in record:
+        head, slash, rest = name.partition("/")
+        if not _NAMED.fullmatch(head) or not _INSIDE.fullmatch(slash + rest):
+            raise ValueError(f"{name!r} is no name of a bundle's file")
     return [File(name, str(facts["sha256"]), int(str(facts["bytes"]))) for name, facts in record.items()]

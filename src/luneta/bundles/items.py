@@ -37,8 +37,8 @@ def item_tables(
 ) -> dict[Side, tuple[pa.Table, Ids]]:
     """The items of a data set, numbered.
 
-    What was in a bundle before, under the same name and with the same content, keeps its number; others get numbers
-    that none had.
+    What was in a bundle before, under the same name and with the same content, keeps its number; so does what has the
+    same content and another name by now. Others get numbers that none had.
 
     Args:
         data: whose images and texts they are.
@@ -91,9 +91,11 @@ def names_of_images(data: ImageTextDataset) -> list[str]:
     """
     labels = [image.label for image in data.images]
     paths = [label for label in labels if os.path.isabs(label)]
-    roots = [os.path.abspath(data.name), *([os.path.commonpath(map(os.path.dirname, paths))] if paths else [])]
-    root = next((root for root in roots if all(_is_under(path, root) for path in paths)), "")
-    return _once([os.path.relpath(label, root) if os.path.isabs(label) and root else label for label in labels])
+    place = os.path.abspath(data.name)
+    roots = [place, os.path.dirname(place) if os.path.isfile(place) else place]
+    roots += [os.path.commonpath(map(os.path.dirname, paths))] if paths else []
+    root = next((root for root in roots if root != os.sep and all(_is_under(path, root) for path in paths)), None)
+    return _once([_short(label, root) if os.path.isabs(label) else label for label in labels])
 
 
 def read_items(path: Path, side: Side) -> pa.Table:
@@ -111,6 +113,10 @@ def read_items(path: Path, side: Side) -> pa.Table:
     if lacking := sorted(needed - set(table.column_names)):
         raise ArtifactError(f"{path} is no table of {side} items: it lacks {', '.join(lacking)}")
     return table
+
+
+def _short(path: str, root: str | None) -> str:
+    return os.path.basename(path) if root is None else os.path.relpath(path, root)
 
 
 def _is_under(path: str, folder: str) -> bool:
@@ -136,9 +142,12 @@ def _numbers(items: Sequence[tuple[str, str]], old: pa.Table | None) -> tuple[Id
             known.setdefault((name, key), []).append(number)
     for numbers in known.values():
         numbers.reverse()  # equal texts take their numbers in the order they had them
-    found = np.empty(len(items), dtype=np.int64)
-    for i, item in enumerate(items):
-        if numbers := known.get(item, []):
+    found = np.array([known[item].pop() if known.get(item) else -1 for item in items], dtype=np.int64)
+    renamed: dict[str, list[int]] = {}
+    for (_, key), numbers in known.items():
+        renamed.setdefault(key, []).extend(numbers)
+    for i in np.flatnonzero(found < 0).tolist():
+        if numbers := renamed.get(items[i][1], []):
             found[i] = numbers.pop()
         else:
             found[i], free = free, free + 1

@@ -53,7 +53,7 @@ class _Pictures:
             raise ImageError("the bundle does not say where its pictures are")
         try:
             data = open_dataset(**self._source, max_bad_share=1.0)  # those that are left are what is wanted
-        except LunetaError as error:
+        except (LunetaError, TypeError) as error:
             raise ImageError(f"the data set cannot be opened any more: {error}") from error
         return dict(zip(names_of_images(data), data.images, strict=True))
 

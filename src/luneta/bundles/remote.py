@@ -2,9 +2,11 @@
 
 The bundle keeps vectors and items of its own, for updates and to be verified. Each version of a side is a collection
 with a name that its content gives it, so that a filling that was killed goes on; the record names it. When the bundle
-is sealed, the alias NAME_SIDE is moved to it for whoever searches Milvus directly, and the version before is dropped.
+is sealed, the alias NAMES_SIDE is moved to it for whoever searches Milvus directly, and the version before is dropped.
+NAMES is the bundle's name and eight digits that no other bundle has.
 
-A token for the server is read from LUNETA_MILVUS_TOKEN: it is a secret, and no bundle holds it.
+A token for the server is read from LUNETA_MILVUS_TOKEN: it is a secret, and no bundle holds it. It is sent to the
+place that was named when the bundle was built, and later only to LUNETA_MILVUS_URI: never on the word of a file.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from luneta.bundles.bundle import Bundle
     from luneta.index.milvus import MilvusCollection
 
-TOKEN = "LUNETA_MILVUS_TOKEN"
+TOKEN, PLACE = "LUNETA_MILVUS_TOKEN", "LUNETA_MILVUS_URI"
 
 OURS = ("_key",)
 """Of the columns of ours, those that Milvus gets too: so there is always one."""
@@ -64,13 +66,18 @@ def fill(uri: str, name: str, items: pa.Table, vectors: Vectors) -> None:
     from luneta.index.milvus import MilvusCollection
 
     rows = metadata(items)
-    made = MilvusCollection.create(uri, name, vectors.shape[1], rows.schema, token=_token())
+    made = MilvusCollection.create(uri, name, vectors.shape[1], rows.schema, token=os.environ.get(TOKEN, ""))
     made.fill(items.column("_id").to_numpy(), vectors, rows)
     made.close()
 
 
-def opened(bundle: Bundle, side: Side) -> MilvusCollection:
+def opened(bundle: Bundle, side: Side, *, named: str | None = None) -> MilvusCollection:
     """The collection that a side is searched in.
+
+    Args:
+        bundle: whose side it is.
+        side: which.
+        named: URI that the user has named; None takes that of LUNETA_MILVUS_URI, else the one beside the bundle.
 
     Raises:
         ConfigError: nobody knows where it is, or it is not there any more.
@@ -78,19 +85,18 @@ def opened(bundle: Bundle, side: Side) -> MilvusCollection:
     """
     from luneta.index.milvus import MilvusCollection
 
-    uri = bundle.source.get("milvus")
+    trusted = named or os.environ.get(PLACE)
+    uri = trusted or bundle.source.get("milvus")
     if not uri:
-        raise ConfigError(f"{bundle.folder} is searched in Milvus, but does not say where: update it with --milvus URI")
-    return MilvusCollection.open(str(uri), bundle.record["sides"][side]["index"]["collection"], token=_token())
+        raise ConfigError(f"{bundle.folder} is searched in Milvus, but does not say where: set {PLACE}, or update it "
+                          "with --milvus URI")  # fmt: skip
+    token = os.environ.get(TOKEN, "") if trusted else ""
+    return MilvusCollection.open(str(uri), bundle.record["sides"][side]["index"]["collection"], token=token)
 
 
-def publish(bundle: Bundle) -> None:
+def publish(bundle: Bundle, uri: str) -> None:
     """Move the aliases to the bundle's collections, and drop those before."""
     for side in bundle.sides:
-        collection = opened(bundle, side)
-        collection.publish(f"{stem_of(bundle.folder)}_{side}")
+        collection = opened(bundle, side, named=uri)
+        collection.publish(f"{bundle.record['milvus']}_{side}")
         collection.close()
-
-
-def _token() -> str:
-    return os.environ.get(TOKEN, "")

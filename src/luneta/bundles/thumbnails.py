@@ -41,6 +41,10 @@ class Thumbnails:
         jpeg: bytes = table.column("jpeg")[row].as_py()
         return jpeg
 
+    def hold(self) -> None:
+        """Map the packs into memory now."""
+        _ = self._tables
+
     @cached_property
     def _places(self) -> Mapping[str, tuple[pa.Table, int]]:
         return {key: (table, row) for _, table in self._tables for row, key in enumerate(keys_of(table))}

@@ -65,18 +65,19 @@ def command(
     device: options.Device = "auto",
     batch_size: options.BatchSize = None,
     kind: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="auto, exact, hnsw, ivf-sq8 or ivf-pq; auto goes by size, memory and recall.",
-            rich_help_panel=INDEX_PANEL,
+            rich_help_panel=INDEX_PANEL, show_default="auto",
         ),
-    ] = "auto",
+    ] = None,
     recall: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0.01, max=1, help="Share of the ten nearest that must be found; measured.", rich_help_panel=INDEX_PANEL
+            min=0.01, max=1, help="Share of the ten nearest that must be found; measured.", rich_help_panel=INDEX_PANEL,
+            show_default="0.95",
         ),
-    ] = 0.95,
+    ] = None,
     memory: Annotated[
         float | None,
         typer.Option(
@@ -85,14 +86,14 @@ def command(
         ),
     ] = None,
     thumbnail: Annotated[
-        int, typer.Option(min=32, max=2048, help="Pixels of the small pictures' longer side.",
-                          rich_help_panel=INDEX_PANEL)
-    ] = 320,
+        int | None, typer.Option(min=32, max=2048, help="Pixels of the small pictures' longer side.",
+                                 rich_help_panel=INDEX_PANEL, show_default="320")
+    ] = None,
     text_tower: Annotated[
-        bool,
+        bool | None,
         typer.Option(help="Carry the text tower, so that a search loads neither torch nor the checkpoint.",
-                     rich_help_panel=INDEX_PANEL),
-    ] = True,
+                     rich_help_panel=INDEX_PANEL, show_default="yes"),
+    ] = None,
     milvus: Annotated[
         str | None,
         typer.Option(help="Search in this Milvus: http://host:19530, or a file NAME.db for Milvus Lite. A token is "
@@ -127,7 +128,7 @@ def command(
 ) -> None:  # fmt: skip
     from rich.console import Console
 
-    from luneta.bundles import IndexRecipe
+    from luneta.bundles.calibration import check_bound
     from luneta.errors import ConfigError
 
     spoken, console = speech.speak(locale), Console()
@@ -138,10 +139,13 @@ def command(
         raise ConfigError("name the data to index, or say what the bundle is to be given: update, calibrate, reranker")
     if builds and calibrate not in (None, OWN):
         raise ConfigError("calibrate with other data than the bundle's in a command of its own, without data or update")
+    if calibrate is not None:
+        check_bound(mistake, error_rate)
     whole = None
     if builds:
         whole = _encoder(out, encoder, _as_reranked(reranker, dtype), device, update=update)
-        recipe = IndexRecipe(kind, recall, memory, thumbnail, text_tower, seed)
+        recipe = _recipe(out, update, {"kind": kind, "recall": recall, "memory_mib": memory, "thumbnail_px": thumbnail,
+                                       "text_tower": text_tower})  # fmt: skip
         _build(
             whole, data, shared, out, console, spoken, update=update, recipe=recipe, cache=cache, milvus=milvus,
             batch_size=batch_size, max_bad_share=max_bad_share,
@@ -167,6 +171,16 @@ def _encoder(out: Path, name: str | None, dtype: str, device: str, *, update: bo
     return options.open_encoder(name or DEFAULT, dtype, device)
 
 
+def _recipe(out: Path, update: bool, choices: dict[str, Any]) -> IndexRecipe:
+    """How to make the bundle: as the one that is there, with what was said otherwise."""
+    from dataclasses import replace
+
+    from luneta.bundles import Bundle, IndexRecipe
+
+    given = {name: value for name, value in choices.items() if value is not None}
+    return replace(IndexRecipe(**Bundle.open(out).record["recipe"]) if update else IndexRecipe(), **given)
+
+
 def _as_reranked(reranker: str | None, dtype: str) -> str:
     """The number format that a re-ranker was made in, where none was asked for: its encoder computes in no other."""
     from luneta.rerank.builtin import located
@@ -190,18 +204,20 @@ def _build(
     from luneta.search.tables import built_grid
     from luneta.wording import translator_of, written
 
-    source = {"source": data, **{name: value for name, value in shared.items() if value is not None}}
+    where = None if data is None else str(Path(data).absolute()) if Path(data).exists() else data
+    source = {"source": where, **{name: value for name, value in shared.items() if value is not None}}
     if data is None:
         source = dict(Bundle.open(out).source.get("data", {}))
         if not source:
             raise ConfigError(f"{out} does not know where its data are: name them")
-    dataset = options.open_data(max_bad_share=max_bad_share, data=source.pop("source"), **source)
+    named = str(data or source.pop("source"))
+    dataset = options.open_data(named, max_bad_share, **{k: v for k, v in source.items() if k != "source"})
     t, start = translator_of(locale, SEARCH), time.perf_counter()
     about = {"encoder": encoder.spec.name, "data": dataset.name, "out": str(out)}
     with entered("index", about, device=encoder.spec.device, prices=Prices(), written=ledger_is_wanted()) as run:
         built = build_bundle(
-            encoder, dataset, out, update=update, recipe=None if update else recipe, max_bad_share=max_bad_share,
-            source={"source": data, **source} if data is not None else None, **how,
+            encoder, dataset, out, update=update, recipe=recipe, max_bad_share=max_bad_share,
+            source=source if data is not None else None, **how,
         )  # fmt: skip
         run.facts.update(n_images=built.bundle.n("image"), n_texts=built.bundle.n("text"))
 

@@ -74,7 +74,7 @@ def command(
     ] = 0.0,
     near: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Show one of those whose cosine is at least this.",
+        typer.Option(min=0.01, max=1, help="Show one of those whose cosine is at least this.",
                      rich_help_panel=ANSWER_PANEL),
     ] = None,
     anyway: Annotated[

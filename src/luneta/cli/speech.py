@@ -26,6 +26,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NOTICES: Mapping[str, str] = {
+    "vectors are kept beside the bundle while it is made: %s": (
+        "os vetores ficam ao lado do pacote enquanto ele é feito: %s"
+    ),
+    "the bundle carries no text tower, so that a search has to load the encoder: %s": (
+        "o pacote não leva a torre de texto, e assim uma busca precisa carregar o codificador: %s"
+    ),
+    "the cut-offs were chosen with %d %ss, and there are %d now: calibrate again": (
+        "os cortes foram escolhidos com %d itens (%s), e agora há %d: calibre de novo"
+    ),
     "%s: images from %r (%s)": "%s: imagens de %r (%s)",
     "%s: captions from %r (%s)": "%s: legendas de %r (%s)",
     "%s: split %s (%s)": "%s: divisão %s (%s)",

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from luneta.artifacts import atomic_folder, hash_file, write_json
+from luneta.artifacts import atomic_folder, hash_file, public_name, write_json
 from luneta.encoders.custom import CheckedEncoder
 from luneta.encoders.inputs import LONGEST_TEXT, list_of_texts
 from luneta.encoders.light import (
@@ -85,7 +85,8 @@ def export_text_tower(encoder: Encoder, folder: str | os.PathLike[str], *, check
         (new / tokenizer).write_bytes(content)
         _write_model(tower, new / MODEL)
         files = {name: hash_file(new / name) for name in (MODEL, WEIGHTS, tokenizer) if (new / name).is_file()}
-        record = TextTowerRecord(replace(tower.given.spec, details={}), _rules(tower.texts, pieces), _UNMEASURED, files)
+        spec = replace(tower.given.spec, name=public_name(tower.given.spec.name), details={})
+        record = TextTowerRecord(spec, _rules(tower.texts, pieces), _UNMEASURED, files)
         write_json(new / RECORD, record.as_json())
         record = replace(record, parity=_measured(LightTextEncoder.load(new), tower, texts))
         write_json(new / RECORD, record.as_json())

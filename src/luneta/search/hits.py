@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -42,7 +46,26 @@ class Hit:
     key: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """As JSON holds it."""
+        found = asdict(self)
+        return {**found, "metadata": {name: plain(value) for name, value in self.metadata.items()}}
+
+
+def plain(value: Any) -> Any:
+    """A cell of a table as JSON has it. Bytes are left out, and of a file of this machine its name alone is told."""
+    if isinstance(value, bool | int) or value is None:
+        return value
+    if isinstance(value, float | decimal.Decimal):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, str):
+        return os.path.basename(value) if os.path.isabs(value) and os.path.exists(os.path.dirname(value)) else value
+    if isinstance(value, datetime.date | datetime.time | datetime.datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return None if isinstance(value, bytes) else str(value)
 
 
 @dataclass(frozen=True, slots=True)

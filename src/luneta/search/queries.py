@@ -117,18 +117,14 @@ class Query:
 
     @property
     def text(self) -> str | None:
-        """The text, of a query that is nothing else."""
-        return self.parts[0].what if len(self.parts) == 1 and isinstance(self.parts[0].what, str) else None
+        """The text, of a query for nothing else."""
+        part = self.parts[0]
+        return part.what if len(self.parts) == 1 and part.weight > 0 and isinstance(part.what, str) else None
 
     @property
     def items(self) -> tuple[Item, ...]:
         """Those of its parts that are items of the bundle."""
         return tuple(part.what for part in self.parts if isinstance(part.what, Item))
-
-    @property
-    def needs_pictures(self) -> bool:
-        """A part is a picture that has to go through the image tower."""
-        return any(part.kind == "image" and not isinstance(part.what, Item) for part in self.parts)
 
     def __str__(self) -> str:
         words = ""

@@ -31,7 +31,7 @@ DEEPEST = 10_000
 """Answers that anybody may page through."""
 
 POOL = 4
-"""How many times as many answers are looked at where near-duplicates leave."""
+"""How many times as many answers are looked at where near-duplicates leave, and again where that is not enough."""
 
 VARIED = 200
 """Answers that are brought into a varied order; the same for every page, so that pages fit one another."""
@@ -118,7 +118,7 @@ class Searcher:
         bundle = Bundle.open(folder)
         if encoder is not None:
             bundle.check(encoder)
-        return cls(bundle, encoder, device=device)
+        return cls(bundle.hold(), encoder, device=device)
 
     def search(
         self,
@@ -182,11 +182,15 @@ class Searcher:
         depth = self._depth(wish)
         hidden = [self._hidden(query, wish) for query in queries]
         n_more = max(len(ids) for ids in hidden)
-        found = self.bundle.collection(wish.target).search(vectors, depth + n_more, where=wish.where)
-        return [
-            self._answered(query, np.asarray(ids), np.asarray(scores), away, wish)
-            for query, ids, scores, away in zip(queries, found.ids, found.scores, hidden, strict=True)
-        ]
+        while True:
+            found = self.bundle.collection(wish.target).search(vectors, depth + n_more, where=wish.where)
+            answers = [
+                self._answered(query, np.asarray(ids), np.asarray(scores), away, wish)
+                for query, ids, scores, away in zip(queries, found.ids, found.scores, hidden, strict=True)
+            ]
+            if not any(lacks for _, lacks in answers) or depth >= self.bundle.n(wish.target):
+                return [hits for hits, _ in answers]
+            depth *= POOL  # near-duplicates have taken the place of what was to be shown
 
     def explain(self, query: str | Image | Query, number: int) -> Explanation:
         """What carries the score of a picture of the bundle: which of its parts, and which words of the query.
@@ -248,7 +252,9 @@ class Searcher:
 
     def _answered(
         self, query: Query, ids: Ids, scores: NDArray[np.float32], hidden: frozenset[int], wish: Wish
-    ) -> Hits:
+    ) -> tuple[Hits, bool]:
+        """The answers, and whether more should have been looked at."""
+        is_cut = bool((ids >= 0).all())
         shown = (ids >= 0) & ~np.isin(ids, list(hidden))
         ids, scores = ids[shown], scores[shown]
         best = float(scores[0]) if len(scores) else None
@@ -262,6 +268,7 @@ class Searcher:
             also = {int(ids[place]): ids[rest].tolist() for place, rest in zip(kept, others, strict=True)}
             ids, scores = ids[kept], scores[kept]
         last = wish.offset + wish.top_k
+        lacks = is_cut and len(ids) < max(last + 1, VARIED if wish.diversity else 0)
         if wish.diversity and len(ids):
             first = min(VARIED, len(ids))
             order = varied(scores[:first], self._item_vectors(wish.target, ids[:first]), first, wish.diversity)
@@ -270,7 +277,7 @@ class Searcher:
         relevant, cutoff = self._relevance(query, best, wish)
         page = slice(wish.offset, last)
         hits = self._hits(ids[page], scores[page], wish, before or {}, also)
-        return Hits(str(query), hits, relevant, cutoff, best, has_more=len(ids) > last)
+        return Hits(str(query), hits, relevant, cutoff, best, has_more=len(ids) > last), lacks and wish.near is not None
 
     def _hits(
         self, ids: Ids, scores: NDArray[np.float32], wish: Wish, before: Mapping[int, int],
@@ -289,8 +296,8 @@ class Searcher:
 
     def _relevance(self, query: Query, best: float | None, wish: Wish) -> tuple[bool | None, float | None]:
         calibration = self.bundle.calibration
-        kind = query.parts[0].kind if len(query.parts) == 1 else None
-        if calibration is None or kind == wish.target or kind is None:  # measured across the two sides only
+        plain = len(query.parts) == 1 and query.parts[0].weight > 0 and not (wish.like or wish.unlike)
+        if calibration is None or not plain or query.parts[0].kind == wish.target:  # not what it was measured with
             return None, None
         cutoff = calibration.cutoff(wish.target, wish.language)
         return (None, None) if cutoff is None else (best is not None and best >= cutoff.value, cutoff.value)
@@ -307,7 +314,7 @@ class Searcher:
         return self.whole_encoder.encode_images(images)
 
     def _item_vectors(self, side: Side, ids: Sequence[int] | Ids) -> Vectors:
-        return np.asarray(self.bundle.vectors(side)[self.bundle.places(side, np.asarray(ids, dtype=np.int64))])
+        return np.asarray(self.bundle.vectors(side)[self.bundle.places(side, ids)])
 
     @property
     def whole_encoder(self) -> Encoder:

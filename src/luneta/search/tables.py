@@ -22,7 +22,7 @@ def hits_grid(hits: Hits, locale: str) -> Grid:
     texts = bool(len(hits)) and hits[0].side == "text"
     rows = []
     for hit in hits:
-        words = [short(str(hit.text))] if texts else [str(hit.name), short(hit.texts[0] if hit.texts else "")]
+        words = [short(str(hit.text))] if texts else [short(str(hit.name)), short(hit.texts[0] if hit.texts else "")]
         also = [t("also", n=len(hit.also))] if hit.also else []
         words[-1] = "; ".join([*filter(None, words[-1:]), *also])
         before = [str(hit.rank_before)] if reranked else []
@@ -69,18 +69,19 @@ def cutoffs_grid(calibration: Calibration, locale: str) -> Grid:
         )
         for cutoff in calibration.cutoffs
     )  # fmt: skip
-    natural = any(cutoff.without.startswith("queries") for cutoff in calibration.cutoffs)
+    kinds = dict.fromkeys("natural" if c.without.startswith("queries") else "taken_away" for c in calibration.cutoffs)
     return Grid(
         t("cutoffs"),
         (t("searched"), t("language"), t("cutoff"), t("missed"), t("fooled")),
         rows,
-        (t("cutoff_note", without=t("natural" if natural else "taken_away")),),
+        tuple(t("cutoff_note", without=t(kind)) for kind in kinds),
         n_labels=2,
     )
 
 
 def short(text: str) -> str:
-    line = " ".join(text.split())
+    """A text in one line, of what can be printed: nothing in it steers a terminal."""
+    line = " ".join("".join(c if c.isprintable() or c.isspace() else "\ufffd" for c in text).split())
     return line if len(line) <= LONGEST_CELL else line[: LONGEST_CELL - 1] + "…"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from luneta.errors import ConfigError
 from luneta.filters import parse_filter
 from luneta.search import Hit, Hits, Item, Part, Query, Wish
-from luneta.serving.facts import plain
+from luneta.search.hits import plain
 from luneta.serving.fetching import fetch
 from luneta.serving.forms import DEEPEST_VARIED, EmbedForm, PartForm, SearchForm, SimilarForm, WishForm
 from luneta.serving.pictures import Darkroom, from_base64

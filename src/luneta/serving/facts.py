@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import decimal
-import math
-import os
-from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +9,7 @@ import pyarrow.compute as pc
 
 from luneta.bundles.bundle import Bundle
 from luneta.filters.binding import column_of
+from luneta.search.hits import plain
 from luneta.types import Side
 
 N_VALUES = 20
@@ -70,20 +66,3 @@ def _column(name: str, cells: pa.ChunkedArray) -> dict[str, Any]:
         short = [(value, n) for value, n in values if not (isinstance(value, str) and len(value) > LONGEST_VALUE)]
         found["values"] = [{"value": plain(value), "n": n} for value, n in short[:N_VALUES]]
     return found
-
-
-def plain(value: Any) -> Any:
-    """A cell of a table as JSON has it. Bytes are left out, and of a file of this machine its name alone is told."""
-    if isinstance(value, bool | int) or value is None:
-        return value
-    if isinstance(value, float | decimal.Decimal):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, str):
-        return os.path.basename(value) if os.path.isabs(value) and os.path.exists(os.path.dirname(value)) else value
-    if isinstance(value, datetime.date | datetime.time | datetime.datetime):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(name): plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    return None if isinstance(value, bytes) else str(value)

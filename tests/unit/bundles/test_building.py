@@ -215,6 +215,96 @@ def test_what_it_refuses(tmp_path: Path) -> None:
         build(data, tmp_path / "b", update=True)
 
 
+@pytest.mark.parametrize("name", ["db-202401011200.sql", "run-202401011200", "vectors-2024010112ab.npy"])
+def test_names_that_look_like_ours_are_not(tmp_path: Path, name: str) -> None:
+    (tmp_path / "b" / name).mkdir(parents=True)
+    with pytest.raises(ArtifactError, match="no part of a bundle"):
+        build(world(3), tmp_path / "b")
+    assert (tmp_path / "b" / name).is_dir()
+
+
+def test_damage_is_not_sealed_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = world(8)
+    build(data, tmp_path / "b")
+    path = next((tmp_path / "b").glob("vectors-image-*"))
+    wrong = bytearray(path.read_bytes())
+    wrong[-1] ^= 128  # a sign: the vector keeps its length
+    path.write_bytes(bytes(wrong))
+    monkeypatch.setenv("LUNETA_CACHE", str(tmp_path / "another"))
+    with pytest.raises(ArtifactError, match=path.name):
+        build(data, tmp_path / "b", update=True)
+
+
+def test_a_reader_keeps_what_it_has_opened(tmp_path: Path) -> None:
+    from luneta.search import Searcher
+
+    build(world(20), tmp_path / "b")
+    searcher = Searcher.open(tmp_path / "b", encoder=ConceptEncoder(0.3))
+    build(world(30).without_images(range(10)), tmp_path / "b", update=True)
+    hits = searcher.search("thing 3", top_k=20, target="image")
+    assert {hit.name for hit in hits} == {f"picture-{i}" for i in range(20)}
+    assert searcher.bundle.thumbnails.get(hits[0].key)
+    assert len(searcher.search("thing 3", target="text", top_k=20)) == 20
+
+
+def test_pictures_of_a_table_keep_their_numbers_when_others_come(tmp_path: Path) -> None:
+    for i, folder in enumerate(["x", "x", "x", "y"]):
+        (tmp_path / "pics" / folder).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (i, i, i)).save(tmp_path / "pics" / folder / f"{i}.png")
+    lines = [f"pics/{folder}/{i}.png,thing {i}" for i, folder in enumerate(["x", "x", "x", "y"])]
+    table = tmp_path / "data.csv"
+    table.write_text("image,text\n" + "\n".join(lines[:3]) + "\n")
+    before = named(build(luneta.open_dataset(table), tmp_path / "b").bundle)
+    table.write_text("image,text\n" + "\n".join(lines) + "\n")
+    built = build(luneta.open_dataset(table), tmp_path / "b", update=True)
+    assert before == {f"pics/x/{i}.png": i for i in range(3)}
+    assert named(built.bundle) == {**before, "pics/y/3.png": 3}
+    (tmp_path / "pics" / "x" / "0.png").rename(tmp_path / "pics" / "y" / "0.png")
+    table.write_text("image,text\n" + "\n".join([lines[0].replace("x/", "y/"), *lines[1:]]) + "\n")
+    assert named(build(luneta.open_dataset(table), tmp_path / "b", update=True).bundle)["pics/y/0.png"] == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret", "/etc/hostname", "text-tower-0123456789ab/../x", "text-tower-0123456789ab/./x", "x.npy"]
+)
+def test_a_record_names_nothing_outside(tmp_path: Path, name: str) -> None:
+    build(world(3), tmp_path / "b")
+    record = json.loads((tmp_path / "b" / RECORD).read_text())
+    record["files"][name] = {"sha256": "0" * 64, "bytes": 1}
+    (tmp_path / "b" / RECORD).write_text(json.dumps(record))
+    with pytest.raises(ArtifactError, match="no name of a bundle's file"):
+        Bundle.read(tmp_path / "b")
+
+
+@pytest.mark.parametrize("part", ["text_tower", "calibration", "thumbnails", "reranker", "sides"])
+def test_a_record_that_lacks_a_part_is_refused(tmp_path: Path, part: str) -> None:
+    build(world(3), tmp_path / "b")
+    record = json.loads((tmp_path / "b" / RECORD).read_text())
+    del record[part]
+    (tmp_path / "b" / RECORD).write_text(json.dumps(record))
+    with pytest.raises(ArtifactError, match=part):
+        Bundle.open(tmp_path / "b")
+
+
+@pytest.mark.parametrize("source", ["[]", '{"data": 3}', '{"data": {"foo": 1}}'])
+def test_a_strange_source_is_an_error_of_ours(tmp_path: Path, source: str) -> None:
+    bundle = build(world(3), tmp_path / "b").bundle
+    (tmp_path / "b" / SOURCE).write_text(source)
+    with pytest.raises((ArtifactError, ImageError)):
+        Bundle.open(bundle.folder).originals[0].open()
+
+
+def test_it_says_that_a_cutoff_has_grown_old(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    from luneta.bundles.attaching import calibrate
+
+    build(world(60), tmp_path / "b")
+    calibrate(tmp_path / "b", mistake="fooled", error_rate=0.2)
+    build(world(70), tmp_path / "b", update=True)
+    assert "calibrate again" not in caplog.text
+    build(world(90), tmp_path / "b", update=True)
+    assert "chosen with 60 images, and there are 90 now" in caplog.text
+
+
 def test_other_files_of_a_bundle_are_left_alone(tmp_path: Path) -> None:
     build(world(3), tmp_path / "b")
     (tmp_path / "b" / ".git").mkdir()

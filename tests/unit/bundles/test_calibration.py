@@ -98,6 +98,23 @@ def test_queries_that_have_no_answer_are_taken_where_there_are_any() -> None:
     assert found.without.startswith("queries whose pictures")
 
 
+def test_a_few_without_an_answer_do_not_decide(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    has_answer = np.arange(400) >= 10
+    whole, less = rng.normal(1, 0.1, 400), rng.normal(0, 0.1, 400)
+    found = measured_cutoff("image", None, (whole, less), has_answer, np.arange(400), error_rate=0.1)
+    assert found.without == "their answers taken away"
+    assert found.fooled.n + found.missed.n == 2 * found.missed.n
+
+
+def test_equal_queries_count_once(tmp_path: Path) -> None:
+    """Ten class names of four hundred pictures are ten queries, too few to choose with."""
+    data = world(400, equal_captions=[[i for i in range(400) if i % 10 == k] for k in range(10)])
+    build_bundle(ConceptEncoder(0.5), data, tmp_path / "b", recipe=PLAIN)
+    with pytest.raises(ConfigError, match="too few"):
+        calibrate(tmp_path / "b")
+
+
 def rate(value: float) -> Rate:
     return Rate(value, None, None, 10)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def test_it_answers_as_the_local_one(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert [hit.metadata for hit in found] == [hit.metadata for hit in expected]
     record = Bundle.open(tmp_path / "my photos.luneta").record
     first = record["sides"]["image"]["index"]["collection"]
-    assert first.startswith("my_photos_image_")
+    assert re.fullmatch("my_photos_[0-9a-f]{8}_image_[0-9a-f]{12}", first)
     assert uri not in str(record)  # where it is, is this machine's
 
     fewer = data.without_images(range(20))
@@ -49,9 +50,36 @@ def test_it_answers_as_the_local_one(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     client = MilvusClient(uri)
     assert sorted(client.list_collections()) == sorted(s["index"]["collection"] for s in after.record["sides"].values())
-    assert client.describe_collection("my_photos_image")["collection_name"] == second
+    names = after.record["milvus"]
+    assert client.describe_collection(f"{names}_image")["collection_name"] == second
     client.close()
 
     (tmp_path / "my photos.luneta" / "source.json").unlink()
     with pytest.raises(ConfigError, match="--milvus URI"):
         Searcher.open(tmp_path / "my photos.luneta", encoder=ENCODER).search("thing 7")
+    monkeypatch.setenv("LUNETA_MILVUS_URI", uri)
+    assert Searcher.open(tmp_path / "my photos.luneta", encoder=ENCODER).search("thing 27")
+
+    (tmp_path / "other").mkdir()
+    build_bundle(ENCODER, fewer, tmp_path / "other" / "my photos.luneta", recipe=RECIPE, milvus=uri)
+    assert Searcher.open(tmp_path / "my photos.luneta", encoder=ENCODER).search("thing 27")  # it has its own
+
+
+def test_a_token_is_never_sent_on_the_word_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from luneta.bundles import remote
+    from luneta.index import milvus
+
+    sent: list[tuple[str, str]] = []
+    monkeypatch.setattr(milvus.MilvusCollection, "open", lambda uri, name, token="": sent.append((uri, token)))
+    monkeypatch.setenv("LUNETA_MILVUS_TOKEN", "secret")
+    record = {"sides": {"image": {"index": {"collection": "c"}}}}
+    bundle = Bundle(tmp_path, record)
+    (tmp_path / "source.json").write_text('{"milvus": "http://elsewhere.example:19530"}')
+    remote.opened(bundle, "image")
+    remote.opened(bundle, "image", named="http://mine.example:19530")
+    monkeypatch.setenv("LUNETA_MILVUS_URI", "http://ours.example:19530")
+    remote.opened(bundle, "image")
+    assert sent == [
+        ("http://elsewhere.example:19530", ""), ("http://mine.example:19530", "secret"),
+        ("http://ours.example:19530", "secret"),
+    ]  # fmt: skip

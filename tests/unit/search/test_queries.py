@@ -114,6 +114,5 @@ def test_what_a_query_says_of_itself() -> None:
     assert Query.read("a boat").text == "a boat"
     assert Query.read("a + b").text is None
     assert Query.of(Item("text", 4)).text is None
-    assert Query.of(Image.new("RGB", (2, 2))).needs_pictures
-    assert not Query.of(Item("image", 2)).needs_pictures
+    assert Query.read("- a boat").text is None  # the opposite of one
     assert str(Query.of(Item("image", 2), "a boat").without(Image.new("RGB", (2, 2)))) == "image 2 + a boat - (picture)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,33 @@ def test_near_duplicates_stand_behind_the_best_of_them(searcher: Searcher) -> No
     assert (vectors @ vectors.T - np.eye(5)).max() < 0.8
 
 
+def test_near_duplicates_never_shorten_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve things of thirty texts each: a page of ten is ten things, however many texts the first has."""
+    monkeypatch.setenv("LUNETA_CACHE", str(tmp_path / "cache"))
+    encoder = ConceptEncoder(0.05)
+    build_bundle(encoder, world(12, captions_per_image=30), tmp_path / "b", recipe=RECIPE)
+    found = Searcher.open(tmp_path / "b", encoder=encoder)
+    for how in ({}, {"diversity": 0.4}):
+        first = found.search("thing 3", target="text", near=0.9, top_k=10, **how)  # type: ignore[arg-type]
+        second = found.search("thing 3", target="text", near=0.9, top_k=10, offset=10, **how)  # type: ignore[arg-type]
+        assert (len(first), first.has_more, len(second), second.has_more) == (10, True, 2, False)
+        things = [hit.images[0] for hit in (*first, *second)]
+        assert sorted(things) == list(range(12))
+
+
+def test_what_json_cannot_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNETA_CACHE", str(tmp_path / "cache"))
+    rows = pa.table({"when": [datetime.date(1889, 6, 18)], "much": [float("nan")], "raw": [b"\x00"]})
+    build_bundle(ENCODER, replace(world(1), rows=rows), tmp_path / "b", recipe=RECIPE)
+    hits = Searcher.open(tmp_path / "b", encoder=ENCODER).search("thing 0")
+    assert hits.to_dict()["hits"][0]["metadata"] == {"when": "1889-06-18", "much": None, "raw": None}
+
+
+def test_numbers_that_are_too_large(searcher: Searcher) -> None:
+    with pytest.raises(ConfigError, match="so many digits"):
+        searcher.search("thing 7", like=[10**20])
+
+
 def test_variety(searcher: Searcher) -> None:
     from luneta.search.variety import varied
 
@@ -156,7 +184,8 @@ def test_nothing_relevant_is_said(searcher: Searcher) -> None:
     second = searcher.search("thing 7, way 0", offset=10)
     assert (second.relevant, second.best) == (True, there.best)
     assert searcher.search("thing 7, way 0", target="text").relevant is None  # measured across the sides only
-    assert searcher.search("thing 7 + thing 8").relevant is None
+    for other in ({"query": "thing 7 + thing 8"}, {"query": "- thing 7"}, {"query": "thing 7", "like": [4]}):
+        assert searcher.search(**other).relevant is None  # type: ignore[arg-type]
     assert searcher.search("thing 7", where="year > 3000").relevant is False
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from luneta.artifacts import hash_json
 from luneta.bundles.bundle import Bundle
 from luneta.search import Hit
-from luneta.serving.facts import plain
+from luneta.search.hits import plain
 from luneta.serving.pages.asking import Asked, Desk, Detail, View
 from luneta.serving.pages.feedback import Marks, exported
 from luneta.serving.pages.filters import called

@@ -16,7 +16,8 @@ from luneta.bundles.bundle import Bundle
 from luneta.errors import ConfigError
 from luneta.filters import quoted_name, quoted_text
 from luneta.filters.binding import column_of
-from luneta.serving.facts import LONGEST_VALUE, plain
+from luneta.search.hits import plain
+from luneta.serving.facts import LONGEST_VALUE
 from luneta.serving.pages.presets import Kind, Preset, Words
 from luneta.serving.pages.refusals import Refusal
 from luneta.types import Side
