@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NOTICES: Mapping[str, str] = {
+    "%s %s %d %.1f ms": "%s %s %d %.1f ms",
+    "%s: %s": "%s: %s",
+    "bundle %s cannot be opened again for now: %s": "o pacote %s não pode ser reaberto por enquanto: %s",
+    "bundle %s is searched by texts alone: %s": "no pacote %s só se busca por textos: %s",
+    "bundle %s is served as of %s": "o pacote %s é servido como em %s",
     "vectors are kept beside the bundle while it is made: %s": (
         "os vetores ficam ao lado do pacote enquanto ele é feito: %s"
     ),
@@ -167,6 +172,12 @@ NOTICES: Mapping[str, str] = {
 """Templates of the log, English -> Portuguese."""
 
 STAGES: Mapping[str, str] = {
+    "explaining": "explicando",
+    "index": "índice",
+    "recall": "revocação",
+    "thumbnails": "miniaturas",
+    "vectors": "vetores",
+    "verifying": "verificando",
     "candidates": "candidatas",
     "checking image files": "verificando arquivos de imagem",
     "comparing images": "comparando imagens",
