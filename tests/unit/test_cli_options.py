@@ -18,7 +18,7 @@ from luneta.errors import LunetaError
 from luneta.evaluation import evaluate as evaluate_function
 
 PAGE = {"json", "report", "locale", "data", "encoder", "out", "same_item", "trec", "mteb"}  # what the command line adds
-NOT_OFFERED = {"source", "dataset", "store", "n_threads"}  # named differently, or of no use in a shell
+NOT_OFFERED = {"source", "dataset", "store", "n_threads", "within"}  # named differently, or of no use in a shell
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ HELP = options.examples(
     'luneta search photos.luneta "a red boat on the beach"',
     'luneta search photos.luneta "a dress + 0.5*red - long" --image sketch.jpg --where "year >= 1900"',
     "luneta search photos.luneta --image photo.jpg --in texts",
-    'luneta search photos.luneta "um barco" --rerank --near 0.97 --report boats.html',
+    'luneta search photos.luneta "um barco" --rerank --collapse 0.97 --report boats.html',
     'luneta search photos.luneta "a boat" --like 17 --unlike 4 --json boats.json',
 )(
     "Search a bundle for pictures or texts. The query may be a text, pictures, items of the bundle, or sums and "
@@ -72,7 +72,7 @@ def command(
         float, typer.Option(min=0, max=1, help="From 0 (by score) to 1 (as different as can be).",
                             rich_help_panel=ANSWER_PANEL)
     ] = 0.0,
-    near: Annotated[
+    collapse: Annotated[
         float | None,
         typer.Option(min=0.01, max=1, help="Show one of those whose cosine is at least this.",
                      rich_help_panel=ANSWER_PANEL),
@@ -119,7 +119,7 @@ def command(
         searcher = Searcher.open(bundle, encoder=searcher.bundle.encoder(encoder, device=device))
     hits = searcher.search(
         asked, target="image" if among == "pictures" else "text", top_k=top, offset=(page - 1) * top, where=where,
-        diversity=diversity, near=near, like=like or (), unlike=unlike or (), rerank=rerank, language=language,
+        diversity=diversity, near=collapse, like=like or (), unlike=unlike or (), rerank=rerank, language=language,
     )  # fmt: skip
     if json is not None:
         write_json(json, hits.to_dict())

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NOTICES: Mapping[str, str] = {
-    "%s %s %d %.1f ms": "%s %s %d %.1f ms",
-    "%s: %s": "%s: %s",
+    "answered %s %s: %d, %.1f ms": "respondido %s %s: %d, %.1f ms",
+    "query to %s: %s": "consulta a %s: %s",
     "bundle %s cannot be opened again for now: %s": "o pacote %s não pode ser reaberto por enquanto: %s",
     "bundle %s is searched by texts alone: %s": "no pacote %s só se busca por textos: %s",
     "bundle %s is served as of %s": "o pacote %s é servido como em %s",

@@ -141,7 +141,7 @@ class Answers:
     def _told(self, served: Served, hits: Hits, wish: Wish, *, anyway: bool) -> dict[str, Any]:
         withheld = hits.relevant is False and not anyway
         if self._settings.log_queries:
-            logger.info("%s: %s", served.name, hits.query)
+            logger.info("query to %s: %s", served.name, hits.query)
         return {
             "bundle": served.name, "query": hits.query, "relevant": hits.relevant, "cutoff": plain(hits.cutoff),
             "best": plain(hits.best),

@@ -92,7 +92,7 @@ class Observing:
         method = scope["method"] if scope["method"] in METHODS else ELSEWHERE
         self._meters.requests.labels(method, route, str(status)).inc()
         self._meters.latency.labels(route).observe(seconds)
-        logger.info("%s %s %d %.1f ms", method, route, status, 1000 * seconds)
+        logger.info("answered %s %s: %d, %.1f ms", method, route, status, 1000 * seconds)
 
 
 def note_failure(error: BaseException) -> None:
