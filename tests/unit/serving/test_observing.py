@@ -51,7 +51,7 @@ def test_logs_hold_no_contents(bundle: Path, caplog: pytest.LogCaptureFixture) -
         api.get(f"/bundles/{SECRET}")
         api.get(f"/{SECRET}?q={SECRET}")
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("luneta")]
-    assert any("POST /search 200" in line for line in ours)
+    assert any("POST /search: 200" in line for line in ours)
     assert not [line for line in ours if "xylophone" in line]
 
 
