@@ -188,9 +188,9 @@ class Searcher:
                 self._answered(query, np.asarray(ids), np.asarray(scores), away, wish)
                 for query, ids, scores, away in zip(queries, found.ids, found.scores, hidden, strict=True)
             ]
-            if not any(lacks for _, lacks in answers) or depth >= self.bundle.n(wish.target):
+            if not any(lacks for _, lacks in answers) or depth >= min(self.bundle.n(wish.target), DEEPEST):
                 return [hits for hits, _ in answers]
-            depth *= POOL  # near-duplicates have taken the place of what was to be shown
+            depth = min(POOL * depth, DEEPEST)  # near-duplicates have taken the place of what was to be shown
 
     def explain(self, query: str | Image | Query, number: int) -> Explanation:
         """What carries the score of a picture of the bundle: which of its parts, and which words of the query.

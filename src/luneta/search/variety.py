@@ -22,11 +22,13 @@ def collapsed(vectors: Vectors, limit: float) -> tuple[Places, list[list[int]]]:
     """
     kept: list[int] = []
     others: list[list[int]] = []
+    own = np.empty_like(vectors)  # of those kept so far, beside one another
     for place, vector in enumerate(vectors):
-        near = vectors[kept] @ vector if kept else np.zeros(0)
+        near = own[: len(kept)] @ vector
         if len(near) and near.max() >= limit:
             others[int(near.argmax())].append(place)
         else:
+            own[len(kept)] = vector
             kept.append(place)
             others.append([])
     return np.array(kept, dtype=np.int64), others
