@@ -112,6 +112,8 @@ def command(
     try:
         from luneta.serving.running import serve
     except ModuleNotFoundError as error:
+        if str(error.name).startswith("luneta"):
+            raise
         raise MissingExtraError("app", "serving bundles") from error
     if not settings.is_local and settings.token is None:
         typer.secho(t("open_to_all", host=host), fg="yellow", err=True)
