@@ -24,9 +24,10 @@ def serve(folder: Path) -> None:
     uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none")).run([listener])
 
 
-for _ in sys.stdin:
-    if os.fork() == 0:
-        try:
-            serve(Path(sys.argv[1]))
-        finally:
-            os._exit(0)
+if __name__ == "__main__":
+    for _ in sys.stdin:
+        if os.fork() == 0:
+            try:
+                serve(Path(sys.argv[1]))
+            finally:
+                os._exit(0)

@@ -266,7 +266,7 @@ def test_the_command_serves_a_bundle_as_the_library_searches_it(tmp_path: Path) 
         assert server.wait(60) == 0
     said = log.read_text()
     assert "Stopped." in said
-    assert "POST /search 200" in said
+    assert "POST /search: 200" in said
     assert "boat" not in said
     shutil.rmtree(folder)
 
