@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from pathlib import Path
 
@@ -61,10 +62,15 @@ def test_many_threads_write_whole_lines(tmp_path: Path) -> None:
         threading.Thread(target=lambda n=n: [book.write(path, record(item=100 * n + i)) for i in range(50)])
         for n in range(8)
     ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(usual)
     numbers = sorted(json.loads(line)["id"] for line in path.read_text("utf-8").splitlines())
     assert numbers == sorted(100 * n + i for n in range(8) for i in range(50))
 
