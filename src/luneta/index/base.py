@@ -147,4 +147,5 @@ def best(found: Sequence[Scored], k: int) -> Scored:
     """The k best of several answers to the same queries, equal scores by id."""
     scores, ids = found[0] if len(found) == 1 else (np.concatenate(side, axis=1) for side in zip(*found, strict=True))
     order = np.lexsort((ids, -scores), axis=1)[:, :k]
-    return np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
+    rows = np.arange(len(order))[:, None]  # numpy.take_along_axis makes the same, in three times the time
+    return scores[rows, order], ids[rows, order]

@@ -34,6 +34,7 @@ class Part:
         self.ids, self.vectors = ids, vectors
         self.left: NDArray[np.bool_] | None = None
         self._left_rows: NDArray[np.int64] | None = None
+        self._unbroken = len(ids) > 0 and int(ids[-1]) - int(ids[0]) == len(ids) - 1
 
     def __len__(self) -> int:
         return len(self.ids) if self._left_rows is None else len(self._left_rows)
@@ -57,6 +58,12 @@ class Part:
         if self.left is not None:
             there &= self.left[rows]
         return np.where(there, rows, -1)
+
+    def vectors_of(self, ids: Ids) -> Vectors:
+        """(n, dim) of ids that stand here; of others, anything."""
+        if self._unbroken:
+            return self.vectors.take(ids - self.ids[0], axis=0, mode="clip")
+        return self.vectors.take(self.ids.searchsorted(ids), axis=0, mode="clip")
 
     def among(self, allowed: Ids | None) -> NDArray[np.int64] | None:
         """Rows that may be found, ascending; None where all may."""
@@ -114,7 +121,7 @@ class Rows:
     def vectors_of(self, ids: Ids) -> Vectors:
         """(n, dim) of ids that are there, in the order given."""
         if len(self.parts) == 1:
-            return self.parts[0].vectors[self.parts[0].ids.searchsorted(ids)]
+            return self.parts[0].vectors_of(ids)
         vectors = np.empty((len(ids), self.dim), dtype=np.float32)
         for part in self.parts:
             rows = part.rows_of(ids)
