@@ -38,6 +38,7 @@ def make_bundle(folder: Path, n_images: int = N_IMAGES, *, update: bool = False)
         {
             "number": list(range(n_images)),
             "style": [STYLES[number % 3] for number in range(n_images)],
+            "often": ["now" if number % 4 else "always" for number in range(n_images)],
             "height": [number / 2 if number % 5 else float("nan") for number in range(n_images)],
             "file": [str(folder.absolute() / f"{number}.png") for number in range(n_images)],
             "bytes": [b"\x00\xff"] * n_images,

@@ -18,7 +18,6 @@ from luneta.search import Query, Searcher, Wish
 from luneta.serving import facts
 from luneta.serving.engines import (
     Engine,
-    NoPicturesError,
     Observe,
     ServingSearcher,
     answered_alone,
@@ -199,7 +198,9 @@ def warm(served: Served) -> None:
 
     From then on nothing is opened by its name any more, so that a later update may take the files away.
     """
-    searcher, bundle = served.searcher, served.bundle
+    from PIL import Image
+
+    searcher, bundle = served.searcher, served.bundle.hold()
     vectors = searcher.vectors([Query.of(WARM_TEXT)], Wish())
     for side in bundle.sides:
         if bundle.n(side):
@@ -207,17 +208,8 @@ def warm(served: Served) -> None:
     bundle.thumbnails.get("")
     _ = bundle.calibration, bundle.source, served.facts
     try:
-        _read_a_picture(searcher)
+        searcher.encode_images([Image.new("RGB", (32, 32))])
         if bundle.record["reranker"] is not None:
             _ = searcher.reranked_with
     except LunetaError as error:
         logger.warning("bundle %s is searched by texts alone: %s", served.name, error)
-
-
-def _read_a_picture(searcher: ServingSearcher) -> None:
-    from PIL import Image
-
-    try:
-        searcher.encode_images([Image.new("RGB", (32, 32))])
-    except NoPicturesError as error:
-        raise NoPicturesError(f"pictures cannot be read ({error})") from error

@@ -14,8 +14,9 @@ from PIL import Image
 import serving
 from luneta.bundles.bundle import Bundle
 from luneta.bundles.calibration import Calibration, Cutoff, Rate
-from luneta.search import Item, Part, Query
+from luneta.search import Item, Part, Query, Searcher, Wish
 from luneta.serving import forms
+from luneta.serving.engines import is_plain
 from serving import checked_problem, ids, in_base64, picture
 
 
@@ -133,6 +134,7 @@ def test_bundles_say_what_they_hold(api: Any, bundle: Path) -> None:
     assert (answer["n_images"], answer["n_texts"], answer["reranks"]) == (60, 120, False)
     columns = {column["name"]: column for column in answer["columns"]["image"]}
     assert columns["style"]["values"] == [{"value": name, "n": 20} for name in sorted(serving.STYLES)]
+    assert columns["often"]["values"] == [{"value": "now", "n": 45}, {"value": "always", "n": 15}]
     assert (columns["number"]["holds"], columns["number"]["range"]) == ("integer", [0, 59])
     assert (columns["height"]["holds"], columns["height"]["range"]) == ("float", [0.5, 29.5])
     assert columns["bytes"]["holds"] == "other"
@@ -142,7 +144,9 @@ def test_an_item_and_its_small_picture(api: Any, bundle: Path) -> None:
     item = api.get("/bundles/pixels/items/7").json()
     forms.ItemAnswer.model_validate(item)
     assert (item["name"], item["texts"]) == ("picture-7", ["thing 7, way 0", "thing 7, way 1"])
-    assert item["metadata"] == {"number": 7, "style": "drawn", "height": 3.5, "file": "7.png", "bytes": None}
+    assert item["metadata"] == {
+        "number": 7, "style": "drawn", "often": "now", "height": 3.5, "file": "7.png", "bytes": None,
+    }  # fmt: skip
     assert api.get("/bundles/pixels/items/15?side=text").json()["text"] == "thing 7, way 1"
     assert api.get("/bundles/pixels/items/0").json()["metadata"]["height"] is None
     answer = api.get(item["thumbnail"])
@@ -172,6 +176,25 @@ def test_one_encoder_serves_all_bundles_and_is_loaded_once(bundle: Path, tmp_pat
     with serving.client(bundle, small) as api:
         engines = {id(served.searcher.engine) for served in api.app.state.bundles}
         assert len(engines) == 1
+
+
+def test_plain_queries_of_all_kinds_are_answered_together_as_alone(bundle: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small.luneta"
+    serving.make_bundle(small, 9)
+    wishes = [Wish(), Wish(top_k=3, offset=2), Wish(target="text"), Wish(exclude=(1, 2))]
+    with serving.client(bundle, small) as api:
+        searchers = [served.searcher for served in api.app.state.bundles]
+        asked = [
+            (searchers[number % 2], Query.read(f"thing {number} - 0.2*thing {number + 1}"), wishes[number % 4])
+            for number in range(30)
+        ]
+        assert all(is_plain(query, wish) for _, query, wish in asked)
+        together = searchers[0].engine._answer(asked)
+        for (searcher, query, wish), hits in zip(asked, together, strict=True):
+            alone = Searcher(searcher.bundle, serving.ENCODER).answer([query], wish)[0]
+            assert [hit.id for hit in hits] == [hit.id for hit in alone]
+            np.testing.assert_allclose([hit.score for hit in hits], [hit.score for hit in alone], atol=1e-6)
+            assert hits.has_more == alone.has_more
 
 
 def test_docs_need_no_network_and_the_schema_knows_every_route(api: Any) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from serving import in_base64, picture
+from serving import checked_problem, in_base64, picture
 
 POSTS = ("/search", "/similar", "/embed")
 VALID: Mapping[str, dict[str, Any]] = {
@@ -152,12 +152,26 @@ def test_wrong_values_in_every_field(findings: Findings) -> None:
     assert findings.n > 700
 
 
+def test_fields_that_nobody_knows(findings: Findings) -> None:
+    for path in POSTS:
+        for name in ("surprise", "", "__class__", "Query", "top_k ", "model_config", "\0"):
+            findings.ask("POST", path, content=json.dumps({**VALID[path], name: 1}), headers=JSON)
+    for part in ({"text": "a", "surprise": 1}, {"item": {"id": 1, "surprise": 1}}):
+        findings.ask("POST", "/search", content=json.dumps({"parts": [part]}), headers=JSON)
+
+
 def test_numbers_that_are_none(findings: Findings) -> None:
     for path, number in itertools.product(POSTS, NUMBERS):
         fields = {"/search": ("top_k", "diversity", "near"), "/similar": ("id", "offset"), "/embed": ("texts",)}[path]
         for field in fields:
             whole = json.dumps(VALID[path])[:-1]
             findings.ask("POST", path, content=f'{whole}, "{field}": {number}}}', headers=JSON)
+
+
+def test_what_json_has_not_is_said_to_be_no_json(api: Any) -> None:
+    for number in ("NaN", "Infinity", "-Infinity"):
+        problem = checked_problem(api.post("/search", content=f'{{"near": {number}}}', headers=JSON), 400)
+        assert number in problem["detail"]
 
 
 def test_bodies_that_are_no_forms(findings: Findings) -> None:

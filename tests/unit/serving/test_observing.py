@@ -10,7 +10,7 @@ import pytest
 
 import serving
 from luneta.bundles.bundle import Bundle
-from luneta.errors import ArtifactError, EncoderError
+from luneta.errors import ArtifactError, ConfigError, EncoderError
 from luneta.search import Searcher
 from luneta.serving.observing import note_failure
 from serving import checked_problem, picture
@@ -92,6 +92,16 @@ def test_a_bundle_that_cannot_be_read_any_more_is_said_to_be_so(bundle: Path, mo
         problem = checked_problem(api.post("/search", json={"query": SECRET}), 503)
     assert problem["code"] == "unreadable"
     assert str(bundle) not in str(problem)
+
+
+def test_a_folder_in_a_message_becomes_the_name_of_its_bundle(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any, **__: Any) -> Any:
+        raise ConfigError(f"{bundle} has no re-ranker, and {bundle.absolute()}/x is not there")
+
+    with serving.client(bundle) as api:
+        monkeypatch.setattr(Bundle, "collection", refused)
+        problem = checked_problem(api.post("/search", json={"query": "thing 1"}), 422)
+    assert problem["detail"] == "Pixels has no re-ranker, and pixels/x is not there"
 
 
 def test_where_it_broke_is_said_from_the_inside_out(caplog: pytest.LogCaptureFixture) -> None:

@@ -40,9 +40,14 @@ def test_a_bundle_that_was_brought_up_to_date_is_exchanged(own: Path) -> None:
         assert bundles.get("own").searcher.engine is before.searcher.engine  # and nothing was loaded again
 
 
-def test_what_is_being_answered_goes_on_with_the_old_one_though_its_files_are_gone(own: Path) -> None:
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_what_is_being_answered_goes_on_though_its_files_are_gone(own: Path, exchanged: bool) -> None:
     with serving.client(own) as api:
-        old = api.app.state.bundles.get("own")
+        bundles = api.app.state.bundles
+        if exchanged:
+            serving.make_bundle(own, 30, update=True)
+            assert bundles.refresh() == ["own"]
+        old = bundles.get("own")
         expected = [hit.id for hit in serving.searcher(own).search("thing 7", top_k=20)]
         key = str(old.bundle.items("image").column("_key")[7])
         thumbnail = Bundle.open(own).thumbnails.get(key)
