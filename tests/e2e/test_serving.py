@@ -223,14 +223,6 @@ def test_bytes_that_no_client_would_send(spawn: Spawn, pixels: Path) -> None:
     assert serving.ids(asked(address, {"query": "thing 7", "top_k": 1})) == [7]
 
 
-def test_a_body_that_is_too_large_is_refused_while_it_is_sent(spawn: Spawn, pixels: Path) -> None:
-    _, address = spawn(pixels)
-    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=60) as client:
-        client.sendall(b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999\r\n\r\n" + b" " * 1000)
-        assert client.recv(2**16).startswith(b"HTTP/1.1 413 ")
-    assert answers(address)
-
-
 def test_the_command_serves_a_bundle_as_the_library_searches_it(tmp_path: Path) -> None:
     """With a real encoder, by its text tower, until Ctrl-C."""
     import luneta

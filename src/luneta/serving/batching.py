@@ -7,11 +7,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future
-from concurrent.futures import TimeoutError as WaitedTooLong
+from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,24 +30,25 @@ class Patience:
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
         self._lock = threading.Lock()
-        self._awaited: Future[Any] | None = None
+        self._woken: threading.Event | None = None
         self._over = False
 
     def wait(self, future: Future[T]) -> T:
-        """The future's result.
+        """The future's result; one that is still being computed is left behind when nobody waits any more.
 
         Raises:
             GivenUpError: it did not come in time.
         """
+        woken = threading.Event()
         with self._lock:
+            self._woken = woken
             if self._over:
-                future.cancel()
-            self._awaited = future
-        try:
-            return future.result(timeout=max(0.0, self._end - time.monotonic()))
-        except (CancelledError, WaitedTooLong):
-            future.cancel()
-            raise GivenUpError from None
+                woken.set()
+        future.add_done_callback(lambda _: woken.set())
+        woken.wait(max(0.0, self._end - time.monotonic()))
+        if not future.cancel() and future.done() and not future.cancelled():
+            return future.result()
+        raise GivenUpError
 
     def check(self) -> None:
         """Raises GivenUpError where nobody waits any more."""
@@ -59,8 +59,8 @@ class Patience:
         """Stop waiting, from another thread."""
         with self._lock:
             self._over = True
-            if self._awaited is not None:
-                self._awaited.cancel()
+            if self._woken is not None:
+                self._woken.set()
 
 
 _patience: ContextVar[Patience | None] = ContextVar("luneta_serving_patience", default=None)

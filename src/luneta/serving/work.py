@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from fastapi import Request, Response
+from starlette.requests import ClientDisconnect
 
 from luneta.serving.batching import GivenUpError, Patience, patience
 from luneta.serving.bodies import read_body
@@ -52,6 +53,8 @@ class Workshop:
                 raise Problem(
                     408, "slow_body", headers={"Connection": "close"}, seconds=f"{limit.timeout_s:g}"
                 ) from None
+            except ClientDisconnect:
+                raise Problem(499, "gone") from None
             return await self._in_thread(request, body, job)
         finally:
             self.n_active -= 1

@@ -123,6 +123,26 @@ def test_who_gives_up_is_not_computed_for() -> None:
     batcher.close()
 
 
+def test_who_leaves_while_it_is_computed_is_free_at_once() -> None:
+    gate = Gate()
+    batcher = Batcher(gate, name="test")
+    leaving = Patience(3600)
+
+    def asked() -> list[int]:
+        with patience(leaving):
+            return batcher.ask([2])
+
+    with ThreadPoolExecutor(1) as threads:
+        left = threads.submit(asked)
+        assert gate.begun.wait(30)
+        leaving.end()
+        with pytest.raises(GivenUpError):
+            left.result(30)
+        gate.open.set()
+        assert batcher.ask([3]) == [9]
+    batcher.close()
+
+
 def test_patience_ends() -> None:
     gate = Gate()
     batcher = Batcher(gate, name="test")

@@ -200,6 +200,7 @@ def test_who_has_gone_holds_no_place(slow: tuple[Searcher, SlowEncoder]) -> None
             for client in clients:
                 client.close()
             until(lambda: active().endswith(" 0.0"))
+        assert http.post(f"{address}/similar", json={"id": 1}).status_code == 200  # there is a thread for it
         assert encoder.begun.is_set()
         encoder.let.set()
         assert http.post(f"{address}/search", json={"query": "thing 1"}).status_code == 200
@@ -213,6 +214,27 @@ def test_half_a_body_is_waited_for_no_longer_than_allowed(bundle: Path) -> None:
     ):
         client.sendall(b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         assert b" 408 " in client.recv(2**16)
+
+
+def test_who_leaves_in_the_middle_of_a_body_is_no_failure_of_ours(
+    bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving.listening(bundle) as address, httpx.Client(verify=False) as http:
+        with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as client:
+            client.sendall(b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+            until(lambda: "luneta_requests_active 1.0" in http.get(f"{address}/metrics").text)
+        until(lambda: "luneta_requests_active 0.0" in http.get(f"{address}/metrics").text)
+        assert 'route="/search",status="499"' in http.get(f"{address}/metrics").text
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_a_body_that_says_it_is_too_large_is_not_waited_for(bundle: Path) -> None:
+    with (
+        serving.listening(bundle, timeout_s=3600) as address,
+        socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=30) as client,
+    ):
+        client.sendall(b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999\r\n\r\n{")
+        assert client.recv(2**16).startswith(b"HTTP/1.1 413 ")
 
 
 def test_deep_pages_of_varied_answers_are_refused(api: Any) -> None:
