@@ -520,7 +520,8 @@ class VectorIndex(Protocol):
             allowed: (n,) ids, ascending, that alone may be found; None allows all.
 
         Raises:
-            ShapeError: queries of another dimension, not finite; k below 1.
+            ShapeError: queries of another dimension, not finite or not of length 1; k below 1; ids allowed that are
+                not ascending.
         """
         ...
 

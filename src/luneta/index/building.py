@@ -48,8 +48,8 @@ def build_index(
     Args:
         ids: (n,) int64, from 0 on, each once.
         vectors: (n, dim) float32 unit vectors, which are kept, not copied, where ids are ascending; a memory-mapped
-            array stays on the disk. Or blocks of them, which are written one by one to a temporary file in
-            `tempfile.gettempdir()`.
+            array stays on the disk. Of other floats, or where ids are not ascending, a copy is made. Or blocks of
+            them, which are written one by one to a temporary file in `tempfile.gettempdir()`.
         kind: exact, hnsw, ivf-sq8 or ivf-pq; "auto" chooses by size, memory and recall, and a surer one where the
             recall is missed.
         recall: recall@10 against exact search that the worst set of queries shall reach.
