@@ -61,9 +61,9 @@ class Part:
 
     def vectors_of(self, ids: Ids) -> Vectors:
         """(n, dim) of ids that stand here; of others, anything."""
-        if self._unbroken:
-            return self.vectors.take(ids - self.ids[0], axis=0, mode="clip")
-        return self.vectors.take(self.ids.searchsorted(ids), axis=0, mode="clip")
+        rows = ids - self.ids[0] if self._unbroken else self.ids.searchsorted(ids)
+        found: Vectors = self.vectors.take(rows, axis=0, mode="clip")
+        return found
 
     def among(self, allowed: Ids | None) -> NDArray[np.int64] | None:
         """Rows that may be found, ascending; None where all may."""
