@@ -97,8 +97,15 @@ def asked_for(asked: Asked, t: Translate, desk: Desk) -> str:
 def _facts(view: View, t: Translate, locale: Locale) -> list[str]:
     if view.asked is None:
         return []
-    facts = [t("seconds", seconds=written(f"{view.seconds:.2f}", locale))]
+    quick = view.seconds < 1
+    facts = [
+        t("milliseconds", n=round(1000 * view.seconds)) if quick else t("seconds", n=_number(view.seconds, locale))
+    ]
     return [*facts, t("where_is", where=_short(view.asked.where, 160))] if view.asked.where else facts
+
+
+def _number(value: float, locale: Locale) -> str:
+    return written(f"{value:.1f}", locale)
 
 
 def _why_nothing(view: View, t: Translate, locale: Locale) -> str:

@@ -166,7 +166,13 @@ class SearchPage:
         turned_to = [self.header, self.examples, self.rerank, *self._groups.values(), *shown]
         self.bundle.change(self._turn_to, [language, self.bundle], turned_to, **how)
         empty: list[list[str] | None] = [[] if isinstance(each, gr.Dropdown) else None for each in filters]
-        self.clear.click(lambda: empty, None, filters, show_progress="hidden", api_visibility="private")
+        self.clear.click(
+            lambda: empty if len(empty) > 1 else empty[0],
+            None,
+            filters,
+            show_progress="hidden",
+            api_visibility="private",
+        )
         self._frame.on_language(
             self._reword, [self.bundle, self.view, self.marks], [self.header, self.examples, self.results]
         )
