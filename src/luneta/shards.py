@@ -55,17 +55,19 @@ def write_shard(path: Path, kind: Kind, keys: Sequence[str], vectors: Vectors, f
     """
     n, dim = vectors.shape
     failed = np.array([key in failures for key in keys], dtype=bool)
-    flat = pa.array(np.ascontiguousarray(vectors).reshape(-1), pa.float32())
+    # NaN and not null: before version 26, Arrow cannot read a null of a fixed-size list back from Parquet.
+    rows = np.where(failed[:, np.newaxis], np.float32(np.nan), vectors)
+    flat = pa.array(rows.reshape(-1), pa.float32())
     schema = pa.schema(
         [
             pa.field("key", pa.string(), nullable=False),
-            pa.field("vector", pa.list_(pa.float32(), dim)),
+            pa.field("vector", pa.list_(pa.float32(), dim), nullable=False),
             pa.field("failure", pa.string()),
         ]
     )
     columns = [
         pa.array(keys, pa.string()),
-        pa.FixedSizeListArray.from_arrays(flat, dim, mask=pa.array(failed)),
+        pa.FixedSizeListArray.from_arrays(flat, dim),
         pa.array([failures.get(key) for key in keys], pa.string()),
     ]
     with atomic_path(path) as temporary:

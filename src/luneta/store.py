@@ -7,7 +7,7 @@
       .lock                 held by the one process that writes
 
 A key is the digest of an item's content, so equal items share a row, and a data set that grew, moved or was
-shuffled finds its vectors again. An image that cannot be decoded keeps a row too (no vector, but the reason):
+shuffled finds its vectors again. An image that cannot be decoded keeps a row too (NaN for a vector, and the reason):
 were it left out, the shards after it would hold other items when a run is resumed. No time, host name or path
 is written, so that a run which was killed and resumed leaves the very same bytes as one which was not.
 
