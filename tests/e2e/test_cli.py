@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import transformers
@@ -19,7 +20,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 import pages
-from luneta import load_evaluation
+from luneta import Bundle, Searcher, load_encoder, load_evaluation, open_dataset
 from luneta.cli import app
 
 STAMPS = Path(__file__).parents[3] / "shared" / "data" / "stamps"
@@ -324,6 +325,21 @@ def test_the_demo_doubts_its_numbers(demo: Path) -> None:
     assert links == ["doctor.html", "leakage.html", "comparison.html", "finetuning.html"]
     for link in links:
         assert pages.read((demo / link).read_text(encoding="utf-8")).all("main")
+
+
+def test_the_demo_leaves_a_bundle_to_search(demo: Path) -> None:
+    """The scores of its summary are those of a search anew, and of the checkpoint's own vectors."""
+    records = json.loads((demo / "summary.json").read_text())
+    scores = {r["metric"]: r["value"] for r in records if r["step"] == "index"}
+    bundle = Bundle.open(demo / "demo-search.luneta")
+    assert [wrong for _, wrong in bundle.verify() if wrong is not None] == []
+    assert scores["image: n"] == bundle.n("image") == 100
+    hits = Searcher(bundle).search("two purple ducks in the garden", top_k=5)
+    assert [scores[f"search 2: score of result {hit.rank}"] for hit in hits] == [hit.score for hit in hits]
+    encoder = load_encoder(str(demo / "demo-tuned" / "model"), dtype="float32")
+    (query,) = encoder.encode_texts(["two purple ducks in the garden"])
+    images = encoder.encode_images([ref.open() for ref in open_dataset("cenas:test", language="en", limit=100).images])
+    np.testing.assert_allclose([hit.score for hit in hits], np.sort(images @ query)[:-6:-1], atol=1e-5)
 
 
 def test_every_number_of_the_demos_report_is_in_its_summary(demo: Path) -> None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from luneta.advice import advice_list, advise
 from luneta.artifacts import write_json
 from luneta.data.sources import open_dataset
-from luneta.demo.learning import learn
+from luneta.demo.indexing import index_pictures
+from luneta.demo.learning import FOLDER, learn
 from luneta.demo.page import report_of, trust_lines
 from luneta.demo.records import Demo, records
 from luneta.demo.reranking import rerank_sketches
@@ -32,7 +33,10 @@ from luneta.report.doctor import write_doctor
 from luneta.report.finetuning import write_finetuning
 from luneta.report.leakage import write_leakage
 from luneta.report.messages import Locale, translator
+from luneta.search.messages import SEARCH
+from luneta.search.tables import cutoffs_grid, hits_grid, nothing
 from luneta.terminal import evaluation_table
+from luneta.wording import translator_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,11 +45,11 @@ __all__ = ["run_demo"]
 
 
 def run_demo(out: str | os.PathLike[str], *, console: Console, locale: Locale = "en", limit: int | None = None) -> Path:
-    """Profile, measure, doubt, advise, teach, re-rank, search, and write it all down.
+    """Profile, measure, doubt, advise, teach, re-rank, index, search, and write it all down.
 
     Args:
-        out: folder for report.html and the pages it leads to, summary.json, results/*.json, and
-            demo-tuned/ with the checkpoint that has learnt Portuguese.
+        out: folder for report.html and the pages it leads to, summary.json, results/*.json, demo-tuned/ with the
+            checkpoint that has learnt Portuguese, and demo-search.luneta to search and serve.
         console: where the tables go as they are made.
         locale: language of the pages, the tables and the advice.
         limit: pictures per data set, for a quick look in which little is learnt; None takes all 2000.
@@ -93,6 +97,14 @@ def run_demo(out: str | os.PathLike[str], *, console: Console, locale: Locale = 
     reranked = rerank_sketches(limit)
     console.print(GridView(reranked.grid(locale)))
 
-    demo = Demo(measured, found, profile_s, trust, learnt, reranked, find_examples(measured[0], measured[1]))
+    console.print(f"\n[bold]{t('demo_index')}[/bold]")
+    indexed = index_pictures(out, out / FOLDER / "model", limit)
+    console.print(GridView(cutoffs_grid(indexed.calibration, locale)))
+    for hits in indexed.answers:
+        if hits.relevant is False:
+            console.print(nothing(translator_of(locale, SEARCH), hits, locale), highlight=False)
+        console.print(GridView(hits_grid(hits, locale)))
+
+    demo = Demo(measured, found, profile_s, trust, learnt, reranked, find_examples(measured[0], measured[1]), indexed)
     write_json(out / "summary.json", list(records(demo)))
     return report_of(demo, locale).write(out / "report.html")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from luneta.advice import advise
+from luneta.demo.indexing import Indexed
 from luneta.demo.records import Demo, total_cost
 from luneta.demo.rounds import BRL_PER_USD, RULES, USD_PER_HOUR
 from luneta.demo.searching import Found
@@ -19,6 +20,7 @@ from luneta.report.messages import Locale, translator
 from luneta.report.numbers import format_number
 from luneta.report.profile import ProfileSection
 from luneta.report.reranking import alone_and_reranked
+from luneta.report.search import HitsSection
 from luneta.report.sections import (
     Advice,
     Cost,
@@ -33,6 +35,7 @@ from luneta.report.sections import (
     Step,
 )
 from luneta.rerank import Reranking
+from luneta.search.tables import cutoffs_grid
 
 N_EXAMPLES = 4
 """Hits, near misses and failures of each kind, of every encoder, round and direction."""
@@ -53,11 +56,13 @@ def report_of(demo: Demo, locale: Locale) -> Report:
     steps += [Step(t(f"demo_{name}"), seconds) for name, seconds in demo.trust.seconds.items()]
     steps.append(Step(t("demo_learning"), float(demo.learnt.cost["wall_s"])))
     steps.append(Step(t("demo_reranking"), demo.reranked.cost["wall_s"]))
+    steps.append(Step(t("demo_index"), demo.indexed.seconds))
     sections: list[Section] = [
         Overview(groups),
         Links(trust_lines(demo.trust, locale), title=t("demo_trust"), note=t("demo_trust_note")),
         *advice,
         *_learnt(demo.learnt, locale),
+        *_indexed(demo.indexed, locale),
         *_reranked(demo.reranked, locale),
         _searches(demo, locale),
         ProfileSection(demo.profile),
@@ -90,6 +95,19 @@ def _reranked(found: Reranking, locale: Locale) -> list[Section]:
         t("demo_reranking_numbers"), grids=[found.grid(locale)], paragraphs=[t("demo_reranking_note")]
     )
     return [Overview([both], title=t("demo_reranking")), numbers]
+
+
+def _indexed(found: Indexed, locale: Locale) -> list[Section]:
+    """What one can search in now, what was found there, and when nothing was."""
+    t, bundle = translator(locale), found.searcher.bundle
+    n = format_number(bundle.n("image"), 0, locale)
+    commands = [
+        f'luneta search demo/{bundle.folder.name} "{found.answers[0].query}"',
+        f"luneta serve demo/{bundle.folder.name}",
+    ]
+    numbers = FactsSection(t("demo_index_numbers"), grids=[cutoffs_grid(found.calibration, locale)])
+    answers = [HitsSection(found.searcher, hits, {}) for hits in found.answers]
+    return [Note(t("demo_index"), [t("demo_index_text", n=n)], commands), numbers, *answers]
 
 
 def trust_lines(trust: Trust, locale: Locale) -> list[Line]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from luneta.advice import advise
 from luneta.comparison import Comparison
+from luneta.demo.indexing import Indexed
 from luneta.demo.rounds import BRL_PER_USD, ROUNDS, RULES, USD_PER_HOUR, Measured
 from luneta.demo.searching import Found
 from luneta.demo.trust import Trust
@@ -36,6 +37,7 @@ class Demo:
         learnt: the fine-tuning.
         reranked: sketches, by the encoder alone and re-ranked.
         searches: examples.
+        indexed: a bundle, and searches in it.
     """
 
     measured: Sequence[Measured]
@@ -45,12 +47,13 @@ class Demo:
     learnt: FineTuning
     reranked: Reranking
     searches: Sequence[Found]
+    indexed: Indexed
 
 
 def total_cost(demo: Demo) -> tuple[float, float, float]:
     """Seconds, USD and BRL of everything that was measured."""
     seconds = demo.profile_s + sum(demo.trust.seconds.values()) + demo.reranked.cost["wall_s"]
-    seconds += float(demo.learnt.cost["wall_s"])
+    seconds += float(demo.learnt.cost["wall_s"]) + demo.indexed.seconds
     seconds += sum(float(e.cost["wall_s"] or 0) for result in demo.measured for e in result.evaluations)
     usd = seconds / 3600 * USD_PER_HOUR
     return seconds, usd, usd * BRL_PER_USD
@@ -81,6 +84,7 @@ def records(demo: Demo) -> Iterator[Record]:
         yield _record("search", f"picture {search.image}: rank", search.rank, **about)
         for place, score in enumerate(search.scores, start=1):
             yield _record("search", f"picture {search.image}: score of result {place}", score, **about)
+    yield from _of_indexing(demo.indexed)
     seconds, usd, brl = total_cost(demo)
     prices = {"usd_per_hour": USD_PER_HOUR, "brl_per_usd": BRL_PER_USD}
     for name, value in {"wall_s": seconds, "usd": usd, "brl": brl, **prices}.items():
@@ -199,6 +203,22 @@ def _of_reranking(found: Reranking) -> Iterator[Record]:
         yield _record("rerank", f"difference of {name}", change.value, low=change.low, high=change.high, **about)
     for name, value in _numbers({**found.cost, "n_images": data["n_images"], "n_texts": data["n_texts"]}):
         yield _record("rerank", name, value, **about)
+
+
+def _of_indexing(found: Indexed) -> Iterator[Record]:
+    """What the bundle holds, its cut-offs with both mistakes, and the scores of what was found."""
+    bundle = found.searcher.bundle
+    about = {"encoder": bundle.record["encoder"]["name"], "data": bundle.record["dataset"]["name"]}
+    about["seconds"] = found.seconds
+    for side in bundle.sides:
+        yield _record("index", f"{side}: n", bundle.n(side), **about)
+    for cutoff in found.calibration.cutoffs:
+        yield _record("index", f"{cutoff.target}: cut-off", cutoff.value, **about)
+        for name, rate in (("missed", cutoff.missed), ("fooled", cutoff.fooled)):
+            yield _record("index", f"{cutoff.target}: {name}", rate.value, low=rate.low, high=rate.high, **about)
+    for number, hits in enumerate(found.answers, start=1):
+        for hit in hits:
+            yield _record("index", f"search {number}: score of result {hit.rank}", hit.score, **about)
 
 
 def _of_trust(trust: Trust, first: dict[str, Any]) -> Iterator[Record]:

@@ -6,11 +6,11 @@ DEMO: dict[str, tuple[str, str]] = {
     "demo_title": ("Luneta in five minutes", "A Luneta em cinco minutos"),
     "demo_lead": (
         "Two small encoders learned English captions of flat drawings. Here they meet what they know, another language "
-        "and other drawing styles; one of them learns Portuguese and looks at sketches a second time. Every number "
-        "comes with its interval and with what guessing would give.",
+        "and other drawing styles; one of them learns Portuguese, is put to use and looks at sketches a second time. "
+        "Every number comes with its interval and with what guessing would give.",
         "Dois codificadores pequenos aprenderam legendas em inglês de desenhos chapados. Aqui encontram o que sabem, "
-        "outro idioma e outros estilos de desenho; um deles aprende português e olha esboços uma segunda vez. Cada "
-        "número vem com seu intervalo e com o que o acaso daria.",
+        "outro idioma e outros estilos de desenho; um deles aprende português, é posto em uso e olha esboços uma "
+        "segunda vez. Cada número vem com seu intervalo e com o que o acaso daria.",
     ),
     "demo_round_en_flat": ("English, flat drawings (as trained)", "Inglês, desenhos chapados (como no treino)"),
     "demo_round_pt_flat": ("Portuguese, flat drawings", "Português, desenhos chapados"),
@@ -47,6 +47,15 @@ DEMO: dict[str, tuple[str, str]] = {
         "Manteve os olhos e aprendeu palavras: legendas nos dois idiomas de imagens de treino, nenhuma das quais está "
         "entre as da medição. O checkpoint está na pasta demo-tuned/model.",
     ),
+    "demo_index": ("Put to use: search in both languages", "Em uso: busca nos dois idiomas"),
+    "demo_index_text": (
+        "{n} pictures with captions in both languages, indexed with the encoder that has learnt Portuguese. "
+        "Below are searches in the bundle; one of them asks for what no picture shows. These commands search and serve "
+        "it:",
+        "{n} imagens com legendas nos dois idiomas, indexadas com o codificador que aprendeu português. Abaixo, buscas "
+        "no pacote; uma delas pede o que nenhuma imagem mostra. Estes comandos buscam nele e o servem:",
+    ),
+    "demo_index_numbers": ("When is nothing relevant?", "Quando nada é relevante?"),
     "demo_reranking": ("Sketches, looked at a second time", "Esboços, olhados uma segunda vez"),
     "demo_reranking_numbers": ("What the second look changed", "O que o segundo olhar mudou"),
     "demo_reranking_note": (
