@@ -18,7 +18,20 @@ from luneta import __version__
 from luneta.artifacts import hash_json, public_name, write_json, write_text
 from luneta.bundles.bundle import SCHEMA, Bundle
 from luneta.bundles.card import card
-from luneta.bundles.files import CARD, RECORD, SOURCE, File, check, clean, only_writer, put, put_folder, refuse_foreign
+from luneta.bundles.files import (
+    CARD,
+    RECORD,
+    SEAL,
+    SOURCE,
+    File,
+    check,
+    clean,
+    only_writer,
+    put,
+    put_folder,
+    refuse_foreign,
+    seal_of,
+)
 from luneta.bundles.items import SIDES, Ids, item_tables
 from luneta.bundles.remote import fill, publish, stem_of
 from luneta.bundles.thumbnails import STEM as THUMBNAILS
@@ -369,16 +382,20 @@ def seal(folder: Path, record: Mapping[str, Any], files: Sequence[File], old: Bu
         "created_at": now if old is None else old.record["created_at"],
         "updated_at": now,
     }
-    write_json(folder / RECORD, whole)
+    write_json(folder / RECORD, {**whole, SEAL: seal_of(whole)})
     bundle = Bundle.open(folder)
     write_text(folder / CARD, card(bundle.record))
     clean(folder, bundle.files)
     return bundle
 
 
+_SEALED = ("files", "created_at", "updated_at", SEAL)
+"""What a record is given when it is sealed."""
+
+
 def unsealed(bundle: Bundle) -> dict[str, Any]:
     """A bundle's record as `seal` takes it."""
-    return {name: value for name, value in bundle.record.items() if name not in ("files", "created_at", "updated_at")}
+    return {name: value for name, value in bundle.record.items() if name not in _SEALED}
 
 
 def encoder_facts(spec: EncoderSpec) -> dict[str, Any]:

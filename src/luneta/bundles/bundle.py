@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from luneta.artifacts import read_json
-from luneta.bundles.files import RECORD, SOURCE, File, check, files_of
+from luneta.bundles.files import RECORD, SEAL, SOURCE, File, check, files_of, seal_of
 from luneta.bundles.items import SIDES, Ids, read_items
 from luneta.bundles.thumbnails import Thumbnails
 from luneta.errors import ArtifactError, ConfigError, IndexMismatchError
@@ -93,6 +93,11 @@ class Bundle:
                 f"{place / RECORD} is not the record of a bundle that this version reads ({type(error).__name__}: "
                 f"{error}); make the bundle again with `luneta index`"
             ) from error
+        if record.get(SEAL) != seal_of(record):
+            raise ArtifactError(
+                f"{place / RECORD} is damaged: it is not what was sealed; take it from a copy, or make the bundle "
+                "again with `luneta index`"
+            )
         return cls(place, record)
 
     @property

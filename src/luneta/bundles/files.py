@@ -1,7 +1,7 @@
 """The files of a bundle: named by what they hold, never changed, and named themselves by one record.
 
     shop.luneta/
-      bundle.json                     names every file that belongs to the bundle, with its hash
+      bundle.json                     names every file that belongs to the bundle, with its hash, and has one itself
       items-image-3fa9c1d08e21.arrow  and so on: STEM-HASH.SUFFIX
       README.md                       for people; made from the rest
       source.json                     where the data and the encoder are on this machine; not part of the seal
@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import filelock
 
@@ -31,6 +33,7 @@ from luneta.errors import ArtifactError
 RECORD = "bundle.json"
 SOURCE = "source.json"
 CARD = "README.md"
+SEAL = "seal"
 LOCK = ".lock"
 LOCK_WAIT_S = 1.0
 """A second writer is refused rather than queued: what it would add is most often what the first one adds."""
@@ -118,6 +121,12 @@ def _is_whole(folder: Path, files: Sequence[File]) -> bool:
     except ArtifactError:
         return False
     return True
+
+
+def seal_of(record: Mapping[str, Any]) -> str:
+    """SHA-256 of a record's content, whatever its layout and without the seal in it."""
+    content = {name: value for name, value in record.items() if name != SEAL}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def check(folder: Path, file: File, *, whole: bool = False) -> None:

@@ -345,6 +345,24 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path, record: str) -> None:
         Bundle.open(tmp_path)
 
 
+def test_a_changed_record_is_refused_and_another_layout_is_not(tmp_path: Path) -> None:
+    build(world(3), tmp_path / "b")
+    path = tmp_path / "b" / RECORD
+    sealed = path.read_text()
+    path.write_text(json.dumps(json.loads(sealed), indent=7, sort_keys=True))
+    assert Bundle.open(tmp_path / "b").n("image") == 3
+    record = json.loads(sealed)
+    vectors = record["sides"]["image"]["vectors"]
+    for changed in (
+        {**record, "dataset": {**record["dataset"], "name": "another"}},
+        {**record, "files": {**record["files"], vectors: {"sha256": "0" * 64, "bytes": 1}}},
+        {name: value for name, value in record.items() if name != "seal"},
+    ):
+        path.write_text(json.dumps(changed))
+        with pytest.raises(ArtifactError, match=r"bundle\.json is damaged: it is not what was sealed"):
+            Bundle.read(tmp_path / "b")
+
+
 def test_half_of_a_pack_of_thumbnails_is_packed_anew(tmp_path: Path) -> None:
     whole = world(30)
     first = build(whole, tmp_path / "b").bundle
