@@ -13,7 +13,7 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from luneta.data.captions import read_captions
-from luneta.data.cells import is_text, strings
+from luneta.data.cells import is_text, strings, typed
 from luneta.data.columns import Columns, choose_columns
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.data.languages import find_language
@@ -142,7 +142,7 @@ class _Assembly:
             images=LazyImages(self.pictures.make, chosen),
             texts=[self.captions.texts[index] for index in texts.tolist()],
             pairs=np.stack([np.arange(len(texts)), np.searchsorted(chosen, image_of_text[texts])], axis=1),
-            rows=self.raw.table.select(metadata),
+            rows=typed(self.raw.table.select(metadata)),
             image_rows=first_row[chosen],
             text_rows=text_rows,
             revision=self.raw.revision,

@@ -15,6 +15,8 @@ from luneta.data.images import SUFFIXES
 from luneta.errors import ConfigError, did_you_mean
 
 _SAMPLE = 200  # cells looked at to tell what a column holds
+_UNTYPED = {b"luneta": b"untyped"}
+_WHOLE, _DECIMAL = r"0|-?[1-9][0-9]{0,17}", r"-?(0|[1-9][0-9]{0,17})\.[0-9]{1,17}"  # no leading zeros: 007 is a name
 _WEB = ("http://", "https://", "s3://", "gs://")
 
 
@@ -77,6 +79,30 @@ def image_kind(table: pa.Table, name: str) -> str | None:
     if _share(values, lambda value: value.startswith(_WEB)) > 0.5:
         return "url"
     return "path" if _share(values, lambda value: "." + value.rpartition(".")[2] in SUFFIXES) > 0.5 else None
+
+
+def untyped(table: pa.Table) -> pa.Table:
+    """The table, its columns marked as text that was never said to be text."""
+    return table.cast(pa.schema([field.with_metadata(_UNTYPED) for field in table.schema]))
+
+
+def typed(table: pa.Table) -> pa.Table:
+    """The table with numbers for columns that are marked as untyped and hold nothing but usual spellings of numbers."""
+    for place, field in enumerate(table.schema):
+        if field.metadata == _UNTYPED:
+            column, dtype = table.column(place), _number_type(table.column(place))
+            bare = pa.field(field.name, dtype or field.type)
+            table = table.set_column(place, bare, column if dtype is None else column.cast(dtype))
+    return table
+
+
+def _number_type(column: pa.ChunkedArray) -> pa.DataType | None:
+    if column.null_count == len(column):
+        return None
+    for pattern, dtype in ((_WHOLE, pa.int64()), (f"{_WHOLE}|{_DECIMAL}", pa.float64())):
+        if pc.all(pc.match_substring_regex(column, f"^({pattern})$")).as_py():
+            return dtype
+    return None
 
 
 def _share(values: Sequence[str], test: Callable[[str], bool]) -> float:

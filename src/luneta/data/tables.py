@@ -14,6 +14,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from luneta.artifacts import atomic_path, cache_dir
+from luneta.data.cells import untyped
 from luneta.data.raw import RawTable
 from luneta.data.records import is_unicode, table_of, unite
 from luneta.errors import DatasetError, did_you_mean
@@ -145,7 +146,8 @@ def records_table(value: Any, path: Path) -> tuple[pa.Table, Broken]:
 def _read_csv(path: Path) -> tuple[pa.Table, Broken]:
     """Every column as text: CSV has no types, and a caption "2024" or "null" is still a caption.
 
-    An empty cell is null; `""` is an empty string. Rows with too many or too few cells are broken.
+    The columns are marked as untyped, so that numbers can be told once it is known which of them are captions. An empty
+    cell is null; `""` is an empty string. Rows with too many or too few cells are broken.
     """
     delimiter, header = _csv_header(path)
     ragged: list[tuple[int, str]] = []
@@ -175,7 +177,7 @@ def _read_csv(path: Path) -> tuple[pa.Table, Broken]:
         good = np.setdiff1d(np.arange(len(numbers)), np.array(sorted(broken)))
         numbers[good] = np.arange(table.num_rows)
         table = table.take(pa.array(numbers, mask=numbers < 0))
-    return table, broken
+    return untyped(table), broken
 
 
 def _csv_header(path: Path) -> tuple[str, list[str]]:

@@ -314,6 +314,25 @@ def test_csv_captions_that_look_like_numbers_or_nothing_stay_text(tmp_path: Path
     assert pairs_of(open_dataset(write_table(tmp_path / "t.csv", rows))) == set(enumerate(texts))
 
 
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
+def test_csv_columns_of_numbers_are_numbers_and_what_was_said_to_be_text_is_not(tmp_path: Path, ending: str) -> None:
+    columns = {
+        "caption": ["2024", "7"], "year": ["1889", "-300"], "price": ["12.50", "3"], "sku": ["007", "12"],
+        "large": ["99999999999999999999", "1"], "odd": ["1e5", "+1"], "zero": ["0", "0"], "missing": ["5", ""],
+    }  # fmt: skip
+    names = write_pictures(tmp_path, 2)
+    rows = [{"file_name": names[i], **{name: cells[i] for name, cells in columns.items()}} for i in range(2)]
+    data = open_dataset(write_table(tmp_path / f"t.{ending}", rows), text="caption")
+    assert data.texts == ["2024", "7"]
+    kinds = {field.name: str(field.type) for field in data.rows.schema}
+    numbers = {"year": "int64", "price": "double", "zero": "int64", "missing": "int64"} if ending != "jsonl" else {}
+    assert {name: kind for name, kind in kinds.items() if kind != "string" and name != "caption"} == numbers
+    if numbers:
+        assert data.rows.column("year").to_pylist() == [1889, -300]
+        assert data.rows.column("price").to_pylist() == [12.5, 3.0]
+        assert data.rows.column("missing").to_pylist() == [5, None]
+
+
 def test_csv_tells_missing_cells_from_empty_ones(tmp_path: Path) -> None:
     write_pictures(tmp_path, 3)
     (tmp_path / "t.csv").write_text('file_name,pt\n0.png,gato\n1.png,""\n2.png,\n')
