@@ -19,8 +19,9 @@ from luneta.comparison import difference_of_means
 from luneta.errors import ConfigError, ProtocolMismatchError, did_you_mean
 from luneta.report.advice_messages import ASIDES, DOUBTS, MESSAGES
 from luneta.report.messages import LOCALES, Locale, translator
-from luneta.report.numbers import format_number, format_percent
+from luneta.report.numbers import format_percent
 from luneta.results import ROUNDING, Evaluation, Metric
+from luneta.wording import p_value
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -303,7 +304,7 @@ class _Numbers(string.Formatter):
         if format_spec == "share":
             return format_percent(value, 1, self.locale)
         if format_spec == "p":
-            return f"{'<' if value < 0.001 else '='} {format_number(max(value, 0.001), 3, self.locale)}"
+            return p_value(value, self.locale, sentence=True)
         text: str = super().format_field(value, format_spec)
         if not isinstance(value, int | float):
             return text

@@ -133,31 +133,12 @@ class Comparison:
             "contrasts": [asdict(c) for found in self.contrasts.values() for c in found],
         }
 
-    def grid(self, metric: str = "recall@1") -> Grid:
+    def grid(self, metric: str = "recall@1", locale: str = "en") -> Grid:
         """Every encoder's values of a metric, and every difference, as one table for a paper."""
+        from luneta.terminal import comparison_grid
+
         check_metric(metric)
-        names, rows = self.names, []
-        for direction in DIRECTIONS:
-            way = direction.replace("_", " ")
-            for name, evaluation in zip(names, self.evaluations, strict=True):
-                found = evaluation.metrics[direction][metric]
-                rows.append((way, name, f"{found.value:.3f}", _limits(found.low, found.high, ".3f"), ""))
-            for d in self.differences:
-                if (d.direction, d.metric) == (direction, metric):
-                    pair = f"{names[d.first]} - {names[d.second]}"
-                    rows.append((way, pair, f"{d.value:+.3f}", _limits(d.low, d.high, "+.3f"), f"{d.p_holm:.3f}"))
-        first = self.evaluations[0]
-        return Grid(
-            title=f"{metric} on {first.dataset['name']}",
-            header=("direction", "encoder", metric, "95 % interval", "p (Holm)"),
-            rows=tuple(rows),
-            notes=(
-                "Differences are paired by query; intervals by bootstrap over clusters of related queries, p by a "
-                "randomisation test, corrected for all pairs (Holm).",
-                f"Protocol {first.protocol['hash'][:12]}.",
-            ),
-            n_labels=2,
-        )
+        return comparison_grid(self, metric, locale)
 
     def __str__(self) -> str:
         return as_text(self)
@@ -283,10 +264,6 @@ def _ways_out(differing: Sequence[str], evaluations: Sequence[Evaluation], names
             f"If they are samples of one data set, {metric} allows for the sizes of the galleries (text to image: "
             f"{shown}); without shared queries there is no paired test."
         )
-
-
-def _limits(low: float | None, high: float | None, form: str) -> str:
-    return "" if low is None or high is None else f"{low:{form}} to {high:{form}}"
 
 
 def _with_interval(metric: Any) -> str:

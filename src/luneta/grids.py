@@ -28,7 +28,7 @@ def as_text(view: RenderableType, width: int = 110) -> str:
 _LATEX = str.maketrans(
     {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
      "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "–": "--", "→": r"$\rightarrow$", "▲": r"$\blacktriangle$",
-     "▼": r"$\blacktriangledown$"}
+     "▼": r"$\blacktriangledown$", "<": "$<$", ">": "$>$"}
 )  # fmt: skip
 
 

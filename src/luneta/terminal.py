@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from luneta.encoders.presets import BUNDLED, find_preset
+from luneta.grids import Grid
 from luneta.layouts import Name, heading, plain_table, titled
 from luneta.slicing import SMALLEST_SLICE
 from luneta.types import DIRECTIONS
-from luneta.wording import Messages, translator_of, written
+from luneta.wording import Messages, p_value, translator_of, written
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -48,6 +49,8 @@ WORDS: Messages = {
     ),
     "table_not_known": ("not known", "não se sabe"),
     "table_from_to": ("{low} to {high}", "{low} a {high}"),
+    "table_compared": ("{metric} on {data}", "{metric} em {data}"),
+    "table_protocol": ("Protocol {hash}.", "Protocolo {hash}."),
     "table_interval": ("95 % interval", "intervalo de 95 %"),
     "table_p": ("p (Holm)", "p (Holm)"),
     "table_pair": ("first - second", "primeiro - segundo"),
@@ -221,11 +224,39 @@ def comparison_table(comparison: Comparison, metric: str = "recall@1", locale: s
             verdict = Text(t("table_sure" if sure else "table_unsure"), style="green" if sure else "yellow")
             wins, losses = (written(f"{n:,}", locale) for n in (found.n_wins, found.n_losses))
             numbers = (written(f"{found.value:+.3f}", locale), _from_to(found.low, found.high, locale))
-            table.add_row(Name(pair), *numbers, _p(found.p_holm, locale), wins, losses, verdict)
+            table.add_row(Name(pair), *numbers, p_value(found.p_holm, locale), wins, losses, verdict)
         parts.append(titled(f"{t(direction)}, {metric}", table))
-    n = len(names) * (len(names) - 1) // 2
-    note = t("table_comparisons" if n > 1 else "table_one_comparison", n=n)
+    note = pairing_note(comparison, locale)
     return Group(evaluation_table(comparison.evaluations, locale), *parts, Text(note, style="dim"))
+
+
+def pairing_note(comparison: Comparison, locale: str) -> str:
+    """How the differences between all pairs were judged."""
+    n = len(comparison.names) * (len(comparison.names) - 1) // 2
+    return translator_of(locale, WORDS)("table_comparisons" if n > 1 else "table_one_comparison", n=n)
+
+
+def comparison_grid(comparison: Comparison, metric: str = "recall@1", locale: str = "en") -> Grid:
+    """Every encoder's values of a metric, and every difference, as one table for a paper."""
+    t, names, rows = translator_of(locale, WORDS), comparison.names, []
+    for direction in DIRECTIONS:
+        way = t(direction)
+        for name, evaluation in zip(names, comparison.evaluations, strict=True):
+            found = evaluation.metrics[direction][metric]
+            limits = _limits(found.low, found.high, ".3f", locale)
+            rows.append((way, name, written(f"{found.value:.3f}", locale), limits, ""))
+        for d in comparison.differences:
+            if (d.direction, d.metric) == (direction, metric):
+                pair, limits = f"{names[d.first]} - {names[d.second]}", _limits(d.low, d.high, "+.3f", locale)
+                rows.append((way, pair, written(f"{d.value:+.3f}", locale), limits, p_value(d.p_holm, locale)))
+    first = comparison.evaluations[0]
+    return Grid(
+        title=t("table_compared", metric=metric, data=first.dataset["name"]),
+        header=(t("table_direction"), t("table_encoder"), metric, t("table_interval"), t("table_p")),
+        rows=tuple(rows),
+        notes=(pairing_note(comparison, locale), t("table_protocol", hash=first.protocol["hash"][:12])),
+        n_labels=2,
+    )
 
 
 def slices_table(comparison: Comparison, locale: str = "en") -> RenderableType:
@@ -297,7 +328,7 @@ def languages_table(found: LanguageGap, metric: str = "recall@1", locale: str = 
             else:
                 scores, n_images = (gap.score, gap.chance), gap.n_images
                 compared = [written(n, locale) for n in (f"{gap.reference_score:.3f}", f"{gap.value:+.3f}")]
-                compared += [_from_to(gap.low, gap.high, locale), _p(gap.p_holm, locale)]
+                compared += [_from_to(gap.low, gap.high, locale), p_value(gap.p_holm, locale)]
             name = f"  {t(f'table_writing_{writing}')}" if writing else language
             values = (written(metric_number(metric, score), locale) for score in scores)
             table.add_row(Name(name), *values, written(f"{n_images:,}", locale), *compared)
@@ -311,19 +342,15 @@ def languages_table(found: LanguageGap, metric: str = "recall@1", locale: str = 
 
 
 def _from_to(low: float | None, high: float | None, locale: str) -> str:
+    return _limits(low, high, "+.3f", locale) or "-"
+
+
+def _limits(low: float | None, high: float | None, form: str, locale: str) -> str:
+    """An interval in words; empty where there is none."""
     if low is None or high is None:
-        return "-"
-    return translator_of(locale, WORDS)(
-        "table_from_to", low=written(f"{low:+.3f}", locale), high=written(f"{high:+.3f}", locale)
-    )
-
-
-def _p(value: float, locale: str) -> str:
-    """
-    >>> _p(0.00004, "en"), _p(0.0456, "pt-BR"), _p(1.0, "en")
-    ('<0.001', '0,046', '1.000')
-    """
-    return written("<0.001" if value < 0.001 else f"{value:.3f}", locale)
+        return ""
+    ends = {"low": written(f"{low:{form}}", locale), "high": written(f"{high:{form}}", locale)}
+    return translator_of(locale, WORDS)("table_from_to", **ends)
 
 
 def metric_cell(name: str, metric: Metric, locale: str) -> Text:

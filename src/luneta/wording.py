@@ -66,6 +66,19 @@ def written(number: str, locale: str) -> str:
     return number.translate(str.maketrans(",.", ".,")) if locale == "pt-BR" else number
 
 
+def p_value(p: float, locale: str, *, sentence: bool = False) -> str:
+    """A p-value as it is printed, never as 0; within a sentence with its sign, to stand after "p".
+
+    >>> p_value(0.00004, "en"), p_value(0.0456, "pt-BR"), p_value(1.0, "en")
+    ('<0.001', '0,046', '1.000')
+    >>> p_value(0.00004, "pt-BR", sentence=True), p_value(0.0456, "en", sentence=True)
+    ('< 0,001', '= 0.046')
+    """
+    sign, number = ("<", "0.001") if p < 0.001 else ("=", f"{p:.3f}")
+    said = written(number, locale)
+    return f"{sign} {said}" if sentence else f"{sign.strip('=')}{said}"
+
+
 def patterns_of(sentences: Mapping[str, str]) -> tuple[tuple[re.Pattern[str], str], ...]:
     """(pattern of an English sentence with parameters in braces, the same in another language), most letters first.
 

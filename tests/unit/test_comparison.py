@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from luneta.comparison import COMPARED, Comparison, compare
 from luneta.data.dataset import ImageTextDataset
 from luneta.errors import ConfigError, ProtocolMismatchError
 from luneta.evaluation import evaluate
+from luneta.grids import FORMATS
 from luneta.metrics import METRICS
 from luneta.results import Evaluation, load_evaluation
 from luneta.types import DIRECTIONS
-from worlds import ConceptEncoder, world
+from worlds import ConceptEncoder, words_of, world
 
 
 @pytest.fixture(autouse=True)
@@ -231,3 +233,25 @@ def test_one_file_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     assert done.exit_code == 2
     for way_out in ("one.json is one result", "luneta evaluate --json", f"luneta leaderboard {tmp_path / 'results'}"):
         assert way_out in done.output
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_table_for_a_paper_is_in_one_language_and_no_p_is_zero(three: Comparison, form: str, tmp_path: Path) -> None:
+    for number, evaluation in enumerate(three.evaluations):
+        evaluation.save(tmp_path / f"{number}.json")
+    files = [str(tmp_path / f"{number}.json") for number in range(3)]
+    said = {}
+    for locale in ("en", "pt-BR"):
+        done = CliRunner().invoke(app, ["compare", *files, "--format", form, "--locale", locale])
+        assert done.exit_code == 0, done.output
+        said[locale] = done.stdout
+    sign = {"latex": "$<$", "html": "&lt;"}.get(form, "<")
+    for locale, point, word in (("en", ".", "encoder"), ("pt-BR", ",", "codificador")):
+        assert word in said[locale]
+        assert f"{sign}0{point}001" in said[locale]
+    names = {str(evaluation.encoder["name"]) for evaluation in three.evaluations}
+    bare = said["pt-BR"]
+    for name in names:
+        bare = bare.replace(name, "")
+    assert not re.search(r"\d\.\d", bare)
+    assert not words_of(bare) & {"direction", "encoder", "interval", "differences", "protocol", "on", "to", "by"}

@@ -73,7 +73,7 @@ def command(
         typer.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=1))
         return
     if form:
-        typer.echo(found.grid(metric).write(form), nl=False)
+        typer.echo(found.grid(metric, spoken).write(form), nl=False)
         return
     console = Console()
     if report:

@@ -17,6 +17,7 @@ from luneta.report.messages import check_locale, translator
 from luneta.report.sections import Encoders, Group, Overview, data_label
 from luneta.terminal import slice_name, slices_left_out
 from luneta.types import DIRECTIONS
+from luneta.wording import p_value
 
 
 @dataclass(frozen=True)
@@ -91,16 +92,11 @@ def _difference(found: Difference, names: list[str], page: Page) -> dict[str, An
         "metric": found.metric,
         "value": points[0],
         "interval": "" if points[1] is None else page.t("interval", low=points[1], high=points[2]),
-        "p": p_value(found.p_holm, page),
+        "p": p_value(found.p_holm, page.locale),
         "wins": page.number(found.n_wins, 0),
         "losses": page.number(found.n_losses, 0),
         "sure": found.is_significant,
     }
-
-
-def p_value(p: float, page: Page) -> str:
-    """A p-value as it is printed: never as 0."""
-    return f"< {page.number(0.001, 3)}" if p < 0.001 else page.number(p, 3)
 
 
 def _arrow(difference: tuple[float, float | None, float | None] | None) -> str:
@@ -118,7 +114,7 @@ def comparison_lead(comparison: Comparison, locale: str) -> str:
     return page.t(
         "comparison_lead_sure" if first.is_significant else "comparison_lead_unsure",
         first=names[ahead], second=names[behind], value=page.number(abs(100 * first.value), 1),
-        p=p_value(first.p_holm, page) if first.p_holm < 0.001 else f"= {p_value(first.p_holm, page)}",
+        p=p_value(first.p_holm, checked, sentence=True),
     )  # fmt: skip
 
 

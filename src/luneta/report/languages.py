@@ -11,13 +11,13 @@ from typing import Any
 from luneta.comparison import LEVEL
 from luneta.errors import ConfigError
 from luneta.languages import MEASURED, Gap, LanguageGap
-from luneta.report.comparison import p_value
 from luneta.report.document import Page, Report, Section
 from luneta.report.evaluation import EvaluationSection, by_protocol
 from luneta.report.messages import check_locale, translator
 from luneta.report.sections import Cost, Encoders, Note, data_label, strip
 from luneta.results import Evaluation
 from luneta.types import DIRECTIONS, Direction
+from luneta.wording import p_value
 
 SHOWN = "recall@1"
 N_EXAMPLES = 2
@@ -99,7 +99,7 @@ def _gap(gap: Gap, page: Page) -> dict[str, Any]:
     return {
         "value": f"+{points[0]}" if gap.value > 0 else points[0],
         "interval": "" if points[1] is None else page.t("interval", low=points[1], high=points[2]),
-        "p": page.t("languages_p", p=p_value(gap.p_holm, page)),
+        "p": page.t("languages_p", p=p_value(gap.p_holm, page.locale, sentence=True)),
         "sure": is_sure(gap),
     }
 

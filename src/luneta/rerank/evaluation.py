@@ -28,7 +28,7 @@ from luneta.rerank.reranker import Reranker
 from luneta.rerank.search import found_by
 from luneta.results import Evaluation
 from luneta.stats import Interval, bootstrap
-from luneta.wording import translator_of, written
+from luneta.wording import p_value, translator_of, written
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -72,7 +72,7 @@ class Reranking:
             before, after = (result.metrics["text_to_image"][name].value for result in (self.before, self.after))
             gain = self.comparison.difference("text_to_image", name, 0, 1)
             values = (written(f"{value:.3f}", locale) for value in (before, after))
-            rows.append((name, *values, _said(gain, locale), written(f"{gain.p_holm:.3f}", locale)))
+            rows.append((name, *values, _said(gain, locale), p_value(gain.p_holm, locale)))
         return Grid(
             title=t("rerank_title"),
             header=("", t("rerank_encoder"), t("rerank_after"), t("rerank_difference"), "p"),

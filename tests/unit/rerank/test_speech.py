@@ -11,7 +11,7 @@ from luneta.evaluation import evaluate
 from luneta.grids import Grid
 from luneta.layouts import GridView
 from luneta.rerank.application import Hit
-from luneta.rerank.evaluation import Reranking
+from luneta.rerank.evaluation import SHOWN, Reranking
 from luneta.rerank.fusion import Choice, Fusion, Trial
 from luneta.rerank.honesty import QUESTIONS, Answer, Answers
 from luneta.rerank.plan import Plan
@@ -41,6 +41,12 @@ CHOICE = Choice(
 def reranking() -> Reranking:
     before, after = (evaluate(ConceptEncoder(noise=n, name="same"), world(80), cache=False) for n in (3.0, 1.0))
     return Reranking(before, after, {"ms_per_text": 1.0})
+
+
+def test_a_p_that_is_almost_nothing_is_not_printed_as_nothing(reranking: Reranking) -> None:
+    assert max(reranking.comparison.difference("text_to_image", name, 0, 1).p_holm for name in SHOWN) < 0.001
+    assert {row[-1] for row in reranking.grid().rows} == {"<0.001"}
+    assert {row[-1] for row in reranking.grid("pt-BR").rows} == {"<0,001"}
 
 
 def test_tables_speak_portuguese_with_decimal_commas(reranking: Reranking) -> None:
