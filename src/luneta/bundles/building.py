@@ -43,7 +43,7 @@ from luneta.index import build_index
 from luneta.index.building import check_kind
 from luneta.progress import track
 from luneta.store import SLOTS, EmbeddingStore
-from luneta.types import Encoder, EncoderSpec, Side, Vectors
+from luneta.types import Encoder, EncoderSpec, Side, SkippedRow, Vectors
 
 logger = logging.getLogger("luneta")
 
@@ -99,14 +99,14 @@ class Built:
         n_new: items of each side that were not in it before.
         n_dropped: items of each side that were, and are not any more.
         n_computed: pictures and texts that went through the model.
-        skipped: pictures that cannot be decoded.
+        skipped: rows that are not in it, and why.
     """
 
     bundle: Bundle
     n_new: Mapping[Side, int]
     n_dropped: Mapping[Side, int]
     n_computed: Mapping[Side, int]
-    skipped: int = 0
+    skipped: Sequence[SkippedRow] = ()
     cost: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -233,7 +233,7 @@ class _Build:
         self._warn_of_growth(bundle)
         if not cache:
             _remove(self.folder / LOCAL_STORE)
-        return self._told(bundle, stored, len(data.skipped) - len(dataset.skipped))
+        return self._told(bundle, stored)
 
     # -- vectors -----------------------------------------------------------------------------------------------
 
@@ -353,7 +353,7 @@ class _Build:
                     bundle.n(side),
                 )  # fmt: skip
 
-    def _told(self, bundle: Bundle, stored: Stored, n_skipped: int) -> Built:
+    def _told(self, bundle: Bundle, stored: Stored) -> Built:
         ids = {side: bundle.ids(side) for side in SIDES}
         before = {side: np.zeros(0, np.int64) if self.old is None else self.old.ids(side) for side in SIDES}
         return Built(
@@ -361,7 +361,7 @@ class _Build:
             n_new={side: len(np.setdiff1d(ids[side], before[side])) for side in SIDES},
             n_dropped={side: len(np.setdiff1d(before[side], ids[side])) for side in SIDES},
             n_computed={"image": stored.cost.n_images_computed, "text": stored.cost.n_texts_computed},
-            skipped=n_skipped,
+            skipped=stored.dataset.skipped,
             cost=asdict(stored.cost),
         )
 

@@ -82,7 +82,8 @@ class Bundle:
         place = Path(folder)
         if not (place / RECORD).is_file():
             why = "no such folder" if not place.exists() else f"it has no {RECORD}"
-            raise ArtifactError(f"{folder} is no bundle: {why}. Make one with `luneta index DATA --out {folder}`.")
+            free = folder if not place.exists() else "NAME.luneta"
+            raise ArtifactError(f"{folder} is no bundle: {why}. Make one with `luneta index DATA --out {free}`.")
         record = read_json(place / RECORD)
         try:
             if record["schema"] != SCHEMA:

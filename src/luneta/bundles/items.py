@@ -89,10 +89,13 @@ def names_of_images(data: ImageTextDataset) -> list[str]:
 
     Paths are under the data set's folder: a bundle says nothing of the machine it was made on.
     """
-    labels = [image.label for image in data.images]
-    paths = [label for label in labels if os.path.isabs(label)]
     place = os.path.abspath(data.name)
-    roots = [place, os.path.dirname(place) if os.path.isfile(place) else place]
+    folder = os.path.dirname(place) if os.path.isfile(place) else place
+    labels = [image.label for image in data.images]
+    if os.path.exists(place):  # "cenas" is no folder
+        labels = [_absolute(label, folder) for label in labels]
+    paths = [label for label in labels if os.path.isabs(label)]
+    roots = [place, folder]
     roots += [os.path.commonpath(map(os.path.dirname, paths))] if paths else []
     root = next((root for root in roots if root != os.sep and all(_is_under(path, root) for path in paths)), None)
     return _once([_short(label, root) if os.path.isabs(label) else label for label in labels])
@@ -113,6 +116,12 @@ def read_items(path: Path, side: Side) -> pa.Table:
     if lacking := sorted(needed - set(table.column_names)):
         raise ArtifactError(f"{path} is no table of {side} items: it lacks {', '.join(lacking)}")
     return table
+
+
+def _absolute(label: str, folder: str) -> str:
+    """A label that is a path from where we stand into a folder, made whole: names must not depend on that place."""
+    whole = os.path.abspath(label)
+    return whole if _is_under(whole, folder) else label
 
 
 def _short(path: str, root: str | None) -> str:

@@ -197,6 +197,7 @@ def _build(
 ) -> None:  # fmt: skip
     from luneta.bundles import Bundle, build_bundle
     from luneta.cost import Prices
+    from luneta.data.reasons import reason_in
     from luneta.errors import ConfigError
     from luneta.layouts import GridView
     from luneta.ledger import entered, ledger_is_wanted
@@ -235,7 +236,11 @@ def _build(
         )  # fmt: skip
     for line in said:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for row in built.skipped:
+        speech.say(console, locale, "skipped_row", source=row.source, reason=reason_in(row.reason, locale))
     console.print(GridView(built_grid(built.bundle.record, locale)))
+    if update and built.bundle.calibration is not None:
+        console.print(t("cutoffs_kept"), soft_wrap=True)
 
 
 def _attach(out: Path, reranker: str, encoder: Encoder, console: Console, locale: Locale) -> None:

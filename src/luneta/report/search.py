@@ -90,6 +90,7 @@ class HitsSection:
         t = translator_of(page.locale, SEARCH)
         notes = [t("was_rank", rank=hit.rank_before)] if hit.rank_before not in (None, hit.rank) else []
         notes += [t("also", n=len(hit.also))] if hit.also else []
+        notes += [t("below")] if hit.relevant is False else []
         known = [f"{name}: {value}" for name, value in hit.metadata.items() if value not in (None, "")]
         return {
             "rank": hit.rank,

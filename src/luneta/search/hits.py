@@ -30,6 +30,7 @@ class Hit:
         rank_before: by the encoder alone, where it was re-ranked.
         also: numbers of near-duplicates that it stands for.
         key: digest of the content.
+        relevant: whether its own score reaches the cut-off; None where there is none, or it was re-ranked.
     """
 
     rank: int
@@ -44,6 +45,7 @@ class Hit:
     rank_before: int | None = None
     also: Sequence[int] = ()
     key: str = ""
+    relevant: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -75,7 +77,8 @@ class Hits(Sequence[Hit]):
     Attributes:
         query: as it was understood.
         found: the answers of this page.
-        relevant: whether the best one reaches the cut-off; None where none was calibrated for such queries.
+        relevant: whether the best one reaches the cut-off; None where none was calibrated for such queries, or there is
+            no answer.
         cutoff: the least score that counts as relevant.
         best: score of the best answer of all pages, by the encoder alone.
         has_more: there is a next page.

@@ -46,6 +46,10 @@ SEARCH: Messages = {
     "cutoff": ("cut-off", "corte"),
     "missed": ("wrongly told nothing", "informadas de nada por engano"),
     "fooled": ("shown something though there is nothing", "com respostas onde não há nada"),
+    "cutoffs_kept": (
+        "The cut-offs below which nothing is relevant are those of before (--calibrate chooses new ones).",
+        "Os cortes abaixo dos quais nada é relevante são os de antes (--calibrate escolhe novos).",
+    ),
     "cutoff_note": (
         "Measured on held-out queries, with 95 % intervals; {without}.",
         "Medido em consultas separadas, com intervalos de 95 %; {without}.",
@@ -67,6 +71,11 @@ SEARCH: Messages = {
         "{folder}: {n} de {total} arquivos estão danificados ou faltam",
     ),
     "reranker_in": ("Re-ranker: inside", "Reordenador: incluído"),
+    "below": ("below the cut-off", "abaixo do corte"),
+    "below_note": (
+        "* below the cut-off of {cutoff}: most likely not what was asked for.",
+        "* abaixo do corte de {cutoff}: muito provavelmente não é o que se pediu.",
+    ),
     "was_rank": ("was {rank}", "era {rank}"),
     "words_title": (
         "How much the score of the first answer falls without each word:",

@@ -258,7 +258,7 @@ class Searcher:
         shown = (ids >= 0) & ~np.isin(ids, list(hidden))
         ids, scores = ids[shown], scores[shown]
         best = float(scores[0]) if len(scores) else None
-        before: dict[int, int] | None = None
+        before: dict[int, int] = {}
         if wish.rerank and len(ids):
             before = {int(number): rank for rank, number in enumerate(ids, start=1)}
             ids, scores = self._reranked(query, ids, scores)
@@ -276,12 +276,12 @@ class Searcher:
             ids, scores = ids[order], scores[order]
         relevant, cutoff = self._relevance(query, best, wish)
         page = slice(wish.offset, last)
-        hits = self._hits(ids[page], scores[page], wish, before or {}, also)
+        hits = self._hits(ids[page], scores[page], wish, before, also, None if wish.rerank else cutoff)
         return Hits(str(query), hits, relevant, cutoff, best, has_more=len(ids) > last), lacks and wish.near is not None
 
     def _hits(
         self, ids: Ids, scores: NDArray[np.float32], wish: Wish, before: Mapping[int, int],
-        also: Mapping[int, Sequence[int]],
+        also: Mapping[int, Sequence[int]], cutoff: float | None,
     ) -> list[Hit]:  # fmt: skip
         rows = self.bundle.rows(wish.target, ids).to_pylist() if len(ids) else []
         return [
@@ -290,6 +290,7 @@ class Searcher:
                 row.get("_texts") or (), row.get("_images") or (),
                 {name: value for name, value in row.items() if not name.startswith("_")},
                 before.get(row["_id"]), also.get(row["_id"], ()), row["_key"],
+                None if cutoff is None else bool(score >= cutoff),
             )
             for rank, (row, score) in enumerate(zip(rows, scores, strict=True), start=wish.offset + 1)
         ]  # fmt: skip
@@ -300,7 +301,9 @@ class Searcher:
         if calibration is None or not plain or query.parts[0].kind == wish.target:  # not what it was measured with
             return None, None
         cutoff = calibration.cutoff(wish.target, wish.language)
-        return (None, None) if cutoff is None else (best is not None and best >= cutoff.value, cutoff.value)
+        if cutoff is None:
+            return None, None
+        return None if best is None else best >= cutoff.value, cutoff.value
 
     # -- vectors -----------------------------------------------------------------------------------------------
 

@@ -26,10 +26,14 @@ def hits_grid(hits: Hits, locale: str) -> Grid:
         also = [t("also", n=len(hit.also))] if hit.also else []
         words[-1] = "; ".join([*filter(None, words[-1:]), *also])
         before = [str(hit.rank_before)] if reranked else []
-        rows.append((f"{hit.rank}.", *words, str(hit.id), written(f"{hit.score:.3f}", locale), *before))
+        mark = " *" if hit.relevant is False else ""
+        rows.append((f"{hit.rank}.", *words, str(hit.id), written(f"{hit.score:.3f}", locale) + mark, *before))
     names = [t("text")] if texts else [t("picture"), t("text")]
     header = ("", *names, t("id"), t("score"), *([t("rank_before")] if reranked else []))
-    return Grid(t("answers_to", query=short(hits.query)), header, tuple(rows), n_labels=1 + len(names))
+    notes = []
+    if any(hit.relevant is False for hit in hits):
+        notes.append(t("below_note", cutoff=written(f"{hits.cutoff:.3f}", locale)))
+    return Grid(t("answers_to", query=short(hits.query)), header, tuple(rows), tuple(notes), n_labels=1 + len(names))
 
 
 def built_grid(record: Mapping[str, Any], locale: str) -> Grid:

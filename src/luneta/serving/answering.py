@@ -165,7 +165,8 @@ def _hit(served: Served, hit: Hit) -> dict[str, Any]:
         "rank": hit.rank, "id": hit.id, "side": hit.side, "score": hit.score, "name": hit.name, "text": hit.text,
         "texts": hit.texts, "images": hit.images,
         "metadata": {name: plain(value) for name, value in hit.metadata.items()},
-        "rank_before": hit.rank_before, "also": hit.also, "thumbnail": thumbnail_path(served, hit.side, hit.id),
+        "rank_before": hit.rank_before, "relevant": hit.relevant, "also": hit.also,
+        "thumbnail": thumbnail_path(served, hit.side, hit.id),
     }  # fmt: skip
 
 

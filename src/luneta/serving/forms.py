@@ -150,6 +150,9 @@ class HitAnswer(BaseModel):
     rank_before: Annotated[int | None, Field(description="By the encoder alone, where the answers were re-ranked.")]
     also: Annotated[list[int], Field(description="Near-duplicates that it stands for.")]
     thumbnail: Annotated[str | None, Field(description="Address of a small picture.")]
+    relevant: Annotated[
+        bool | None, Field(description="Whether its own score reaches the cut-off; null where none is known.")
+    ]
 
 
 class SearchAnswer(BaseModel):

@@ -247,6 +247,21 @@ def test_a_reader_keeps_what_it_has_opened(tmp_path: Path) -> None:
     assert len(searcher.search("thing 3", target="text", top_k=20)) == 20
 
 
+@pytest.mark.parametrize("table", ["", "metadata.csv"])
+def test_names_do_not_depend_on_where_we_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str) -> None:
+    (tmp_path / "pics" / "deep").mkdir(parents=True)
+    (tmp_path / "work").mkdir()
+    for name in ("0", "deep/1"):
+        Image.new("RGB", (8, 8), (len(name), 0, 0)).save(tmp_path / "pics" / f"{name}.png")
+    (tmp_path / "pics" / "metadata.csv").write_text("file_name,caption\n0.png,thing 0\ndeep/1.png,thing 1\n")
+    for number, (stand, path) in enumerate(
+        (("work", "../pics"), ("pics", "."), (".", "pics"), (".", tmp_path / "pics"))
+    ):
+        monkeypatch.chdir(tmp_path / stand)
+        built = build(luneta.open_dataset(f"{path}/{table}"), tmp_path / f"b{number}")
+        assert set(named(built.bundle)) == {"0.png", "deep/1.png"}
+
+
 def test_pictures_of_a_table_keep_their_numbers_when_others_come(tmp_path: Path) -> None:
     for i, folder in enumerate(["x", "x", "x", "y"]):
         (tmp_path / "pics" / folder).mkdir(parents=True, exist_ok=True)

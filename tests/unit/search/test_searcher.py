@@ -18,6 +18,7 @@ from luneta.bundles.bundle import Bundle
 from luneta.errors import ConfigError, IndexMismatchError
 from luneta.rerank.fusion import Fusion
 from luneta.search import Item, Part, Query, Searcher, Wish
+from luneta.search.tables import hits_grid
 from worlds import ConceptEncoder, world
 
 N = 60
@@ -186,7 +187,22 @@ def test_nothing_relevant_is_said(searcher: Searcher) -> None:
     assert searcher.search("thing 7, way 0", target="text").relevant is None  # measured across the sides only
     for other in ({"query": "thing 7 + thing 8"}, {"query": "- thing 7"}, {"query": "thing 7", "like": [4]}):
         assert searcher.search(**other).relevant is None  # type: ignore[arg-type]
-    assert searcher.search("thing 7", where="year > 3000").relevant is False
+    nothing_left = searcher.search("thing 7", where="year > 3000")
+    assert (len(nothing_left), nothing_left.relevant, nothing_left.best) == (0, None, None)
+
+
+def test_each_answer_says_whether_it_reaches_the_cut_off(searcher: Searcher) -> None:
+    hits = searcher.search("thing 7, way 0", top_k=40)
+    assert hits.cutoff is not None
+    assert {hit.relevant for hit in hits} == {True, False}
+    assert [hit.relevant for hit in hits] == [hit.score >= hits.cutoff for hit in hits]
+    assert {hit.relevant for hit in searcher.search("thing 7 + thing 8")} == {None}
+    (first, *_, last) = hits_grid(hits, "pt-BR").rows
+    assert (first[-1].endswith(" *"), last[-1].endswith(" *")) == (False, True)
+    assert hits_grid(hits, "pt-BR").notes == (
+        f"* abaixo do corte de {hits.cutoff:.3f}: muito provavelmente não é o que se pediu.".replace(".", ",", 1),
+    )
+    assert hits_grid(searcher.search("thing 7 + thing 8"), "en").notes == ()
 
 
 def test_another_encoder_is_refused(searcher: Searcher) -> None:

@@ -122,6 +122,9 @@ def test_nothing_relevant_is_said_instead_of_wrong_pictures(bundle: Path) -> Non
         assert shown["hits"][0]["score"] == pytest.approx(answer["best"])
         known = found(api, query="thing 7")
         assert (known["relevant"], len(known["hits"])) == (True, 10)
+        assert [hit["relevant"] for hit in known["hits"]] == [hit["score"] >= 0.8 for hit in known["hits"]]
+        empty = found(api, query="thing 7", where="number > 9000")
+        assert (empty["relevant"], empty["hits"], empty["n_withheld"]) == (None, [], 0)
         assert api.get("/bundles/calibrated").json()["calibration"][0]["value"] == 0.8
 
 

@@ -233,9 +233,11 @@ def test_nothing_relevant_is_said_instead_of_ten_wrong_pictures(bundle: Path, tm
     anyway = shown(desk, desk.answer(replace(asked, anyway=True), Marks()))
     assert len(cards(anyway)) == PAGE
     assert "None of these is relevant" in anyway.text
+    assert all("below the cut-off" in card.text for card in cards(anyway))
     relevant = desk_of(bundle, tmp_path, searcher=with_cutoff(bundle, -1.0))
     found = shown(relevant, relevant.answer(asked, Marks()))
     assert len(cards(found)) == PAGE
+    assert not any("below the cut-off" in card.text for card in cards(found))
     assert found.all("div", klass="callout") == []
 
 

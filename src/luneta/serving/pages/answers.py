@@ -152,6 +152,7 @@ def _card(
     caption = hit.text or next(iter(hit.texts), "")
     notes = [t("was_rank", rank=hit.rank_before)] if hit.rank_before not in (None, hit.rank) else []
     notes += [t("also", n=len(hit.also))] if hit.also else []
+    notes += [t("below")] if hit.relevant is False else []
     return {
         "id": hit.id,
         "rank": hit.rank,

@@ -79,6 +79,7 @@ PAGES: Messages = {
     ),
     "score": ("score", "pontuação"),
     "rank": ("answer {rank}", "resposta {rank}"),
+    "below": ("below the cut-off", "abaixo do corte"),
     "was_rank": ("was {rank}", "era {rank}"),
     "also": ("+ {n} near-duplicates", "+ {n} quase iguais"),
     "more": ("More like this", "Mais como esta"),
