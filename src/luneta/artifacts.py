@@ -32,6 +32,19 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
 
 
+_n_finished = 0
+
+
+def n_finished() -> int:
+    """How many files and folders have been written whole since the process began."""
+    return _n_finished
+
+
+def _finished() -> None:
+    global _n_finished
+    _n_finished += 1
+
+
 @contextlib.contextmanager
 def atomic_paths(*targets: str | os.PathLike[str]) -> Iterator[list[Path]]:
     """The same for files that belong together: none takes its final name before all of them are on the disk.
@@ -53,6 +66,7 @@ def atomic_paths(*targets: str | os.PathLike[str]) -> Iterator[list[Path]]:
                     place.write_bytes(temporary.read_bytes())
                 else:
                     temporary.replace(place)
+            _finished()
 
 
 @contextlib.contextmanager
@@ -90,6 +104,7 @@ def atomic_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
                 if old.exists():  # it would go with the room
                     old.rename(place)
                 raise
+            _finished()
 
 
 def _beside(target: str | os.PathLike[str], stack: contextlib.ExitStack) -> tuple[Path, Path]:

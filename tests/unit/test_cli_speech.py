@@ -15,7 +15,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from luneta import progress
-from luneta.cli import app, speech
+from luneta.artifacts import write_text
+from luneta.cli import app, options, speech
 from luneta.cli.speech import NOTICES, STAGES
 from luneta.doctor.findings import Check, Diagnosis, Verdict
 from luneta.doctor.terminal import diagnosis_view
@@ -249,3 +250,25 @@ def test_the_doctor_counts_in_words_that_agree() -> None:
     found = Diagnosis("mini", "", "float32", None, [Check("unit length", verdict, "") for verdict in verdicts])
     assert as_text(diagnosis_view(found)).endswith("3 pass, 2 warn, 1 not known")
     assert as_text(diagnosis_view(found, "pt-BR")).endswith("passam: 3, avisos: 2, não se sabe: 1")
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_command_that_is_stopped_says_what_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, finished: bool
+) -> None:
+    """Only where something is."""
+    write_text(folder / "of an earlier command", "")
+
+    def open_data(*_: object, **__: object) -> None:
+        if finished:
+            write_text(folder / "file", "")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(options, "open_data", open_data)
+    for locale, kept, nothing in (
+        ("en", "What was finished is kept", "before anything new was finished"),
+        ("pt-BR", "O que terminou fica", "antes de terminar algo novo"),
+    ):
+        done = CliRunner().invoke(app, ["profile", "fotos", "--locale", locale])
+        assert done.exit_code == 130
+        assert (kept in done.stderr, nothing in done.stderr) == (finished, not finished)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import pytest
 import typer.main
+from test_error_messages import raised
 
 from luneta.cli import app, speech, spelling
 from luneta.cli.spelling import spelt
@@ -18,6 +20,9 @@ SAID = [
     ("captions=False (--no-captions) groups", "--no-captions groups"),
     ("--no-cache or cache=False does without", "--no-cache does without"),
     ("--no-cache ou cache=False dispensa", "--no-cache dispensa"),
+    ("Take text= (several: text='a,b') or language=.", "Take --text (several: --text a,b) or --language."),
+    ("Choose one with language= (or text=COLUMN).", "Choose one with --language (or --text COLUMN)."),
+    ("or accept more with max_bad_share=\nnot text==1", "or accept more with --max-bad-share\nnot text==1"),
     ("Take a sample (limit=10000), or", "Take a sample (--limit 10000), or"),
     ("(max_bad_share=0.01). x", "(--max-bad-share 0.01). x"),
     ("going on with micro_batch=32 (the", "going on with --micro-batch 32 (the"),
@@ -59,3 +64,11 @@ def test_one_name_is_one_option_in_all_commands() -> None:
     for name, option in spelling._options(typer.main.get_command(app)):
         found.setdefault(name, set()).add(option)
     assert {name: options for name, options in found.items() if len(options) > 1} == {}
+
+
+def test_no_error_advises_in_python() -> None:
+    """Of what has an option."""
+    names = "|".join(spelling._spellings.get())
+    said = [spelt(message.replace("0", "7")) for message in raised()]
+    assert len(said) > 200
+    assert [message for message in said if re.search(rf"(?<![\w./?&-])({names})=(?![='\"])", message)] == []

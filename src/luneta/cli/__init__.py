@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from luneta import __version__
+from luneta.artifacts import n_finished
 from luneta.cli import (
     audit,
     build,
@@ -52,6 +53,7 @@ class _Group(TyperGroup):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
+        before = n_finished()
         try:
             return super().invoke(ctx)
         except LunetaError as error:
@@ -63,7 +65,7 @@ class _Group(TyperGroup):
             typer.secho(speech.misused(misuse, ctx.obj), fg="red", err=True)
             raise typer.Exit(2) from misuse
         except KeyboardInterrupt as stop:
-            typer.secho(speech.stopped(ctx.obj), err=True)
+            typer.secho(speech.stopped(ctx.obj, finished=n_finished() > before), err=True)
             raise typer.Exit(130) from stop
 
 

@@ -109,8 +109,6 @@ def command(
             f"--allowed-loss {allowed_loss:g} is for what is to be kept, and nothing is: name it with --keep or "
             "--keep-language, or leave it out"
         )
-    if report and (out is None or dry_run):
-        raise ConfigError("--report shows what a fine-tuning has changed; with --dry-run there is nothing to show")
     checks.check_encoder(encoder)
     if ":" in encoder:
         raise ConfigError(f"{encoder} cannot be fine-tuned: only checkpoints of transformers can")

@@ -226,6 +226,7 @@ _ENDS: Messages = {
     "usage": ("Usage: {command} {pieces}", "Uso: {command} {pieces}"),
     "help": ("For help: {command} -h", "Ajuda: {command} -h"),
     "misuse": ("Error: {message}", "Erro: {message}"),
+    "stopped_early": ("Stopped, before anything new was finished.", "Parado, antes de terminar algo novo."),
     "stopped": (
         "Stopped. What was finished is kept; run the same command again to go on.",
         "Parado. O que terminou fica; rode o mesmo comando de novo para continuar.",
@@ -293,9 +294,9 @@ def misused(misuse: Any, locale: Locale) -> str:
     return "\n".join([*lines, t("misuse", message=error_in(misuse.format_message(), locale))])
 
 
-def stopped(locale: Locale) -> str:
-    """What is said when somebody stops a command."""
-    return translator_of(locale, _ENDS)("stopped")
+def stopped(locale: Locale, *, finished: bool) -> str:
+    """What is said when somebody stops a command, which had finished something or not."""
+    return translator_of(locale, _ENDS)("stopped" if finished else "stopped_early")
 
 
 def say(console: Console, locale: Locale, message: str, **parameters: Any) -> None:

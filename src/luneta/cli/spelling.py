@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-_VALUE = r"'[^']*'|\"[^\"]*\"|-?\d[\w.]*\d|-?\d|True|False|None"
+_VALUE = r"'[^']*'|\"[^\"]*\"|-?\d[\w.]*\d|-?\d|True|False|None|[A-Z]+\b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ def _options(command: Any) -> Iterator[tuple[str, Spelling]]:
 def spelt(message: str) -> str:
     """A message with arguments of functions written as the options that set them.
 
-    Replaced are `name=value`, names of several words, and a name of one word where it can be nothing else: at the
-    start, before "is ..., expected", and after "unknown".
+    Replaced are `name=value`, `name=` without a value, names of several words, and a name of one word where it can be
+    nothing else: at the start, before "is ..., expected", and after "unknown".
     """
     known = _spellings.get()
     if not known:
@@ -68,6 +68,7 @@ def spelt(message: str) -> str:
     said = re.sub(
         rf"{free}(?P<name>{names})=(?P<value>{_VALUE})", lambda f: known[f["name"]].given(f["value"]), message
     )
+    said = re.sub(rf"{free}(?P<name>{names})=(?![\w=%'\"-])", lambda f: known[f["name"]].option, said)
     said = re.sub(rf"{free}(?P<name>{names})(?= (?:is .*, expected|é .*; esperava))", option, said, count=1)
     said = re.sub(rf"(?:unknown|desconhecid[oa]) (?P<name>{names})(?= ')", option, said)
     said = re.sub(rf"{free}(?P<name>{_several_words(known)})(?![\w/\\=]|\.\w)", option, said)

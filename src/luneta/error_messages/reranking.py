@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 _OPTIONS = {
-    "--report shows what a re-ranker has changed; with --dry-run there is nothing to show": (
-        "--report mostra o que um reordenador mudou; com --dry-run não há o que mostrar"
-    ),
     "--weight and --counts are of a cross-encoder, and there is none: name it with --model, or leave them out": (
         "--weight e --counts são de um cross-encoder, e não há nenhum: indique-o com --model, ou deixe-os de fora"
     ),
@@ -49,6 +46,9 @@ _FOLDERS = {
     ),
     "{folder} scores with {name}, an object of your own: give it as cross_encoder (--model package.module:Object)": (
         "{folder} pontua com {name}, um objeto seu: indique-o com --model pacote.modulo:Objeto"
+    ),
+    "{folder} is no re-ranker, but its folder {inside} is one: give that": (
+        "{folder} não é um reordenador, mas a sua pasta {inside} é: indique essa"
     ),
     "{folder} scores with its encoder alone, and {name} was given": (
         "{folder} pontua só com o seu codificador, e foi indicado {name}"

@@ -6,6 +6,7 @@ _QUERIES = {
     "a part of a query weighs {weight}, expected a number up to 1000 that is not 0": (
         "uma parte da consulta pesa {weight}; esperava-se um número até 1000 que não seja 0"
     ),
+    "a query is empty: say what to look for": "uma consulta está vazia: diga o que procurar",
     "a part of the query is empty: say what to look for": "uma parte da consulta está vazia: diga o que procurar",
     "a query has {n_characters} characters; at most {n_most} are taken": (
         "uma consulta tem {n_characters} caracteres; aceitam-se no máximo {n_most}"

@@ -9,6 +9,8 @@ _HINTS = {
     "Known: {names}": "Há: {names}",
     "There are none.": "Não há nenhum.",
     "{place} holds {names}": "Em {place} há {names}",
+    "the captions": "as legendas",
+    "captions in {language}": "legendas em {language}",
     "  row {row}, {source}: {reason}": "  linha {row}, {source}: {reason}",
 }
 
@@ -129,6 +131,9 @@ _DATA = {
     ),
     "several columns hold pictures: {names}. Choose one with image=.": (
         "várias colunas contêm imagens: {names}. Escolha uma com --image."
+    ),
+    "several columns could hold {reason}: {names}. Choose with text= (several: text='a,b').": (
+        "várias colunas podem conter {reason}: {names}. Escolha com --text (várias: --text a,b)."
     ),
     "captions in several languages: {names}. Choose one with language= (or text=COLUMN).": (
         "legendas em vários idiomas: {names}. Escolha um com --language (ou --text COLUNA)."
@@ -285,9 +290,6 @@ _RESULTS = {
 _TRAINING = {
     "name a folder for the result with --out, or ask what it would take with --dry-run": (
         "indique uma pasta para o resultado com --out, ou pergunte quanto levaria com --dry-run"
-    ),
-    "--report shows what a fine-tuning has changed; with --dry-run there is nothing to show": (
-        "--report mostra o que um ajuste fino mudou; com --dry-run não há o que mostrar"
     ),
     "{encoder} cannot be fine-tuned: only checkpoints of transformers can": (
         "{encoder} não pode ser ajustado: só checkpoints de transformers podem"

@@ -22,8 +22,10 @@ from luneta.report.sections import Encoders, Group, Overview, data_label, durati
 from luneta.rerank import ElipTrained, Reranker, RerankerFitted, Reranking
 from luneta.rerank.evaluation import Depths
 from luneta.rerank.fusion import Choice, Fusion, Trial
+from luneta.rerank.messages import RERANK
 from luneta.rerank.tables import answers_grid, choice_grid, signed, use_of
 from luneta.results import Evaluation
+from luneta.wording import translator_of
 
 METRIC = "recall@1"
 """That the lead speaks of."""
@@ -139,7 +141,8 @@ def _curve(trials: Sequence[Trial]) -> Curve:
 
 
 def _questions(trained: ElipTrained | RerankerFitted, page: Page) -> FactsSection:
-    words = {answer.question: page.t(f"reranking_{answer.question}") for answer in trained.answers}
+    t = translator_of(page.locale, RERANK)
+    words = {answer.question: t(f"rerank_{answer.question}") for answer in trained.answers}
     header = (page.t("reranking_question"), page.t("reranking_difference"), page.t("reranking_answer"))
     grid = answers_grid(trained.answers, words, header, page.locale)
     return FactsSection(page.t("reranking_questions"), grids=[grid], paragraphs=[page.t("reranking_questions_note")])

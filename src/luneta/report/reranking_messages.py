@@ -71,18 +71,6 @@ RERANKING: Messages = {
     ),
     "reranking_question": ("question", "pergunta"),
     "reranking_answer": ("answer", "resposta"),
-    "reranking_beats_baseline": (
-        "Is the order better than the encoder's own?",
-        "A ordem é melhor que a do codificador?",
-    ),
-    "reranking_beats_shuffle": (
-        "Do the new scores alone order better than chance?",
-        "As novas pontuações sozinhas ordenam melhor que o acaso?",
-    ),
-    "reranking_needs_its_query": (
-        "Is the gain lost with another query's text?",
-        "O ganho se perde com o texto de outra consulta?",
-    ),
     "reranking_recipe": ("Recipe and cost", "Receita e custo"),
     "reranking_n_train": ("Images learnt from", "Imagens de treino"),
     "reranking_n_val": ("Images that decided", "Imagens que decidiram"),

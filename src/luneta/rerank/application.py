@@ -46,11 +46,13 @@ def answer(
         max_bad_share: above this share of undecodable images the run stops.
 
     Raises:
-        ConfigError: `top` below 1.
+        ConfigError: `top` below 1, or an empty text.
         DatasetError: too many images cannot be decoded.
     """
     if top < 1:
         raise ConfigError(f"top is {top}, expected how many pictures to show: at least 1")
+    if not all(text.strip("\0 \t\r\n") for text in texts):
+        raise ConfigError("a query is empty: say what to look for")
     if not len(texts):
         return []
     embeddings = embed_cached(reranker.encoder, dataset, max_bad_share=max_bad_share)

@@ -85,7 +85,7 @@ class Answer:
         )
         known = low is not None and high is not None
         limits = t("rerank_from_to", low=low, high=high) if known else t("rerank_no_interval")
-        return f"{t(f'rerank_{self.question}')}: {value} ({limits}): {t('rerank_yes' if self.passed else 'rerank_no')}"
+        return f"{t(f'rerank_{self.question}')} {value} ({limits}): {t('rerank_yes' if self.passed else 'rerank_no')}"
 
 
 @dataclass(frozen=True, slots=True)

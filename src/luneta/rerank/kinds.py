@@ -26,6 +26,8 @@ logger = logging.getLogger("luneta")
 
 SCHEMA = "luneta.reranker/1"
 RECORD, GUIDE = "reranker.json", "guide.safetensors"
+INSIDE = "reranker"
+"""The folder of the re-ranker within that of its training."""
 
 KINDS = {"elip": "guide", "itm": "cross_encoder", "cross-encoder": "cross_encoder"}
 """And the part of the record that each has of its own."""
@@ -96,6 +98,9 @@ def read_record(folder: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         ArtifactError: it is none, damaged, or of a kind that nobody knows here.
     """
+    inside = Path(folder) / INSIDE
+    if not (Path(folder) / RECORD).exists() and (inside / RECORD).is_file():
+        raise ArtifactError(f"{folder} is no re-ranker, but its folder {inside} is one: give that")
     written = read_json(Path(folder) / RECORD)
     schema = written.get("schema") if isinstance(written, dict) else None
     if schema != SCHEMA:

@@ -24,9 +24,18 @@ RERANK: Messages = {
     "rerank_picture": ("picture", "imagem"),
     "rerank_score": ("score", "pontuação"),
     "rerank_rank_before": ("rank before", "posição antes"),
-    "rerank_beats_baseline": ("beats_baseline", "melhor que o codificador sozinho"),
-    "rerank_beats_shuffle": ("beats_shuffle", "melhor que uma ordem ao acaso"),
-    "rerank_needs_its_query": ("needs_its_query", "pior com o texto de outra consulta"),
+    "rerank_beats_baseline": (
+        "Is the order better than the encoder's own?",
+        "A ordem é melhor que a do codificador?",
+    ),
+    "rerank_beats_shuffle": (
+        "Do the new scores alone order better than chance?",
+        "As novas pontuações sozinhas ordenam melhor que o acaso?",
+    ),
+    "rerank_needs_its_query": (
+        "Is the gain lost with another query's text?",
+        "O ganho se perde com o texto de outra consulta?",
+    ),
     "rerank_no_interval": ("no interval", "sem intervalo"),
     "rerank_yes": ("yes", "sim"),
     "rerank_no": ("no", "não"),
@@ -36,6 +45,10 @@ RERANK: Messages = {
         "nada muda: não mostrou que faz o que diz",
     ),
     "rerank_not_used": ("it changes nothing: no gain is sure", "nada muda: nenhum ganho é certo"),
+    "rerank_idle": (
+        "The re-ranker has alpha 0: it changes nothing, and this is the encoder's own order.",
+        "O reordenador tem alfa 0: nada muda, e esta é a ordem do próprio codificador.",
+    ),
     "rerank_place": ("Re-ranker: {folder} ({use})", "Reordenador: {folder} ({use})"),
     "rerank_title": ("Text to image", "Do texto à imagem"),
     "rerank_title_depths": (

@@ -78,11 +78,11 @@ def test_the_old_words_are_the_english_ones() -> None:
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_answers(question: str) -> None:
     sure, unsure = Answer(question, 0.0212, 0.0101, 0.0343), Answer(question, -0.5, None, None)
-    assert str(sure) == f"{question}: +0.021 (+0.010 to +0.034): yes"
-    assert str(unsure) == f"{question}: -0.500 (no interval): no"
-    assert sure.said("pt-BR").endswith(": +0,021 (+0,010 a +0,034): sim")
-    assert unsure.said("pt-BR").endswith(": -0,500 (sem intervalo): não")
-    assert question not in sure.said("pt-BR")
+    assert str(sure).endswith("? +0.021 (+0.010 to +0.034): yes")
+    assert str(unsure).endswith("? -0.500 (no interval): no")
+    assert sure.said("pt-BR").endswith("? +0,021 (+0,010 a +0,034): sim")
+    assert unsure.said("pt-BR").endswith("? -0,500 (sem intervalo): não")
+    assert question not in str(sure) + sure.said("pt-BR")
     assert str(Answers([sure, unsure])) == f"{sure}; {unsure}"
     assert Answers([sure, unsure]).said("pt-BR") == f"{sure.said('pt-BR')}; {unsure.said('pt-BR')}"
 

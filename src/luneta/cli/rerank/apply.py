@@ -42,7 +42,9 @@ def command(
     from luneta.artifacts import check_writable, write_json
     from luneta.layouts import GridView
     from luneta.rerank.application import answer
+    from luneta.rerank.messages import RERANK
     from luneta.rerank.tables import hits_grid
+    from luneta.wording import translator_of
 
     spoken, console = speech.speak(locale), Console()
     if json is not None:
@@ -54,5 +56,7 @@ def command(
     hits = answer(reranker, dataset, query, top=top, max_bad_share=max_bad_share)
     for sought, found in zip(query, hits, strict=True):
         console.print(GridView(hits_grid(sought, found, spoken)))
+    if not reranker.fusion.changes:
+        console.print(translator_of(spoken, RERANK)("rerank_idle"), soft_wrap=True)
     if json is not None:
         write_json(json, [{"query": q, "hits": [asdict(hit) for hit in f]} for q, f in zip(query, hits, strict=True)])

@@ -87,8 +87,6 @@ def command(
     spoken, console = speech.speak(locale), Console()
     if out is None and not dry_run:
         raise ConfigError("name a folder for the result with --out, or ask what it would take with --dry-run")
-    if report and dry_run:
-        raise ConfigError("--report shows what a re-ranker has changed; with --dry-run there is nothing to show")
     if model is None and (weight is not None or counts is not None):
         raise ConfigError(
             "--weight and --counts are of a cross-encoder, and there is none: name it with --model, or leave them out"
