@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from luneta.cli import app
+from luneta.rerank.builtin import located
 from pages import read
 
 RUN = CliRunner()
@@ -55,6 +57,18 @@ def test_search_in_both_languages(bundle: Path, tmp_path: Path) -> None:
     portuguese = run("search", bundle, f'"{text}"', "--anyway", "--locale", "pt-BR")
     assert "Respostas a:" in portuguese
     assert "pontuação" in portuguese
+
+
+def test_a_reranker_is_put_in_without_what_lies_beside_it(bundle: Path, tmp_path: Path) -> None:
+    shutil.copytree(located("luneta-mini"), tmp_path / "mine")
+    for name in (".DS_Store", "a b.txt"):
+        (tmp_path / "mine" / name).write_text("x")
+    shutil.copytree(bundle, tmp_path / "b.luneta")
+    before = json.loads((bundle / "bundle.json").read_text())
+    assert "inside" in run("index", "--out", tmp_path / "b.luneta", "--reranker", tmp_path / "mine")
+    after = json.loads((tmp_path / "b.luneta" / "bundle.json").read_text())
+    assert (after["reranker"], after["files"]) == (before["reranker"], before["files"])
+    run("verify", tmp_path / "b.luneta")
 
 
 def test_nothing_relevant_and_looking_anyway(bundle: Path) -> None:
@@ -117,6 +131,7 @@ def test_an_update_finds_its_data_again(tmp_path: Path) -> None:
 PROBE = """
 import sys
 from luneta.cli import app
+from luneta.rerank.builtin import located
 try:
     app(["search", sys.argv[1], "a red boat", "--anyway", "--where", "count_1 > 0", "--json", sys.argv[2]])
 except SystemExit as stop:

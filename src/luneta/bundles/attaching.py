@@ -29,6 +29,7 @@ from luneta.data.dataset import ImageTextDataset
 from luneta.errors import ConfigError
 from luneta.evaluation import embed_cached
 from luneta.rerank.builtin import located
+from luneta.rerank.kinds import GUIDE, RECORD
 from luneta.rerank.reranker import Reranker
 from luneta.stats import clusters
 from luneta.store import text_key
@@ -190,4 +191,7 @@ def _less(files: Sequence[File], name: str | None) -> list[File]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, dirs_exist_ok=True)
+    """Only what a re-ranker consists of: people and file managers leave other things beside it."""
+    for name in (RECORD, GUIDE):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from luneta import __version__
 from luneta.artifacts import hash_json, public_name, write_json, write_text
-from luneta.bundles.bundle import SCHEMA, Bundle
+from luneta.bundles.bundle import SCHEMA, Bundle, check_record
 from luneta.bundles.card import card
 from luneta.bundles.files import (
     CARD,
@@ -382,6 +382,7 @@ def seal(folder: Path, record: Mapping[str, Any], files: Sequence[File], old: Bu
         "created_at": now if old is None else old.record["created_at"],
         "updated_at": now,
     }
+    check_record(whole)  # what cannot be read must not take the place of what can
     write_json(folder / RECORD, {**whole, SEAL: seal_of(whole)})
     bundle = Bundle.open(folder)
     write_text(folder / CARD, card(bundle.record))

@@ -88,7 +88,7 @@ class Bundle:
         try:
             if record["schema"] != SCHEMA:
                 raise ValueError(f"schema is {record['schema']!r}, expected {SCHEMA!r}")
-            _check_record(record)
+            check_record(record)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ArtifactError(
                 f"{place / RECORD} is not the record of a bundle that this version reads ({type(error).__name__}: "
@@ -301,7 +301,7 @@ class Bundle:
         return found
 
 
-def _check_record(record: Mapping[str, Any]) -> None:
+def check_record(record: Mapping[str, Any]) -> None:
     """Raises KeyError, TypeError, ValueError or AttributeError for a record that is not whole."""
     names = {file.name for file in files_of(record["files"])}
     folders = {name.partition("/")[0] for name in names if "/" in name}

@@ -2,7 +2,8 @@
 
 The bundle keeps vectors and items of its own, for updates and to be verified. Each version of a side is a collection
 with a name that its content gives it, so that a filling that was killed goes on; the record names it. When the bundle
-is sealed, the alias NAMES_SIDE is moved to it for whoever searches Milvus directly, and the version before is dropped.
+is sealed, the alias NAMES_SIDE is moved to it for whoever searches Milvus directly. The version before stays until the
+next one, since a server may still be answering from it; older ones and what killed fillings left are dropped.
 NAMES is the bundle's name and eight digits that no other bundle has.
 
 A token for the server is read from LUNETA_MILVUS_TOKEN: it is a secret, and no bundle holds it. It is sent to the
@@ -95,8 +96,11 @@ def opened(bundle: Bundle, side: Side, *, named: str | None = None) -> MilvusCol
 
 
 def publish(bundle: Bundle, uri: str) -> None:
-    """Move the aliases to the bundle's collections, and drop those before."""
+    """Move the aliases to the bundle's collections, and drop all but these and those before."""
     for side in bundle.sides:
         collection = opened(bundle, side, named=uri)
-        collection.publish(f"{bundle.record['milvus']}_{side}")
+        alias = f"{bundle.record['milvus']}_{side}"
+        before = collection.publish(alias)
+        if before is not None:
+            collection.drop_others(f"{alias}_", {before})
         collection.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -271,10 +271,13 @@ class MilvusCollection:
         check_there(ids, places >= 0)
         return milvus_schema.from_entities(entities, self.schema).take(pa.array(places))
 
-    def publish(self, alias: str) -> None:
-        """Let those who opened the alias find this collection from now on, and drop the one they found before.
+    def publish(self, alias: str) -> str | None:
+        """Let those who opened the alias find this collection from now on.
 
         Nobody's search fails meanwhile. Those who opened the alias keep the columns that they saw when they did.
+
+        Returns:
+            The collection that they found before, which stays; None where there was none, or it is this one.
 
         Raises:
             ConfigError: a collection has that name.
@@ -289,7 +292,20 @@ class MilvusCollection:
                 self._client.create_alias(self.name, alias)
             elif before != self.name:
                 self._client.alter_alias(self.name, alias)
-                self._client.drop_collection(before)
+        return None if before == self.name else before
+
+    def drop_others(self, prefix: str, spared: Container[str]) -> None:
+        """Delete the other collections whose names begin so.
+
+        Args:
+            prefix: of their names.
+            spared: names of those that stay.
+        """
+        with milvus_client.calling("look for collections", self.uri):
+            found = self._client.list_collections()
+        for name in found:
+            if name.startswith(prefix) and name != self.name and name not in spared:
+                self._call("drop a collection", self._client.drop_collection, name)
 
     def flush(self) -> None:
         """Let Milvus put away and index what it holds in memory."""

@@ -111,13 +111,14 @@ def _ours(error: MilvusException, what: str, uri: str) -> LunetaError:
         )
     denied = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
     if code in denied or re.search(r"unauthenticated|auth check failure|permission denied|privilege", said.lower()):
-        return ConfigError(f"Milvus at {shown(uri)} does not let this token {what}: {said}")
+        return ConfigError(f"Milvus does not let this token {what}: {said}")
     if code == NOT_FOUND:
-        return ConfigError(f"Milvus at {shown(uri)} could not {what}: {said}")
+        return ArtifactError(f"Milvus at {shown(uri)} could not {what}: {said}")
     if code == RATE_LIMIT:
         return UnreachableError(f"Milvus at {shown(uri)} takes no more for now ({said}); try again later")
-    theirs = error.is_input_error or isinstance(error, ParamError | DataNotMatchException)
-    return (ConfigError if theirs else ArtifactError)(f"Milvus at {shown(uri)} could not {what}: {said}")
+    if error.is_input_error or isinstance(error, ParamError | DataNotMatchException):
+        return ConfigError(f"Milvus could not {what}: {said}")  # whoever asked can mend it, wherever Milvus is
+    return ArtifactError(f"Milvus at {shown(uri)} could not {what}: {said}")
 
 
 class _Hush(logging.Filter):

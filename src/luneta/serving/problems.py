@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from luneta.error_messages import error_in
-from luneta.errors import ArtifactError, ConfigError, ImageError, LunetaError
+from luneta.errors import ArtifactError, ConfigError, ImageError, LunetaError, UnreachableError
 from luneta.serving.engines import NoPicturesError
 from luneta.serving.messages import FIELDS, SAID, TITLES
 from luneta.wording import Locale, translator_of
@@ -103,7 +103,8 @@ def problem_of(error: LunetaError, places: Mapping[str, str]) -> Problem:
         return Problem(422, "picture", why=error.reason)
     if isinstance(error, ConfigError):
         return Problem(422, "query", detail=_without_places(str(error), places))
-    return Problem(503, "unreadable") if isinstance(error, ArtifactError) else Problem(500, "internal")
+    away = isinstance(error, ArtifactError | UnreachableError)
+    return Problem(503, "unreadable") if away else Problem(500, "internal")
 
 
 def _without_places(text: str, places: Mapping[str, str]) -> str:

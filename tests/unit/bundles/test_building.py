@@ -18,7 +18,8 @@ from PIL import Image
 
 import luneta
 from luneta.bundles import Bundle, IndexRecipe, build_bundle
-from luneta.bundles.files import LOCK, RECORD, SOURCE
+from luneta.bundles.building import seal, unsealed
+from luneta.bundles.files import LOCK, RECORD, SOURCE, File
 from luneta.data.dataset import ImageTextDataset
 from luneta.embedding import embed
 from luneta.errors import ArtifactError, ConfigError, ImageError, IndexMismatchError
@@ -376,6 +377,18 @@ def test_a_changed_record_is_refused_and_another_layout_is_not(tmp_path: Path) -
         path.write_text(json.dumps(changed))
         with pytest.raises(ArtifactError, match=r"bundle\.json is damaged: it is not what was sealed"):
             Bundle.read(tmp_path / "b")
+
+
+def test_what_cannot_be_read_is_not_sealed(tmp_path: Path) -> None:
+    bundle = build(world(3), tmp_path / "b").bundle
+    strange = [*bundle.files, File("reranker-0123456789ab/.DS_Store", "0" * 64, 1)]
+    for record, files in (
+        (unsealed(bundle) | {"reranker": "reranker-0123456789ab"}, bundle.files),
+        (unsealed(bundle), strange),
+    ):
+        with pytest.raises(ValueError, match="not among its files|no name of a bundle's file"):
+            seal(tmp_path / "b", record, files, bundle)
+        assert Bundle.open(tmp_path / "b").record == bundle.record
 
 
 def test_half_of_a_pack_of_thumbnails_is_packed_anew(tmp_path: Path) -> None:

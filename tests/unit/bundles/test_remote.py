@@ -49,9 +49,15 @@ def test_it_answers_as_the_local_one(tmp_path: Path, monkeypatch: pytest.MonkeyP
     from pymilvus import MilvusClient
 
     client = MilvusClient(uri)
-    assert sorted(client.list_collections()) == sorted(s["index"]["collection"] for s in after.record["sides"].values())
+    before, now = ([s["index"]["collection"] for s in r["sides"].values()] for r in (record, after.record))
+    assert sorted(client.list_collections()) == sorted({*before, *now})
+    assert {hit.name for hit in remote.search("thing 7", top_k=50)} == {f"picture-{i}" for i in range(N)}  # as opened
     names = after.record["milvus"]
     assert client.describe_collection(f"{names}_image")["collection_name"] == second
+    client.create_collection(f"{names}_image_0123456789ab", dimension=4)  # as a filling that was killed leaves
+    whole = build_bundle(ENCODER, fewer.without_images(range(3)), tmp_path / "my photos.luneta", update=True).bundle
+    third = [s["index"]["collection"] for s in whole.record["sides"].values()]
+    assert sorted(client.list_collections()) == sorted({*now, *third})
     client.close()
 
     (tmp_path / "my photos.luneta" / "source.json").unlink()

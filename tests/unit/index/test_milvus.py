@@ -227,22 +227,26 @@ def test_a_search_is_repeated_when_its_collection_was_dropped_under_the_alias(
     monkeypatch.setattr(collection._client, "search", failing)
     assert collection.search(AXES[:1], 1).ids.tolist() == [[2]]
     failures += [MilvusException(100, "gone")] * 100
-    with pytest.raises(ConfigError, match="could not search: gone"):
+    with pytest.raises(ArtifactError, match="could not search: gone"):
         collection.search(AXES[:1], 1)
 
 
-def test_an_alias_moves_to_a_new_version_and_the_old_one_goes(collection: MilvusCollection, uri: str) -> None:
-    collection.publish("gallery")
+def test_an_alias_moves_to_a_new_version_and_others_go_when_told(collection: MilvusCollection, uri: str) -> None:
+    assert collection.publish("gallery") is None
     new = MilvusCollection.create(uri, "items_2", 4, SCHEMA)
     new.fill(IDS[:1], AXES[3:], ROWS.slice(0, 1))
     reader = MilvusCollection.open(uri, "gallery")
     assert len(reader) == 3
     with pytest.raises(ConfigError, match="an alias needs a name of its own"):
         new.publish("items")
-    new.publish("gallery")
-    new.publish("gallery")
+    assert [new.publish("gallery"), new.publish("gallery")] == ["items", None]
     assert (len(reader), reader.ids.tolist()) == (1, [2])
-    assert new._client.list_collections() == ["items_2"]
+    MilvusCollection.create(uri, "items_1", 4, SCHEMA)
+    MilvusCollection.create(uri, "other", 4, SCHEMA)
+    new.drop_others("items", {"items"})
+    assert sorted(new._client.list_collections()) == ["items", "items_2", "other"]
+    new.drop_others("items", ())
+    assert sorted(new._client.list_collections()) == ["items_2", "other"]
     MilvusCollection.create(uri, "items", 4, SCHEMA).publish("gallery")
 
 
