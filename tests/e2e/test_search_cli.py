@@ -131,7 +131,6 @@ def test_an_update_finds_its_data_again(tmp_path: Path) -> None:
 PROBE = """
 import sys
 from luneta.cli import app
-from luneta.rerank.builtin import located
 try:
     app(["search", sys.argv[1], "a red boat", "--anyway", "--where", "count_1 > 0", "--json", sys.argv[2]])
 except SystemExit as stop:

@@ -386,7 +386,7 @@ def test_what_cannot_be_read_is_not_sealed(tmp_path: Path) -> None:
         (unsealed(bundle) | {"reranker": "reranker-0123456789ab"}, bundle.files),
         (unsealed(bundle), strange),
     ):
-        with pytest.raises(ValueError, match="not among its files|no name of a bundle's file"):
+        with pytest.raises(ValueError, match=r"not among its files|no name of a bundle's file"):
             seal(tmp_path / "b", record, files, bundle)
         assert Bundle.open(tmp_path / "b").record == bundle.record
 
