@@ -7,10 +7,11 @@ import hashlib
 import json
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from luneta.errors import ArtifactError
 
@@ -147,8 +148,15 @@ def check_writable(target: str | os.PathLike[str]) -> None:
     Raises:
         ArtifactError: it is a folder, lies in something that is no folder, or is not ours to write to.
     """
+    if _stream(target) is not None:
+        return
     with contextlib.ExitStack() as stack:
         _beside(target, stack)
+
+
+def _stream(target: str | os.PathLike[str]) -> TextIO | None:
+    """The stream of this process that a path names. Opened by the path, a file behind it would be emptied."""
+    return {"/dev/stdout": sys.stdout, "/dev/stderr": sys.stderr}.get(os.fspath(target))
 
 
 def _umask() -> int:
@@ -170,7 +178,11 @@ def printable(text: str) -> str:
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:
-    """Write UTF-8 text atomically, made `printable`."""
+    """Write UTF-8 text atomically, made `printable`; to a stream of this process after what stands there already."""
+    if (stream := _stream(target)) is not None:
+        stream.write(printable(text))
+        stream.flush()
+        return
     with atomic_path(target) as path:
         path.write_text(printable(text), encoding="utf-8")
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -204,3 +206,18 @@ def test_a_folder_that_cannot_be_replaced_is_there_as_before(tmp_path: Path, mon
         (new / "weights").write_text("new")
     assert (target / "weights").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("mode", ["w", "a"])
+def test_what_goes_to_a_stream_comes_after_what_stands_there(tmp_path: Path, mode: str) -> None:
+    """Standard output may be a file: opened once more by its path, it would be emptied."""
+    code = (
+        "from luneta.artifacts import check_writable, write_json\nprint('before')\ncheck_writable('/dev/stdout')\n"
+        "write_json('/dev/stdout', {'a': 1})\nprint('after')"
+    )
+    place = tmp_path / "out.txt"
+    place.write_text("earlier\n")
+    with place.open(mode) as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+    lines = place.read_text().split()
+    assert lines == [*(["earlier"] if mode == "a" else []), "before", "{", '"a":', "1", "}", "after"]
