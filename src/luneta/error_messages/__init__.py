@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from luneta.data.reasons import reason_in
-from luneta.error_messages import reranking, searching, usual
+from luneta.error_messages import bundles, reranking, searching, usual
 from luneta.errors import LunetaError
 from luneta.wording import patterns_of, written
 
@@ -32,10 +32,10 @@ KINDS: Mapping[str, str] = {
 }
 """What each class of errors is called in Portuguese."""
 
-PORTUGUESE: Mapping[str, str] = usual.ERRORS | reranking.ERRORS | searching.ERRORS
+PORTUGUESE: Mapping[str, str] = usual.ERRORS | reranking.ERRORS | searching.ERRORS | bundles.ERRORS
 """An error in English -> the same in Portuguese; `why` and `hint` are something said themselves, `n_` are numbers."""
 
-PARTS: Mapping[str, str] = usual.PARTS | searching.PARTS
+PARTS: Mapping[str, str] = usual.PARTS | searching.PARTS | bundles.PARTS
 """What stands in errors, in the same way."""
 
 _NUMBERS = frozenset({"share", "limit", "value", "low", "high"})

@@ -8,6 +8,12 @@ _QUERIES = {
     ),
     "a query is empty: say what to look for": "uma consulta está vazia: diga o que procurar",
     "a part of the query is empty: say what to look for": "uma parte da consulta está vazia: diga o que procurar",
+    "say what to look for: a text, a picture or an item": "diga o que procurar: um texto, uma imagem ou um item",
+    "in is {among}, expected pictures or texts": "--in é {among}; esperava-se pictures ou texts",
+    "explanations are shown in a report: name its file (--report)": (
+        "explicações aparecem num relatório: indique o arquivo (--report)"
+    ),
+    "{path} cannot be searched for: {why}": "não é possível buscar por {path}: {why}",
     "a query has {n_characters} characters; at most {n_most} are taken": (
         "uma consulta tem {n_characters} caracteres; aceitam-se no máximo {n_most}"
     ),
