@@ -101,9 +101,10 @@ def _document(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
     @app.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
+    async def docs(request: Request) -> Response:
+        address = str(request.base_url).rstrip("/")
         return Response(
-            documentation.page(app.openapi()), media_type="text/html; charset=utf-8",
+            documentation.page(app.openapi(), address), media_type="text/html; charset=utf-8",
             headers={"Content-Security-Policy": documentation.POLICY},
         )  # fmt: skip
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from luneta.serving.bodies import JSON_PART, PICTURE_PART
+
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
-def page(schema: Mapping[str, Any]) -> str:
-    """An OpenAPI document as HTML."""
+def page(schema: Mapping[str, Any], address: str) -> str:
+    """An OpenAPI document as HTML, with calls of the server at an address."""
     html: str = _template().render(
         info=schema["info"],
         operations=[
@@ -19,6 +22,7 @@ def page(schema: Mapping[str, Any]) -> str:
         ],
         shapes=sorted(schema["components"]["schemas"].items()),
         kind=kind,
+        address=address,
     )
     return html
 
@@ -35,14 +39,31 @@ def _template() -> Any:
 
 def _operation(path: str, method: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     content = facts.get("requestBody", {}).get("content", {})
-    examples = [each["value"] for each in content.get("application/json", {}).get("examples", {}).values()]
+    calls = [
+        call(value)
+        for media, call in (("application/json", _json_call), ("multipart/form-data", _multipart_call))
+        for value in _examples(content.get(media, {}))
+    ]
     return {
         "path": path, "method": method.upper(), "summary": facts.get("summary", ""),
         "description": facts.get("description", ""), "parameters": facts.get("parameters", []),
         "takes": [(name, kind(each["schema"])) for name, each in content.items()],
-        "examples": [json.dumps(each, ensure_ascii=False) for each in examples],
+        "calls": calls,
         "answers": [(status, each.get("description", ""), _shape(each)) for status, each in facts["responses"].items()],
     }  # fmt: skip
+
+
+def _examples(content: Mapping[str, Any]) -> list[Any]:
+    return [each["value"] for each in content.get("examples", {}).values()]
+
+
+def _json_call(value: Any) -> str:
+    """What curl is told besides the address."""
+    return f"-H 'Content-Type: application/json' -d {shlex.quote(json.dumps(value, ensure_ascii=False))}"
+
+
+def _multipart_call(value: Mapping[str, str]) -> str:
+    return f"-F {PICTURE_PART}=@photo.jpg -F {shlex.quote(f'{JSON_PART}={value[JSON_PART]}')}"
 
 
 def _shape(answer: Mapping[str, Any]) -> str:

@@ -25,8 +25,8 @@ TITLES: Messages = {
 
 SAID: Messages = {
     "busy": (
-        "{n} requests are being worked on, and no more are taken at once. Try again in a moment.",
-        "{n} pedidos estão em andamento, e não se aceitam mais ao mesmo tempo. Tente de novo em instantes.",
+        "as many requests are being worked on as are taken at once: {n}. Try again in a moment.",
+        "já estão em andamento tantos pedidos quantos se aceitam ao mesmo tempo: {n}. Tente de novo em instantes.",
     ),
     "slow": (
         "the answer took longer than {seconds} s. Ask for less, or try again later.",
@@ -75,6 +75,20 @@ SAID: Messages = {
     ),
     "json": ("the body is no JSON: {why}", "o corpo não é JSON: {why}"),
     "multipart": ("the body is no whole multipart form: {why}", "o corpo não é um formulário multipart inteiro: {why}"),
+    "multipart_field": (
+        "the form has a field called {name}: pictures are sent as {picture}, and all other fields together as JSON in "
+        """one field called {rest}, such as {rest}={{"top_k": 5}}.""",
+        "o formulário tem um campo chamado {name}: imagens vão como {picture}, e todos os outros campos juntos, em "
+        """JSON, num só campo chamado {rest}, como {rest}={{"top_k": 5}}.""",
+    ),
+    "too_many_parts": (
+        "the form has more than {n} fields, the limit.",
+        "o formulário tem mais de {n} campos, o limite.",
+    ),
+    "too_many_values": (
+        "the body holds more fields and values than any form takes.",
+        "o corpo contém mais campos e valores do que qualquer formulário aceita.",
+    ),
     "base64": ("a picture is not encoded in base64.", "uma imagem não está em base64."),
     "picture": ("a picture cannot be read: {why}", "uma imagem não pode ser lida: {why}"),
     "no_pictures": (
@@ -103,7 +117,7 @@ SAID: Messages = {
         "at most {n} answers can be paged through with diversity or near.",
         "no máximo {n} respostas podem ser percorridas com diversity ou near.",
     ),
-    "fields": ("{n} field(s) are not as expected.", "{n} campo(s) não estão como esperado."),
+    "fields": ("fields that are not as expected: {n}.", "campos que não estão como esperado: {n}."),
 }
 
 FIELDS: Messages = {

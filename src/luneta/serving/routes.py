@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -60,14 +60,19 @@ def router(answers: Answers, workshop: Workshop, meters: Meters) -> APIRouter:
     async def metrics() -> Response:
         return Response(meters.text(), media_type="text/plain; version=0.0.4; charset=utf-8", headers=API_HEADERS)
 
-    @routes.post("/search", **_takes(forms.SearchForm), response_model=forms.SearchAnswer, summary="Search a bundle")
+    @routes.post(
+        "/search",
+        **_takes(forms.SearchForm, beside_pictures={"query": "the same at night", "top_k": 5}),
+        response_model=forms.SearchAnswer,
+        summary="Search a bundle",
+    )
     async def search(request: Request) -> Response:
         """By a text, a picture, an item of the bundle, or sums and differences of them."""
         return await asked(request, forms.SearchForm, answers.search)
 
     @routes.post(
         "/similar",
-        **_takes(forms.SimilarForm, pictures=False),
+        **_takes(forms.SimilarForm),
         response_model=forms.SearchAnswer,
         summary="More like an item",
     )
@@ -76,7 +81,10 @@ def router(answers: Answers, workshop: Workshop, meters: Meters) -> APIRouter:
         return await asked(request, forms.SimilarForm, answers.similar)
 
     @routes.post(
-        "/embed", **_takes(forms.EmbedForm), response_model=forms.EmbedAnswer, summary="Vectors of texts and pictures"
+        "/embed",
+        **_takes(forms.EmbedForm, beside_pictures={"texts": ["a red boat"]}),
+        response_model=forms.EmbedAnswer,
+        summary="Vectors of texts and pictures",
     )
     async def embed(request: Request) -> Response:
         """Unit vectors of a bundle's encoder."""
@@ -119,22 +127,32 @@ def as_json(value: dict[str, Any]) -> Response:
     )  # fmt: skip
 
 
-def _takes(form: type[BaseModel], *, pictures: bool = True) -> dict[str, Any]:
-    """How a route's body is documented; it is read by `read_form`, in a thread."""
+def _takes(form: type[BaseModel], *, beside_pictures: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """How a route's body is documented; it is read by `read_form`, in a thread.
+
+    Args:
+        form: what it becomes.
+        beside_pictures: an example of what is said beside pictures; None where none are taken.
+    """
     schema = {"$ref": f"#/components/schemas/{form.__name__}"}
     examples = form.model_json_schema().get("examples", [])
     multipart = {
         "type": "object",
         "properties": {
-            JSON_PART: {"type": "string", "contentMediaType": "application/json", "description": "The form as JSON."},
+            JSON_PART: {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "description": "All other fields of the form, as JSON.",
+            },
             PICTURE_PART: {"type": "array", "items": {"type": "string", "format": "binary"}},
         },
         "additionalProperties": False,
     }
     named = {f"example {n}": {"value": each} for n, each in enumerate(examples, start=1)}
     content: dict[str, Any] = {"application/json": {"schema": schema, "examples": named}}
-    if pictures:
-        content["multipart/form-data"] = {"schema": multipart}
+    if beside_pictures is not None:
+        example = {"value": {JSON_PART: json.dumps(beside_pictures)}}
+        content["multipart/form-data"] = {"schema": multipart, "examples": {"beside pictures": example}}
     return {
         "openapi_extra": {"requestBody": {"required": True, "content": content}},
         "responses": MORE_PROBLEMS,

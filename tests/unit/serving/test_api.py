@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +227,36 @@ def test_the_examples_of_the_docs_work(api: Any) -> None:
             assert answer.status_code == 200, (path, example, answer.text)
             n += 1
     assert n >= 8
+
+
+def test_the_calls_of_the_docs_work_as_they_stand(api: Any) -> None:
+    """At the address that the page was asked at."""
+    page = api.get("/docs", headers={"Host": "localhost:8123"}).text
+    calls = [shlex.split(html.unescape(call)) for call in re.findall(r"<pre>(.*?)</pre>", page)]
+    n_uploads = 0
+    for curl, silent, address, *options in calls:
+        assert (curl, silent) == ("curl", "-s")
+        assert address.startswith("http://localhost:8123/")
+        given = list(zip(options[::2], options[1::2], strict=True))
+        fields = dict(value.split("=", 1) for option, value in given if option == "-F")
+        if fields:
+            n_uploads += 1
+            assert fields.pop("image") == "@photo.jpg"
+            answer = api.post(address, files={"image": ("photo.jpg", picture(9))}, data=fields)
+        else:
+            ((_, header), (_, body)) = given
+            answer = api.post(address, content=body, headers=dict([header.split(": ")]))
+        assert answer.status_code == 200, (options, answer.text)
+    assert (len(calls) - n_uploads, n_uploads) == (8, 2)
+
+
+def test_a_field_beside_a_picture_is_told_where_it_belongs(api: Any) -> None:
+    files = {"image": ("a.png", picture(9))}
+    for language, word in (("en", "all other fields"), ("pt", "todos os outros campos")):
+        answer = api.post("/search", files=files, data={"top_k": "1"}, headers={"Accept-Language": language})
+        problem = checked_problem(answer, 400)
+        assert "'top_k'" in problem["detail"]
+        assert word in problem["detail"]
+        example = problem["detail"].split("such as " if language == "en" else "como ")[-1].rstrip(".")
+        assert example == 'request={"top_k": 5}'
+    assert len(ids(api.post("/search", files=files, data=dict([example.split("=")])).json())) == 5

@@ -88,6 +88,8 @@ def test_errors_speak_the_clients_language(api: Any) -> None:
     assert english["errors"] == [{"at": "top_k", "detail": "has to be at least 1"}]
     assert portuguese["errors"] == [{"at": "top_k", "detail": "tem de ser pelo menos 1"}]
     assert english["code"] == portuguese["code"]
+    assert english["detail"] == "Fields that are not as expected: 1."
+    assert portuguese["detail"] == "Campos que não estão como esperado: 1."
 
 
 def test_settings_that_make_no_sense_are_refused() -> None:

@@ -19,6 +19,7 @@ import pytest
 import serving
 from luneta.bundles.bundle import Bundle
 from luneta.search import Searcher
+from luneta.serving import forms
 from luneta.serving.pictures import Darkroom
 from luneta.types import Vectors
 from serving import checked_problem, in_base64, picture
@@ -81,6 +82,37 @@ def test_bodies_are_measured_before_they_are_read(bundle: Path) -> None:
         checked_problem(api.post("/search", content=chunks(), headers=json), 413)
         checked_problem(api.post("/search", files={"image": ("a", b"\0" * 2**19)}), 413)
         assert api.post("/search", json={"query": "a" * 2**14}).status_code == 200
+
+
+def test_a_body_holds_no_more_values_than_the_largest_form(api: Any) -> None:
+    """A million fields would each be refused by itself, and take seconds and a gigabyte."""
+    json_type = {"Content-Type": "application/json"}
+    for body in (
+        b"{" + b",".join(b'"%d":1' % n for n in range(10_000)) + b"}",
+        b'{"like": [' + b",".join([b"1"] * 20_000) + b"]}",
+        b'{"like": [' + b"[]," * 10_000 + b"1]}",
+        b'""' * 20_000,
+    ):
+        assert checked_problem(api.post("/search", content=body, headers=json_type), 413)["code"] == "too_many_values"
+    ids = list(range(forms.MOST_IDS))
+    parts = [{"item": {"side": "image", "id": 7}, "weight": 0.5}, {"text": ',[{"\\' * 4000, "weight": 0.5}] * 16
+    largest = {"parts": parts, "exclude": ids, "query": None, "image": None, "bundle": "pixels", "target": "image"}
+    assert api.post("/search", json=largest).status_code == 200
+    more = checked_problem(api.post("/search", json={**largest, "like": ids, "unlike": ids, "surprise": 1}), 422)
+    assert [each["at"] for each in more["errors"]] == ["surprise"]
+    texts = [',[{"\\' * 2000] * forms.MOST_TEXTS
+    assert api.post("/embed", json={"texts": texts}).status_code == 200
+
+
+def test_a_multipart_form_has_no_more_fields_than_any_form_takes(api: Any) -> None:
+    """And is read no further than to the one too many: what follows here is damaged."""
+    many = b"--b\r\n\r\n\r\n" * 34
+    answer = api.post(
+        "/search", content=many + b"--b\r\n\0", headers={"Content-Type": "multipart/form-data; boundary=b"}
+    )
+    assert checked_problem(answer, 413)["code"] == "too_many_parts"
+    most = [("image", (f"{number}.png", picture(number))) for number in range(32)]
+    assert api.post("/search", files=most, data={"request": '{"top_k": 1}'}).status_code == 200
 
 
 def test_pixels_are_counted_before_they_are_decoded(bundle: Path) -> None:
