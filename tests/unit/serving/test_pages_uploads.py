@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
+import lzma
 import stat
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -19,6 +22,7 @@ pytest.importorskip("gradio")
 
 from luneta.data.sources import open_dataset
 from luneta.errors import LunetaError
+from luneta.serving.pages import uploads
 from luneta.serving.pages.refusals import Refusal
 from luneta.serving.pages.uploads import Limits, laid_out
 
@@ -139,6 +143,116 @@ def test_a_size_that_lies_is_of_no_use(tmp_path: Path, folder: Path) -> None:
     path.write_bytes(bytes(data))
     assert refused([str(path)], folder) in ("lab_damaged", "lab_too_large")
     assert sum(each.stat().st_size for each in folder.rglob("*") if each.is_file()) <= LIMITS.max_bytes + (1 << 20)
+
+
+def gnu_header(name: str, kind: bytes, size: int) -> bytes:
+    """A header of a tar, whatever follows it."""
+    member = tarfile.TarInfo(name)
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+def test_what_is_passed_over_counts_too(tmp_path: Path, folder: Path) -> None:
+    zeros = bytes(LIMITS.max_bytes + 1)
+    bomb = tarred(tmp_path / "junk.tar.bz2", [(tarfile.TarInfo("junk.bin"), zeros)], "w:bz2")
+    assert Path(bomb).stat().st_size < 1000
+    assert refused([bomb], folder) == "lab_too_large"
+    assert everything_below(folder) == set()
+
+
+def test_little_does_not_become_much(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "FREE_BYTES", 100_000)
+    rows = [(tarfile.TarInfo("a.csv"), b"a,b\n" * 200_000)]
+    bomb = tarred(tmp_path / "a.tar.bz2", rows, "w:bz2")
+    assert refused([bomb], folder) == "lab_too_large"
+    assert refused([zipped(tmp_path / "b.zip", {"b.csv": rows[0][1]})], folder) == "lab_too_large"
+    whole = tarred(tmp_path / "a.tar", rows)
+    laid_out([whole], tmp_path / "whole", LIMITS)
+    assert (tmp_path / "whole" / "a.csv").stat().st_size == 800_000
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_headers_are_short(tmp_path: Path, folder: Path, kind: bytes) -> None:
+    size = 32 << 20
+    path = tmp_path / "name.tar.gz"
+    with gzip.open(path, "wb") as written:
+        written.write(gnu_header("././@LongLink", kind, size))
+        written.write(bytes(size))
+        written.write(gnu_header("a.csv", tarfile.REGTYPE, 0) + bytes(1024))
+    tracemalloc.start()
+    try:
+        assert refused([str(path)], folder, Limits(50, 1 << 30)) == "lab_damaged"
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_sparse_file_is_refused(tmp_path: Path, folder: Path) -> None:
+    member = tarfile.TarInfo("hole.csv")
+    member.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(1 << 60)}
+    member.size = 1
+    with tarfile.open(tmp_path / "s.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(member, io.BytesIO(b"x"))
+    assert refused([str(tmp_path / "s.tar")], folder) == "lab_damaged"
+
+
+def test_who_waits_for_it_can_stop_it(tmp_path: Path, folder: Path) -> None:
+    """Between any two pieces, also of what is passed over."""
+
+    class Stopped(BaseException):
+        pass
+
+    def check() -> None:
+        calls.append(1)
+        if len(calls) > 3:
+            raise Stopped
+
+    zeros = bytes(8 << 20)
+    tar = tarred(tmp_path / "x.tar.gz", [(tarfile.TarInfo("junk.bin"), zeros)], "w:gz")
+    (tmp_path / "plain.csv").write_bytes(zeros)
+    for upload in (tar, zipped(tmp_path / "x.zip", {"a.csv": zeros}), str(tmp_path / "plain.csv")):
+        calls: list[int] = []
+        (folder / "plain.csv").unlink(missing_ok=True)
+        with pytest.raises(Stopped):
+            laid_out([upload], folder, Limits(50, 1 << 30), check)
+        assert len(calls) == 4
+        assert sum(each.stat().st_size for each in folder.rglob("*.csv")) <= 8 << 20
+        for each in folder.rglob("*.csv"):
+            each.unlink()
+
+
+def test_a_zip_packed_in_other_ways_is_refused(tmp_path: Path, folder: Path) -> None:
+    """Python unpacks a whole piece of those at once, twenty thousand times as large."""
+    for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        with zipfile.ZipFile(tmp_path / f"{method}.zip", "w", method) as archive:
+            archive.writestr("a.csv", "a,b\n")
+        assert refused([str(tmp_path / f"{method}.zip")], folder) == "lab_zip_method"
+
+
+def test_a_zip_that_lists_too_much_is_not_read(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = zipped(tmp_path / "usual.zip", {f"{i}.csv": b"x" for i in range(40)})
+    monkeypatch.setattr(uploads, "LARGEST_DIRECTORY", 1000)
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    assert refused([usual], folder) == "lab_too_many_files"
+    monkeypatch.undo()
+    data = Path(usual).read_bytes()
+    at = data.rindex(b"PK\5\6")
+    wide = tmp_path / "wide.zip"
+    wide.write_bytes(data[:at] + struct.pack("<4sLQL", b"PK\6\7", 0, 0, 1) + data[at:])
+    assert refused([str(wide)], folder) == "lab_too_many_files"
+
+
+def test_xz_takes_no_more_memory_than_it_may(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.tar.xz"
+    plain = Path(tarred(tmp_path / "x.tar", [(tarfile.TarInfo("a.csv"), b"a,b\n" * 50_000)])).read_bytes()
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 256 << 20}]
+    path.write_bytes(lzma.compress(plain, filters=filters))
+    assert refused([str(path)], folder) == "lab_damaged"
+    path.write_bytes(lzma.compress(plain[:70_000], preset=9) + bytes(8) + lzma.compress(plain[70_000:], preset=9))
+    laid_out([str(path)], folder, LIMITS)  # of several streams
+    assert (folder / "a.csv").stat().st_size == 200_000
+    path.write_bytes(path.read_bytes()[:-40])
+    assert refused([str(path)], tmp_path / "cut") == "lab_damaged"
 
 
 def test_too_many_files_are_stopped(tmp_path: Path, folder: Path) -> None:

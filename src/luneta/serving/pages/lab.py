@@ -290,7 +290,7 @@ class Lab:
 
     def _measured(self, job: Job, task: Task, locale: Locale, unpacked: Path) -> Outcome:
         job.begin(0)
-        data = self._opened(task, unpacked)
+        data = self._opened(job, task, unpacked)
         found = profile(data)
         evaluations: list[Evaluation] = []
         for at, name in enumerate(task.encoders, start=1):
@@ -308,11 +308,11 @@ class Lab:
         write_json(results, _record(evaluations, comparison, found, advice))
         return Outcome(evaluations, found, comparison, advice, report, results, task.command)
 
-    def _opened(self, task: Task, unpacked: Path) -> ImageTextDataset:
+    def _opened(self, job: Job, task: Task, unpacked: Path) -> ImageTextDataset:
         common: dict[str, Any] = {**task.options, "limit": task.limit}
         if task.source == "upload":
             unpacked.mkdir(parents=True)
-            folder = laid_out(task.uploads, unpacked, self.settings.limits)
+            folder = laid_out(task.uploads, unpacked, self.settings.limits, job.check)
             return _without_paths(open_dataset(folder, within=unpacked, **common), Path(task.uploads[0]).name)
         if task.source == "folder":
             return _without_paths(open_dataset(self._folder(task.name), **common), task.name)

@@ -218,6 +218,10 @@ PAGES: Messages = {
     ),
     "lab_too_many_files": ("It holds more than {n} files, the limit.", "Contém mais de {n} arquivos, o limite."),
     "lab_too_large": ("Unpacked it is larger than {mib} MiB, the limit.", "Aberto, passa de {mib} MiB, o limite."),
+    "lab_zip_method": (
+        "The zip is packed in an unusual way; pack it again in the usual one (deflate).",
+        "O zip está compactado de um modo incomum; compacte-o de novo do modo usual (deflate).",
+    ),
     "lab_twice": ("“{name}” stands in it twice.", "“{name}” está nele duas vezes."),
     "lab_bad_name": (
         "It holds a file that would be written elsewhere: “{name}”.",

@@ -1,19 +1,24 @@
 """Data sets that somebody uploads: an archive, or a table with its pictures, laid out in a folder of their own.
 
 Nothing is written outside of that folder, only pictures, captions and tables are written at all, and no more of them
-than the limits say, whatever an archive claims of itself.
+than the limits say, whatever an archive claims of itself. What it unpacks to is counted as it comes out, whether it is
+kept or not, and never held in memory.
 """
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any, Protocol
 
 from luneta.data.images import SUFFIXES
 from luneta.data.tables import TABLE_SUFFIXES
@@ -25,6 +30,21 @@ ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 LONGEST_NAME = 200
 DEEPEST = 8
 _CHUNK = 1 << 20
+_TAR_BLOCK = 1 << 14
+
+LONGEST_HEADER = 1 << 16
+"""Bytes of what stands before a file in a tar: names, and whatever else is said of it."""
+
+LARGEST_DIRECTORY = 16 * 2**20
+"""Bytes of the list at the end of a zip, which is read as a whole."""
+
+FREE_BYTES, MOST_PER_BYTE = 64 * 2**20, 200
+"""What an archive may unpack to however small it is, and beyond that for each of its bytes."""
+
+MOST_XZ_MEMORY = 128 * 2**20
+"""That unpacking may take; xz itself needs 65 MiB for what its strongest setting has packed."""
+
+Check = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +53,21 @@ class Limits:
 
     Attributes:
         max_files: that are written.
-        max_bytes: of all of them.
+        max_bytes: of all that it unpacks to.
     """
 
     max_files: int = 20_000
     max_bytes: int = 2 * 2**30
 
 
-def laid_out(uploads: Sequence[str], folder: Path, limits: Limits) -> Path:
+def laid_out(uploads: Sequence[str], folder: Path, limits: Limits, check: Check = lambda: None) -> Path:
     """The folder of a data set made from uploaded files.
 
     Args:
         uploads: one archive, or a table and pictures.
         folder: empty; the data set is written below it.
         limits: of what is written.
+        check: called again and again; what it raises ends the work.
 
     Returns:
         The folder to open: that of the only folder where an archive holds nothing else.
@@ -56,14 +77,16 @@ def laid_out(uploads: Sequence[str], folder: Path, limits: Limits) -> Path:
     """
     if not uploads:
         raise Refusal("lab_no_upload")
-    writer = _Writer(folder, limits)
     paths = [Path(path) for path in uploads]
-    if len(paths) == 1 and paths[0].name.lower().endswith(ARCHIVES):
-        _unpack(paths[0], writer)
+    archive = paths[0] if len(paths) == 1 and paths[0].name.lower().endswith(ARCHIVES) else None
+    packed = None if archive is None else archive.stat().st_size
+    writer = _Writer(folder, limits, _Meter(limits.max_bytes, packed, check))
+    if archive is not None:
+        _unpack(archive, writer)
     else:
         for path in paths:
             with path.open("rb") as file:
-                writer.write(path.name, file)
+                writer.write(path.name, writer.meter.read(file))
     if not writer.n_files:
         raise Refusal("lab_nothing_in_upload", kinds=", ".join(sorted(KEPT)))
     return _innermost(folder)
@@ -76,14 +99,63 @@ def _innermost(folder: Path) -> Path:
     return folder
 
 
+class _Readable(Protocol):
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
+class _Meter:
+    """Counts what comes out of an upload.
+
+    Args:
+        most: bytes of all of it.
+        packed: bytes of the archive that it comes out of; None for files as they are.
+        check: called before every piece.
+    """
+
+    def __init__(self, most: int, packed: int | None, check: Check) -> None:
+        self._most = most if packed is None else min(most, FREE_BYTES + MOST_PER_BYTE * packed)
+        self._check, self._n = check, 0
+        self.header: int | None = None
+        """Bytes that may still come before the next file begins; None inside of one."""
+
+    def read(self, file: _Readable) -> _Metered:
+        return _Metered(file, self)
+
+    def begin(self) -> None:
+        self._check()
+
+    def took(self, n: int) -> None:
+        """Raises Refusal where it is too much."""
+        self._n += n
+        if self._n > self._most:
+            raise Refusal("lab_too_large", mib=self._most >> 20)
+        if self.header is not None:
+            self.header -= n
+            if self.header < 0:
+                raise Refusal("lab_damaged", why="header")
+
+
+class _Metered:
+    """A file that is read in pieces, each of them counted."""
+
+    def __init__(self, file: _Readable, meter: _Meter) -> None:
+        self._file, self._meter = file, meter
+
+    def read(self, size: int = _CHUNK) -> bytes:
+        self._meter.begin()
+        data = self._file.read(min(size, _CHUNK))
+        self._meter.took(len(data))
+        return data
+
+
 class _Writer:
     """Writes files below a folder, within limits."""
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
-        self._folder, self._limits = folder, limits
-        self.n_files, self._n_bytes = 0, 0
+    def __init__(self, folder: Path, limits: Limits, meter: _Meter) -> None:
+        self._folder, self._limits, self.meter = folder, limits, meter
+        self.n_files = 0
 
-    def write(self, name: str, file: IO[bytes]) -> None:
+    def write(self, name: str, file: _Readable) -> None:
         """Write a file; one of a kind that is of no use is passed over.
 
         Raises:
@@ -99,9 +171,6 @@ class _Writer:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as written:  # a name that is there twice would hide one of the two
                 while chunk := file.read(_CHUNK):
-                    self._n_bytes += len(chunk)
-                    if self._n_bytes > self._limits.max_bytes:
-                        raise Refusal("lab_too_large", mib=self._limits.max_bytes >> 20)
                     written.write(chunk)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise Refusal("lab_twice", name=name[:LONGEST_NAME]) from None
@@ -126,15 +195,16 @@ def _inside(name: str) -> PurePosixPath:
 
 
 def _unpack(path: Path, writer: _Writer) -> None:
-    members = _zip_members(path) if path.name.lower().endswith(".zip") else _tar_members(path)
+    members = _zip_members if path.name.lower().endswith(".zip") else _tar_members
     try:
-        for name, file in members:
-            with file:
+        with path.open("rb") as packed:
+            for name, file in members(packed, writer.meter):
                 writer.write(name, file)
     except (
         zipfile.BadZipFile,
         tarfile.TarError,
         zlib.error,
+        lzma.LZMAError,
         EOFError,
         OSError,
         RuntimeError,
@@ -143,17 +213,87 @@ def _unpack(path: Path, writer: _Writer) -> None:
         raise Refusal("lab_damaged", why=type(error).__name__) from error
 
 
-def _zip_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    with zipfile.ZipFile(path) as archive:
+def _zip_members(packed: IO[bytes], meter: _Meter) -> Iterator[tuple[str, _Readable]]:
+    _check_directory(packed)
+    with zipfile.ZipFile(packed) as archive:
         for member in archive.infolist():
+            meter.begin()
             kind = stat.S_IFMT(member.external_attr >> 16)
-            if not member.is_dir() and kind in (0, stat.S_IFREG):  # no links
-                yield member.filename, archive.open(member)
+            if member.is_dir() or kind not in (0, stat.S_IFREG):  # no links
+                continue
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise Refusal("lab_zip_method")  # others are unpacked with no limit of what they take
+            with archive.open(member) as file:
+                yield member.filename, meter.read(file)
 
 
-def _tar_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    with tarfile.open(path, "r|*") as archive:
-        for member in archive:
+def _check_directory(packed: IO[bytes]) -> None:
+    """The list at the end of a zip is of a size to be read.
+
+    Raises:
+        Refusal: it is not.
+    """
+    size = packed.seek(0, 2)
+    packed.seek(max(0, size - (1 << 16) - 22))
+    tail = packed.read()
+    at = tail.rfind(b"PK\5\6")
+    if at >= 0 and len(tail) >= at + 22:
+        (length,) = struct.unpack_from("<I", tail, at + 12)
+        wide = tail[max(0, at - 20) : at].startswith(b"PK\6\7")  # of archives of 4 GiB, or 65,536 files
+        if wide or length > LARGEST_DIRECTORY:
+            raise Refusal("lab_too_many_files", n=(1 << 16) - 1)
+    packed.seek(0)
+
+
+def _tar_members(packed: IO[bytes], meter: _Meter) -> Iterator[tuple[str, _Readable]]:
+    unpacked: Any = meter.read(_unpacked(packed))
+    meter.header = LONGEST_HEADER
+    with tarfile.open(fileobj=unpacked, mode="r|", bufsize=_TAR_BLOCK) as archive:
+        while (member := archive.next()) is not None:
+            vars(archive)["members"] = []  # it keeps them all
+            if member.issparse():
+                raise Refusal("lab_damaged", why="sparse")  # of any size, without a byte of it in the archive
             file = archive.extractfile(member) if member.isreg() else None
             if file is not None:
+                meter.header = None
                 yield member.name, file
+                while file.read(_CHUNK):
+                    pass  # so that what comes next is a header
+            meter.header = LONGEST_HEADER
+
+
+def _unpacked(packed: IO[bytes]) -> _Readable:
+    """What a file holds, whichever of the usual ways it is packed in."""
+    head = packed.read(6)
+    packed.seek(0)
+    if head.startswith(b"\x1f\x8b"):
+        return gzip.GzipFile(fileobj=packed)
+    if head.startswith(b"BZh"):
+        return bz2.BZ2File(packed)
+    return _Unxz(packed) if head == b"\xfd7zXZ\0" else packed
+
+
+class _Unxz:
+    """What a file packed by xz holds; `lzma.open` takes all the memory that the file says it needs."""
+
+    def __init__(self, packed: IO[bytes]) -> None:
+        self._packed, self._rest = packed, b""
+        self._unpacker = self._begun()
+
+    def _begun(self) -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, MOST_XZ_MEMORY)
+
+    def read(self, size: int = _CHUNK, /) -> bytes:
+        while True:
+            if self._unpacker.eof:
+                self._rest = (self._unpacker.unused_data or self._packed.read(_CHUNK)).lstrip(b"\0")
+                if not self._rest:
+                    return b""
+                self._unpacker = self._begun()
+            if self._unpacker.needs_input and not self._rest:
+                self._rest = self._packed.read(_CHUNK)
+                if not self._rest:
+                    raise EOFError("the archive ends in the midst")
+            rest, self._rest = self._rest, b""
+            if data := self._unpacker.decompress(rest, size):
+                return data
