@@ -1,4 +1,4 @@
-"""Who may ask: the host name that was called, and the token that was shown."""
+"""Who may ask: the host name that was called, the page that has a browser ask, and the token that was shown."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Guarding:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._digest = None if settings.token is None else _digest(settings.token.encode())
+        self._proxied = {name.lower() for name in settings.names}
         self._names = None
         if settings.is_local or settings.names:
             self._names = {name.lower() for name in (*settings.names, settings.host)}
@@ -47,6 +48,8 @@ class Guarding:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                for name in [name for name in headers if name.lower().startswith("access-control-")]:
+                    del headers[name]  # gradio lets the pages of any site read what it answers
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
@@ -60,6 +63,8 @@ class Guarding:
     def _refusal(self, request: Request) -> Problem | None:
         if not self._is_ours(request.headers.get("host", "")):
             return Problem(421, "host")
+        if self._is_foreign(request):
+            return Problem(403, "origin")
         if self._digest is None or request.url.path in OPEN:
             return None
         shown = _token(request.headers.get("authorization", ""))
@@ -77,6 +82,21 @@ class Guarding:
             return True
         name = host_name(host)
         return name is not None and (is_loopback(name) or name in self._names)
+
+    def _is_foreign(self, request: Request) -> bool:
+        """Whether a page of another site has a browser ask; who follows a link from there is welcome.
+
+        A browser says where a request comes from in headers that no page can write (Fetch Metadata; Origin).
+        """
+        origin = request.headers.get("origin")
+        if origin is not None:
+            authority = origin.partition("://")[2].lower()
+            if authority != request.headers.get("host", "").lower() and host_name(authority) not in self._proxied:
+                return True
+        if request.headers.get("sec-fetch-site", "").lower() != "cross-site":
+            return False
+        said = [request.headers.get(f"sec-fetch-{what}", "").lower() for what in ("mode", "dest")]
+        return request.method not in ("GET", "HEAD") or said != ["navigate", "document"]
 
 
 def host_name(header: str) -> str | None:

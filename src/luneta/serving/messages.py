@@ -7,6 +7,7 @@ from luneta.wording import Messages
 TITLES: Messages = {
     "400": ("Bad request", "Pedido inválido"),
     "401": ("Unauthorized", "Não autorizado"),
+    "403": ("Forbidden", "Proibido"),
     "404": ("Not found", "Não encontrado"),
     "405": ("Method not allowed", "Método não permitido"),
     "408": ("Request timeout", "O pedido demorou demais"),
@@ -60,6 +61,10 @@ SAID: Messages = {
     "host": (
         "this server does not answer to that host name; whoever runs it can allow it with --name.",
         "este servidor não responde por esse nome; quem o executa pode permiti-lo com --name.",
+    ),
+    "origin": (
+        "a page of another site may not ask this server; its own pages and programs may.",
+        "uma página de outro site não pode fazer pedidos a este servidor; as dele e os programas podem.",
     ),
     "too_large": (
         "the request is larger than {limit} MiB, the limit. Send a smaller picture.",

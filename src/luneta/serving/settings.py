@@ -30,6 +30,9 @@ class Settings:
         max_batch: queries that go together at most; on a processor more than some 16 gain nothing, on a GPU they do.
         allowed_hosts: from which pictures may be fetched by their address; none by default.
         log_queries: write what is searched for into the log.
+        lab_hub: where others reach the server, the lab opens data sets of the Hugging Face hub for them; it always
+            does for this machine.
+        lab_encoders: names of encoders that the lab measures for others, besides those of the package.
     """
 
     host: str = "127.0.0.1"
@@ -45,6 +48,8 @@ class Settings:
     max_batch: int = 16
     allowed_hosts: tuple[str, ...] = ()
     log_queries: bool = False
+    lab_hub: bool = False
+    lab_encoders: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -69,8 +74,8 @@ class Settings:
 
     @property
     def is_local(self) -> bool:
-        """Only this machine can reach it."""
-        return is_loopback(self.host)
+        """Only this machine can reach it: it listens to no other, and answers to no name that a proxy is asked for."""
+        return is_loopback(self.host) and not self.names
 
 
 def is_loopback(host: str) -> bool:

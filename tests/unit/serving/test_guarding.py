@@ -62,22 +62,74 @@ def test_other_tokens_open_nothing(bundle: Path, shown: str) -> None:
         checked_problem(api.get("/bundles", headers={"Authorization": shown.encode("latin-1")}), 401)
 
 
-def test_every_answer_has_the_headers_that_keep_browsers_safe_and_no_cors(api: Any) -> None:
-    origin = {"Origin": "https://evil.example"}
+def test_every_answer_has_the_headers_that_keep_browsers_safe(api: Any) -> None:
     for answer in (
-        api.get("/healthz", headers=origin),
-        api.post("/search", json={"query": "thing 1"}, headers=origin),
-        api.post("/search", content=b"{", headers=origin),
-        api.get("/bundles/pixels/thumbnails/1.jpg", headers=origin),
-        api.get("/nowhere", headers=origin),
+        api.get("/healthz"),
+        api.post("/search", json={"query": "thing 1"}),
+        api.post("/search", content=b"{"),
+        api.get("/bundles/pixels/thumbnails/1.jpg"),
+        api.get("/nowhere"),
         api.get("/healthz", headers={"Host": "evil.example"}),
+        api.get("/healthz", headers={"Origin": "https://evil.example"}),
     ):
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cross-origin-resource-policy"] == "same-origin"
         assert answer.headers["referrer-policy"] == "no-referrer"
-        assert not [name for name in answer.headers if name.startswith("access-control-")]
-    preflight = api.options("/search", headers={**origin, "Access-Control-Request-Method": "POST"})
-    checked_problem(preflight, 405)
+
+
+FOREIGN = [
+    "https://evil.example",
+    "null",
+    "",
+    "http://127.0.0.1:3000",
+    "http://localhost",
+    "https://search.example.org.evil",
+]
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
+def test_a_page_of_another_site_asks_nothing(bundle: Path, origin: str) -> None:
+    said = {"Origin": origin}
+    for settings in ({}, {"host": "0.0.0.0", "names": ("search.example.org", "127.0.0.1.nip.io")}):
+        with serving.client(bundle, **settings) as api:
+            answers = [
+                api.get("/bundles", headers=said),
+                api.get("/bundles/pixels/thumbnails/1.jpg", headers=said),
+                api.post("/search", json={"query": "thing 1"}, headers=said),
+                api.post("/search", files={"image": ("x.png", serving.picture(), "image/png")}, headers=said),
+                api.options("/search", headers={**said, "Access-Control-Request-Method": "POST"}),
+            ]
+        for answer in answers:
+            assert checked_problem(answer, 403)["code"] == "origin"
+            assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+def test_its_own_pages_ask_whatever_stands_before_it(bundle: Path) -> None:
+    with serving.client(bundle) as api:
+        assert api.get("/bundles", headers={"Origin": "http://127.0.0.1"}).status_code == 200
+        there = {"Origin": "http://LOCALHOST:8000", "Host": "localhost:8000"}
+        assert api.post("/search", json={"query": "thing 1"}, headers=there).status_code == 200
+    with serving.client(bundle, names=("search.example.org",)) as api:  # the proxy asks for the address it knows
+        there = {"Origin": "https://search.example.org"}
+        assert api.post("/search", json={"query": "thing 1"}, headers=there).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "said", "status"),
+    [
+        ("GET", {"Site": "cross-site", "Mode": "no-cors", "Dest": "image"}, 403),
+        ("GET", {"Site": "cross-site", "Mode": "cors", "Dest": "empty"}, 403),
+        ("GET", {"Site": "cross-site", "Mode": "navigate", "Dest": "iframe"}, 403),
+        ("GET", {"Site": "cross-site"}, 403),
+        ("POST", {"Site": "cross-site", "Mode": "navigate", "Dest": "document"}, 403),
+        ("GET", {"Site": "cross-site", "Mode": "navigate", "Dest": "document"}, 200),
+        ("GET", {"Site": "same-origin", "Mode": "cors", "Dest": "empty"}, 200),
+        ("GET", {"Site": "none", "Mode": "navigate", "Dest": "document"}, 200),
+    ],
+)
+def test_a_browser_says_where_a_request_comes_from(api: Any, method: str, said: dict[str, str], status: int) -> None:
+    headers = {f"Sec-Fetch-{name}": value for name, value in said.items()}
+    assert api.request(method, "/bundles", headers=headers).status_code == status
 
 
 def test_errors_speak_the_clients_language(api: Any) -> None:
@@ -99,3 +151,9 @@ def test_settings_that_make_no_sense_are_refused() -> None:
     ):  # fmt: skip
         with pytest.raises(ConfigError):
             Settings(**wrong)  # type: ignore[arg-type]
+
+
+def test_only_what_no_proxy_stands_before_is_local() -> None:
+    assert Settings().is_local
+    assert not Settings(names=("search.example.org",)).is_local
+    assert not Settings(host="0.0.0.0").is_local

@@ -68,6 +68,18 @@ def test_the_api_is_still_there(pages: TestClient) -> None:
     checked_problem(pages.get("/pages/nowhere"), 404)
 
 
+def test_no_other_site_reads_the_pages_or_uploads_to_them(pages: TestClient) -> None:
+    for origin, status in (("http://127.0.0.1", 200), ("https://evil.example", 403)):
+        said = {"Origin": origin}
+        answers = [
+            pages.get("/pages/config", headers=said),
+            pages.post("/pages/gradio_api/upload", files={"files": ("x.png", serving.picture())}, headers=said),
+        ]
+        assert [answer.status_code for answer in answers] == [status] * 2
+        for answer in answers:
+            assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
 def test_a_page_loads_nothing_from_elsewhere(pages: TestClient) -> None:
     page = pages.get("/pages/").text
     loaded = re.findall(r"""<(?:script|link|img|iframe)[^>]+(?:src|href)=["']([^"']+)""", page)
