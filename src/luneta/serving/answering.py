@@ -123,7 +123,8 @@ class Answers:
             return None
         settings = self._settings
         return fetch(
-            part.image_url, settings.allowed_hosts, max_bytes=settings.max_bytes, timeout_s=settings.timeout_s
+            part.image_url, settings.allowed_hosts, max_bytes=settings.max_bytes,
+            timeout_s=settings.timeout_s / 2,  # so that it can still be told that the host was too slow
         )  # fmt: skip
 
     def _wish(self, served: Served, form: WishForm, target: Side, **more: Any) -> Wish:

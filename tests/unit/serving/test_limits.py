@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import socketserver
 import struct
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,9 @@ import serving
 from luneta.bundles.bundle import Bundle
 from luneta.search import Searcher
 from luneta.serving import forms
+from luneta.serving.fetching import fetch
 from luneta.serving.pictures import Darkroom
+from luneta.serving.problems import Problem
 from luneta.types import Vectors
 from serving import checked_problem, in_base64, picture
 from worlds import ConceptEncoder
@@ -318,3 +323,95 @@ def test_pictures_are_fetched_from_allowed_hosts_only(api: Any, bundle: Path) ->
     finally:
         host.shutdown()
         host.server_close()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
+
+
+@contextmanager
+def host_that_sends(at_once: bytes, then: bytes = b"") -> Iterator[tuple[str, list[bytes]]]:
+    """The name of a host that answers with some bytes, and one more now and then; and what it was asked."""
+    asked: list[bytes] = []
+
+    class Answer(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                asked.append(self.request.recv(2**16))
+                self.request.sendall(at_once)
+                while then and not ended.wait(0.02):
+                    self.request.sendall(then)
+
+    ended = threading.Event()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield f"127.0.0.1:{server.server_address[1]}", asked
+        finally:
+            ended.set()
+            server.shutdown()
+
+
+DRIPPING = {
+    "a body": (HEAD + b"Content-Length: 1000000\r\n\r\n", b"a"),
+    "a body without end": (HEAD + b"\r\n", b"a"),
+    "chunks": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
+    "the size of a chunk": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+    "a header": (HEAD + b"X: ", b"a"),
+    "the first line": (b"", b"H"),
+}
+
+
+@pytest.mark.parametrize("dripping", DRIPPING.values(), ids=DRIPPING.keys())
+def test_a_host_that_sends_a_byte_now_and_then_holds_no_place(bundle: Path, dripping: tuple[bytes, bytes]) -> None:
+    with (
+        host_that_sends(*dripping) as (host, _),
+        serving.client(bundle, allowed_hosts=(host,), timeout_s=0.6, max_concurrency=1) as api,
+    ):
+        problem = checked_problem(api.post("/search", json={"parts": [{"image_url": f"http://{host}/a"}]}))
+        assert problem["code"] in ("fetch", "slow")
+        assert api.post("/search", json={"query": "thing 1"}).status_code == 200
+
+
+def test_a_host_that_is_too_slow_is_said_to_be_so() -> None:
+    with host_that_sends(*DRIPPING["a body"]) as (host, _), pytest.raises(Problem) as caught:
+        fetch(f"http://{host}/", [host], max_bytes=1000, timeout_s=0.3)
+    assert caught.value.parameters == {"why": "the host takes too long"}
+
+
+def test_nothing_is_fetched_for_who_has_gone(bundle: Path) -> None:
+    with (
+        host_that_sends(*DRIPPING["a body"]) as (host, asked),
+        serving.listening(bundle, allowed_hosts=(host,), timeout_s=3600, max_concurrency=1) as address,
+        httpx.Client(verify=False, timeout=30) as http,
+    ):
+        body = json.dumps({"parts": [{"image_url": f"http://{host}/a"}]}).encode()
+        with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as client:
+            client.sendall(
+                b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                b"Content-Length: %d\r\n\r\n" % len(body) + body
+            )
+            until(lambda: len(asked) == 1)
+        until(lambda: "luneta_requests_active 0.0" in http.get(f"{address}/metrics").text)
+        assert http.post(f"{address}/search", json={"query": "thing 1"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"\xff\0\r\n\r\n", b"HTTP/1.1 what\r\n\r\n", b"HTTP/9.9 200 OK\r\n\r\n", b"",
+        HEAD + b"a: b\r\n" * 500 + b"\r\n",
+        HEAD + b"a: " + b"b" * 2**17 + b"\r\n\r\n", HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nff\r\na",
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_damaged_is_no_failure_of_ours(bundle: Path, answer: bytes) -> None:
+    with host_that_sends(answer) as (host, _), serving.client(bundle, allowed_hosts=(host,)) as api:
+        problem = checked_problem(api.post("/search", json={"parts": [{"image_url": f"http://{host}/a"}]}), 422)
+        assert problem["code"] == "fetch"
+
+
+def test_an_address_with_a_space_is_no_failure_of_ours(bundle: Path) -> None:
+    with serving.client(bundle, allowed_hosts=("127.0.0.1:9",)) as api:
+        for path in ("a b", "a\u3000b", "%", "é"):
+            answer = api.post("/search", json={"parts": [{"image_url": f"http://127.0.0.1:9/{path}"}]})
+            assert checked_problem(answer, 422)["code"] in ("fetch", "no_urls")
