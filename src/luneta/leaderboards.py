@@ -245,7 +245,7 @@ def _title(standing: Standing, locale: str) -> str:
 def _rules(standing: Standing, locale: str) -> tuple[str, str]:
     """What the mark means, and under which protocol this was measured."""
     t, protocol = translator_of(locale, BOARD), standing.evaluations[0].protocol
-    return t("board_alike"), t("board_protocol", hash=protocol["hash"][:12], rule=rule_of_duplicates(protocol))
+    return t("board_alike"), t("board_protocol", hash=protocol["hash"][:12], rule=rule_of_duplicates(protocol, locale))
 
 
 def _interval(metric: Metric, locale: str) -> str:

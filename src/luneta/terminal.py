@@ -27,6 +27,10 @@ WORDS: Messages = {
     "text_to_image": ("text → image", "texto → imagem"),
     "image_to_text": ("image → text", "imagem → texto"),
     "table_encoder": ("encoder", "codificador"),
+    "table_median_rank": ("median\nrank", "posição\nmediana"),
+    "table_rule_merge": ("merge", "unidas (merge)"),
+    "table_rule_near": ("near", "quase iguais também (near)"),
+    "table_rule_strict": ("strict", "só os pares dados (strict)"),
     "table_chance": ("chance", "acaso"),
     "table_doctor": (
         "Do not trust {encoder} yet: {check}: {found} (luneta doctor says more)",
@@ -123,7 +127,8 @@ def evaluation_table(evaluations: Sequence[Evaluation], locale: str = "en") -> R
         table = plain_table()
         heading(table, t("table_encoder"), words=True)
         for name in SHOWN:
-            table.add_column(Text(name.replace("_", "\n")), justify="right", no_wrap=True)
+            title = t("table_median_rank") if name == "median_rank" else name
+            table.add_column(Text(title), justify="right", no_wrap=True)
         for evaluation in evaluations:
             metrics = evaluation.metrics[direction]
             cells = [metric_cell(name, metrics[name], locale) for name in SHOWN]
@@ -139,7 +144,7 @@ def evaluation_table(evaluations: Sequence[Evaluation], locale: str = "en") -> R
         images=written(f"{data['n_images']:,}", locale),
         texts=written(f"{data['n_texts']:,}", locale),
         skipped=written(f"{len(first.skipped):,}", locale),
-        duplicates=rule_of_duplicates(protocol),
+        duplicates=rule_of_duplicates(protocol, locale),
         cut=cut_captions(evaluations, [str(e.encoder["name"]) for e in evaluations], locale),
         protocol=protocol["hash"][:12],
     )
@@ -184,13 +189,17 @@ def _is_drawn(evaluation: Evaluation) -> bool:
     return bool(re.match(r"cenas(?![\w.-])", str(evaluation.dataset["name"])))
 
 
-def rule_of_duplicates(protocol: Mapping[str, Any]) -> str:
+def rule_of_duplicates(protocol: Mapping[str, Any], locale: str) -> str:
     """What counts as equal, in a word or two.
 
-    >>> rule_of_duplicates({"duplicates": "merge"}), rule_of_duplicates({"duplicates": "near", "same_item": "sku"})
-    ('merge', 'near + sku')
+    >>> rule_of_duplicates({"duplicates": "near", "same_item": "sku"}, "en")
+    'near + sku'
+    >>> rule_of_duplicates({"duplicates": "merge"}, "pt-BR")
+    'unidas (merge)'
     """
-    return " + ".join(protocol[name] for name in ("duplicates", "same_item") if protocol.get(name))
+    rule = str(protocol["duplicates"])
+    words = WORDS.get(f"table_rule_{rule}", (rule, rule))[int(locale == "pt-BR")]
+    return " + ".join(filter(None, (words, protocol.get("same_item"))))
 
 
 def cut_captions(evaluations: Sequence[Evaluation], names: Sequence[str], locale: str) -> str:

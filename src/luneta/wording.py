@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
 from luneta.errors import ConfigError, did_you_mean
@@ -77,6 +78,31 @@ def p_value(p: float, locale: str, *, sentence: bool = False) -> str:
     sign, number = ("<", "0.001") if p < 0.001 else ("=", f"{p:.3f}")
     said = written(number, locale)
     return f"{sign} {said}" if sentence else f"{sign.strip('=')}{said}"
+
+
+@dataclass(frozen=True, slots=True)
+class FirstFew:
+    """The first of some names, and how many more there are: short enough for a notice.
+
+    >>> str(FirstFew(["a.png"])), FirstFew(list("abcde")).said("pt-BR")
+    ('a.png', 'a, b, c e mais 2')
+    """
+
+    names: Sequence[str]
+    most: int = 3
+
+    def __str__(self) -> str:
+        return self.said("en")
+
+    def said(self, locale: str) -> str:
+        """In a language."""
+        shown, more = ", ".join(self.names[: self.most]), len(self.names) - self.most
+        if more <= 0:
+            return shown
+        return f"{shown} {translator_of(locale, _MORE)('and_more', n=written(f'{more:,}', locale))}"
+
+
+_MORE: Messages = {"and_more": ("and {n} more", "e mais {n}")}
 
 
 def patterns_of(sentences: Mapping[str, str]) -> tuple[tuple[re.Pattern[str], str], ...]:

@@ -21,6 +21,7 @@ from luneta.cli.speech import NOTICES, STAGES
 from luneta.doctor.findings import Check, Diagnosis, Verdict
 from luneta.doctor.terminal import diagnosis_view
 from luneta.grids import as_text
+from luneta.wording import FirstFew
 from worlds import words_of
 
 SRC = Path(__file__).parents[2] / "src" / "luneta"
@@ -190,7 +191,18 @@ def ended(*arguments: str) -> str:
          "Erro de configuração: indique uma pasta para o resultado"),
         (["costs"], "ArtifactError: there is no ledger at", "Erro de arquivo: não há livro-caixa em"),
         (["evaluate", "fotos", "--lmit", "3"], "No such option: --lmit", "Erro: Não há a opção --lmit"),
-        (["evaluate", "fotos", "--limit", "0"], "Invalid value for '--limit'", "Erro: Valor inválido para '--limit'"),
+        (["evaluate", "fotos", "--limit", "0"], "--limit is 0, expected at least 1",
+         "Erro: --limit é 0; esperava-se pelo menos 1"),
+        (["finetune", "fotos", "--test", "2"], "--test is 2, expected at most 0.9",
+         "Erro: --test é 2; esperava-se no máximo 0,9"),
+        (["search", "b.luneta", "um barco", "--top", "dez"], "--top is dez, expected a whole number",
+         "Erro: --top é dez; esperava-se um número inteiro"),
+        (["rerank", "evaluate", "elip", "fotos", "--k", "5", "--k", "-1"], "--k is -1, expected at least 1",
+         "Erro: --k é -1; esperava-se pelo menos 1"),
+        (["finetune", "fotos", "--steps", "many"], "--steps is many, expected a whole number",
+         "Erro: --steps é many; esperava-se um número inteiro"),
+        (["finetune", "fotos", "--warmup", "x"], "--warmup is x, expected a number",
+         "Erro: --warmup é x; esperava-se um número"),
         (["rerank", "evaluate"], "Missing argument 'folder'", "Erro: Falta o argumento 'folder'"),
         (["embed", "fotos"], "Missing option '--out'", "Erro: Falta a opção '--out'"),
         (["evalute", "fotos"], "No such command 'evalute'", "Erro: Não há o comando 'evalute'. Você quis dizer"),
@@ -237,11 +249,15 @@ def test_numbers_in_notices_have_a_decimal_comma() -> None:
     root.addHandler(handler)
     try:
         with speech.spoken("pt-BR"):
-            ours.warning(next(english for english in NOTICES if "(%.1f %%)" in english), 12, 570, 2.105, "luneta-mini")
+            ours.warning(next(english for english in NOTICES if "(%.1f %%)" in english), "luneta-mini", 1, 570, 2.105)
+            ours.warning(
+                next(english for english in NOTICES if "%d (%s)" in english), "fotos", 5, 240, FirstFew("abcde")
+            )
             ours.warning("going on from step %d of %d", 3, 40)
     finally:
         root.removeHandler(handler)
-    assert "12 de 570 legendas de treino (2,1 %) são mais longas do que luneta-mini lê" in stream.getvalue()
+    assert "mais longas do que luneta-mini lê, cujo fim não é aprendido: 1 de 570 (2,1 %)" in stream.getvalue()
+    assert "fotos: imagens deixadas de fora, pois não podem ser lidas: 5 de 240 (a, b, c e mais 2)" in stream.getvalue()
     assert "continuando do passo 3 de 40" in stream.getvalue()
 
 

@@ -57,6 +57,9 @@ def test_a_share_keeps_its_zero_in_values_intervals_and_p_values(evaluation: Eva
 
 def test_it_speaks_portuguese(evaluation: Evaluation) -> None:
     text = shown(evaluation, "pt-BR")
+    assert "duplicatas: unidas (merge)" in " ".join(text.split())
+    assert re.search(r" posição *\n.*mediana *\n", text)
+    assert re.search(r" median *\n.* rank *\n", shown(evaluation, "en"))
     value = evaluation.metrics["text_to_image"]["recall@1"].value
     for part in (
         "texto → imagem",

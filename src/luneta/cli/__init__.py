@@ -60,8 +60,10 @@ class _Group(TyperGroup):
             typer.secho(spelling.spelt(framed(error, ctx.obj)), fg="red", err=True)
             raise typer.Exit(2) from error
         except _Misuse as misuse:
+            if said := speech.out_of_range(misuse, ctx.obj):
+                misuse = _Misuse(said, ctx=misuse.ctx)
             if ctx.obj == "en":
-                raise
+                raise misuse
             typer.secho(speech.misused(misuse, ctx.obj), fg="red", err=True)
             raise typer.Exit(2) from misuse
         except KeyboardInterrupt as stop:

@@ -78,19 +78,20 @@ NOTICES: Mapping[str, str] = {
         "%s tem %d imagens de treino; com menos de umas %d, method=%r decora mais do que entende: use method='head', "
         "que muda menos; ou junte mais"
     ),
-    "%d of %d training images are left out: the validation or test part has the same picture or caption": (
-        "%d de %d imagens de treino ficam de fora: a parte de validação ou de teste tem a mesma imagem ou legenda"
+    "training images left out, since the validation or test part has the same picture or caption: %d of %d": (
+        "imagens de treino deixadas de fora, pois a parte de validação ou de teste tem a mesma imagem ou legenda: %d "
+        "de %d"
     ),
-    "%d of %d validation images are left out: the test part has the same picture or caption": (
-        "%d de %d imagens de validação ficam de fora: a parte de teste tem a mesma imagem ou legenda"
+    "validation images left out, since the test part has the same picture or caption: %d of %d": (
+        "imagens de validação deixadas de fora, pois a parte de teste tem a mesma imagem ou legenda: %d de %d"
     ),
-    "%d of %d images of %s cannot be read and are left out": (
-        "%d de %d imagens de %s não podem ser lidas e ficam de fora"
+    "%s: images left out, since they cannot be read: %d of %d (%s)": (
+        "%s: imagens deixadas de fora, pois não podem ser lidas: %d de %d (%s)"
     ),
-    "%d of %d training captions (%.1f %%) are longer than %s reads, and their end is not learnt: shorten them, or "
-    "divide them into several captions": (
-        "%d de %d legendas de treino (%.1f %%) são mais longas do que %s lê, e o seu fim não é aprendido: encurte-as, "
-        "ou divida-as em várias legendas"
+    "training captions longer than %s reads, whose end is not learnt: %d of %d (%.1f %%). Shorten them, or divide them "
+    "into several captions": (
+        "legendas de treino mais longas do que %s lê, cujo fim não é aprendido: %d de %d (%.1f %%). Encurte-as, ou "
+        "divida-as em várias legendas"
     ),
     "%s: recall is measured on %d of %d images; the others are learnt from": (
         "%s: o recall é medido em %d de %d imagens; as outras são de treino"
@@ -154,8 +155,8 @@ NOTICES: Mapping[str, str] = {
         "que é: meça com outros dados"
     ),
     "the scores are not kept between runs: %s": "as pontuações não são guardadas entre execuções: %s",
-    "%d candidates cannot be read any more; they keep the encoder's score": (
-        "%d candidatas já não podem ser lidas; ficam com a pontuação do codificador"
+    "candidates that cannot be read any more, and keep the encoder's score: %d": (
+        "candidatas que já não podem ser lidas, e ficam com a pontuação do codificador: %d"
     ),
     "%s was made with %s in %s, not in %s or with another version of the library: measure it again": (
         "%s foi feito com %s em %s, não em %s ou com outra versão da biblioteca: meça de novo"
@@ -222,7 +223,17 @@ _PARTS: Mapping[str, str] = {
 """Parts of notices that are words, English -> Portuguese."""
 
 
+_EXPECTED = {
+    "greater_than_equal": "at_least", "less_than_equal": "at_most", "int_parsing": "whole", "float_parsing": "number",
+}  # fmt: skip
+"""What the parser's check is called -> what it expects."""
+
 _ENDS: Messages = {
+    "out_of_range": ("{option} is {value}, expected {expected}", "{option} é {value}; esperava-se {expected}"),
+    "at_least": ("at least {limit}", "pelo menos {limit}"),
+    "at_most": ("at most {limit}", "no máximo {limit}"),
+    "whole": ("a whole number", "um número inteiro"),
+    "number": ("a number", "um número"),
     "usage": ("Usage: {command} {pieces}", "Uso: {command} {pieces}"),
     "help": ("For help: {command} -h", "Ajuda: {command} -h"),
     "misuse": ("Error: {message}", "Erro: {message}"),
@@ -282,6 +293,18 @@ def asked_for(arguments: Sequence[str]) -> Locale:
     with contextlib.suppress(ConfigError, IndexError):
         return check_locale(given[-1])
     return "en"
+
+
+def out_of_range(misuse: Any, locale: Locale) -> str:
+    """What is wrong with the value of an option, where the parser says it in words for programmers; else empty."""
+    wrong: list[Any] = getattr(misuse.__cause__, "errors", list)()
+    if not wrong or wrong[0]["type"] not in _EXPECTED or misuse.param is None:
+        return ""
+    first, option = wrong[0], next((n for n in misuse.param.opts if n.startswith("--")), str(misuse.param.name))
+    (limit,) = first.get("ctx", {}).values() if _EXPECTED[first["type"]] in ("at_least", "at_most") else ("",)
+    t = translator_of(locale, _ENDS)
+    expected = t(_EXPECTED[first["type"]], limit=written(str(limit), locale))
+    return t("out_of_range", option=option, value=first["input"], expected=expected)
 
 
 def misused(misuse: Any, locale: Locale) -> str:

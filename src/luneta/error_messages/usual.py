@@ -25,13 +25,6 @@ _SYSTEM = {
     "File name too long": "nome de arquivo longo demais",
 }
 
-_INPUTS = {
-    "Input should be a valid integer, unable to parse string as an integer": "esperava-se um número inteiro",
-    "Input should be a valid number, unable to parse string as a number": "esperava-se um número",
-    "Input should be greater than or equal to {low}": "esperava-se pelo menos {low}",
-    "Input should be less than or equal to {high}": "esperava-se no máximo {high}",
-}
-
 _USE = {
     "No such option: {option}": "Não há a opção {option}",
     "No such option: {option} (Possible options: {options})": "Não há a opção {option} (opções possíveis: {options})",
@@ -336,4 +329,4 @@ _TRAINING = {
 
 ERRORS = _USE | _FILES | _DATA | _ENCODERS | _RESULTS | _TRAINING
 
-PARTS = _HINTS | _SYSTEM | _INPUTS
+PARTS = _HINTS | _SYSTEM

@@ -21,6 +21,7 @@ from luneta.finetuning.recipe import Method
 from luneta.progress import track
 from luneta.threads import available
 from luneta.types import CuttingEncoder, Encoder, ImageRef
+from luneta.wording import FirstFew
 
 logger = logging.getLogger("luneta")
 
@@ -105,7 +106,7 @@ def apart(
     dropped = leaked | broken
     if leaked.any():
         logger.warning(
-            "%d of %d training images are left out: the validation or test part has the same picture or caption",
+            "training images left out, since the validation or test part has the same picture or caption: %d of %d",
             int(leaked.sum()), len(own),
         )  # fmt: skip
     if dropped.all():
@@ -155,7 +156,7 @@ def untested(validation: ImageTextDataset, groups: Groups, place: int) -> Mask:
         )
     if shared.any():
         logger.warning(
-            "%d of %d validation images are left out: the test part has the same picture or caption",
+            "validation images left out, since the test part has the same picture or caption: %d of %d",
             int(shared.sum()), len(shared),
         )  # fmt: skip
     return np.asarray(~shared, dtype=bool)
@@ -292,7 +293,14 @@ def broken_pictures(data: ImageTextDataset) -> dict[int, str]:
 
 def _check_readable(broken: Mapping[int, str], data: ImageTextDataset, max_bad_share: float) -> None:
     if broken:
-        logger.warning("%d of %d images of %s cannot be read and are left out", len(broken), data.n_images, data.name)
+        labels = FirstFew([data.images[i].label for i in broken])
+        logger.warning(
+            "%s: images left out, since they cannot be read: %d of %d (%s)",
+            data.name,
+            len(broken),
+            data.n_images,
+            labels,
+        )
     if len(broken) > max(1, max_bad_share * data.n_images) or len(broken) == data.n_images:
         named = "; ".join(f"{data.images[i].label}: {reason}" for i, reason in list(broken.items())[:3])
         raise DatasetError(
@@ -342,8 +350,8 @@ def warn_of_cut_captions(encoder: Encoder, train: ImageTextDataset) -> int:
     n = encoder.n_truncated(train.texts) if isinstance(encoder, CuttingEncoder) else 0
     if n:
         logger.warning(
-            "%d of %d training captions (%.1f %%) are longer than %s reads, and their end is not learnt: shorten them, "
-            "or divide them into several captions", n, train.n_texts, 100 * n / train.n_texts, encoder.spec.name,
+            "training captions longer than %s reads, whose end is not learnt: %d of %d (%.1f %%). Shorten them, or "
+            "divide them into several captions", encoder.spec.name, n, train.n_texts, 100 * n / train.n_texts,
         )  # fmt: skip
     return n or 0
 

@@ -61,7 +61,9 @@ class Prediction:
         size = f"{self.peak_mib / 1024:.1f} GiB" if gib else f"{self.peak_mib:.0f} MiB"
         memory = t(f"finetuning_memory_{self.peak_of}", n=written(size, locale))
         money = "".join(
-            f", {value:.3f} {name}" for value, name in ((self.usd, "USD"), (self.brl, "BRL")) if value is not None
+            f", {written(f'{value:.3f}', locale)} {name}"
+            for value, name in ((self.usd, "USD"), (self.brl, "BRL"))
+            if value is not None
         )
         if self.last_off is None:
             last = t("finetuning_first")
@@ -73,8 +75,7 @@ class Prediction:
         else:
             amount, unit = duration(self.seconds)
             time = t("finetuning_about", n=written(amount, locale), unit=t(f"finetuning_{unit}"))
-        return t("finetuning_predicted", time=time, memory=memory,
-                 money=written(money, locale) if money else "", last=last)  # fmt: skip
+        return t("finetuning_predicted", time=time, memory=memory, money=money, last=last)
 
     def facts(self) -> dict[str, Any]:
         """For the ledger, beside what will have been true."""

@@ -38,8 +38,9 @@ RERANKING: Messages = {
         "têm moldura e sinal; sob as reordenadas está a posição que tinham antes.",
     ),
     "reranking_counts": (
-        "Of {n} texts, {better} find a right picture earlier than before, {worse} later, and {same} where it was.",
-        "De {n} textos, {better} acham uma imagem certa mais cedo que antes, {worse} mais tarde, e {same} onde estava.",
+        "Texts that find a right picture earlier than before: {better}; later: {worse}; where it was: {same}; of {n}.",
+        "Textos que acham uma imagem certa mais cedo que antes: {better}; mais tarde: {worse}; onde estava: {same}; de "
+        "{n}.",
     ),
     "reranking_better": ("For the better", "Para melhor"),
     "reranking_worse": ("For the worse", "Para pior"),

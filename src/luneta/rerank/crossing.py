@@ -96,7 +96,7 @@ class Crossed:
                 advance(len(seen))
         n_lost = int(np.isnan(scores[by_picture]).sum())
         if n_lost:
-            logger.warning("%d candidates cannot be read any more; they keep the encoder's score", n_lost)
+            logger.warning("candidates that cannot be read any more, and keep the encoder's score: %d", n_lost)
         return scores.reshape(candidates.shape)
 
     def _scores(self, texts: Sequence[Any], pictures: Sequence[Any]) -> Floats:

@@ -176,7 +176,7 @@ class Elip:
                 advance(len(known))
         n_lost = int(np.isnan(scores[candidates >= 0]).sum())
         if n_lost:
-            logger.warning("%d candidates cannot be read any more; they keep the encoder's score", n_lost)
+            logger.warning("candidates that cannot be read any more, and keep the encoder's score: %d", n_lost)
         return scores
 
     @property

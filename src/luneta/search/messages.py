@@ -44,8 +44,8 @@ SEARCH: Messages = {
     "language": ("language", "língua"),
     "any_language": ("any", "qualquer"),
     "cutoff": ("cut-off", "corte"),
-    "missed": ("wrongly told nothing", "informadas de nada por engano"),
-    "fooled": ("shown something though there is nothing", "com respostas onde não há nada"),
+    "missed": ("have an answer, told nothing", "têm resposta, mas são recusadas"),
+    "fooled": ("have no answer, shown something", "não têm resposta, mas são atendidas"),
     "cutoffs_kept": (
         "The cut-offs below which nothing is relevant are those of before (--calibrate chooses new ones).",
         "Os cortes abaixo dos quais nada é relevante são os de antes (--calibrate escolhe novos).",

@@ -79,7 +79,7 @@ def test_a_picture_that_is_gone_keeps_the_encoders_score(caplog: pytest.LogCaptu
     gone = np.isin(CANDIDATES, (3, 8))
     assert (np.isnan(scores) == gone).all()
     np.testing.assert_allclose(scores[~gone], naive(Oracle())[~gone], atol=1e-6)
-    assert f"{gone.sum()} candidates cannot be read any more" in caplog.text
+    assert f"candidates that cannot be read any more, and keep the encoder's score: {gone.sum()}" in caplog.text
     base = np.linspace(0.4, 0.1, K, dtype=np.float32)[None].repeat(N_TEXTS, axis=0)
     reranker = Reranker(ConceptEncoder(), crossed, Fusion(1.0, K, slope=0.1, shift=0.2))
     items, fused = reranker.rerank(TEXTS, images, CANDIDATES, base)
