@@ -18,6 +18,7 @@ from luneta.data.columns import LANGUAGE_COLUMNS
 from luneta.data.hub_samples import from_parquet, from_stream, parquet_files
 from luneta.data.raw import RawTable, Request, concatenate
 from luneta.errors import ConfigError, DatasetError, LunetaError, UnreachableError
+from luneta.hub_access import hub_token
 from luneta.progress import track
 
 if TYPE_CHECKING:
@@ -104,12 +105,12 @@ def read_hub(source: str, request: Request) -> RawTable:
     config = configuration or None
     commit = _commit(repository, request.revision)
     with _foreign_errors(source):
-        available = datasets.get_dataset_split_names(repository, config, revision=commit)
+        available = datasets.get_dataset_split_names(repository, config, revision=commit, token=hub_token())
     chosen, left_over = _choose(request.split, available, source)
     kept = None if left_over or len(chosen) > 1 else chosen[0]
     if request.limit is not None and request.limit <= STREAM_UP_TO and len(chosen) == 1:
         with _foreign_errors(source):
-            builder = datasets.load_dataset_builder(repository, config, revision=commit)
+            builder = datasets.load_dataset_builder(repository, config, revision=commit, token=hub_token())
             stream = builder.as_streaming_dataset(split=chosen[0])
         if not _needs_every_row(stream.features or {}, request):
             table, sample = _sample(builder, stream, chosen[0], source, request)
@@ -118,7 +119,7 @@ def read_hub(source: str, request: Request) -> RawTable:
     parts = []
     for split in chosen:
         with _foreign_errors(source):
-            dataset = datasets.load_dataset(repository, config, split=split, revision=commit)
+            dataset = datasets.load_dataset(repository, config, split=split, revision=commit, token=hub_token())
         label, said = f"{source}, {split}", None if left_over else split
         parts.append(RawTable(source, _table(dataset), label, split=said, revision=commit, within=_caches()))
     return concatenate(parts, split_column=len(parts) > 1)
@@ -168,9 +169,11 @@ def _fetched(table: pa.Table, image: str, source: str) -> pa.Table:
     def is_own(cell: Any) -> bool:
         return isinstance(cell, Mapping) and cell.get("bytes") is None and bool(own.fullmatch(cell.get("path") or ""))
 
+    asking = DownloadConfig(token=hub_token())
+
     def read(cell: Any) -> Any:
         try:
-            with xopen(cell["path"], "rb", download_config=DownloadConfig()) as stream:
+            with xopen(cell["path"], "rb", download_config=asking) as stream:
                 return {"bytes": stream.read(), "path": cell["path"]}
         except FileNotFoundError:
             return cell
@@ -216,7 +219,7 @@ def _commit(repository: str, revision: str | None) -> str | None:
     cached = _cached_commit(repository, revision or "main")
     try:
         with _foreign_errors(repository):
-            return str(huggingface_hub.HfApi().dataset_info(repository, revision=revision).sha)
+            return str(huggingface_hub.HfApi(token=hub_token()).dataset_info(repository, revision=revision).sha)
     except UnreachableError:
         if cached is None:
             raise

@@ -13,6 +13,7 @@ import heapq
 from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,10 +23,11 @@ import pyarrow.parquet as pq
 from luneta.data.dataset import Indexes
 from luneta.data.records import table_of
 from luneta.data.references import digest
+from luneta.hub_access import hub_token
 from luneta.progress import track
 
 if TYPE_CHECKING:
-    from datasets import DatasetBuilder, Features, IterableDataset
+    from datasets import DatasetBuilder, DownloadConfig, Features, IterableDataset
 
 _READERS = 4  # groups of rows held in memory at a time, some 100 MB each
 
@@ -65,8 +67,12 @@ def from_parquet(
         limit, seed: how many, and of what sample.
         stage: for the progress.
     """
+    from datasets import DownloadConfig
+
+    asking = DownloadConfig(token=hub_token())
     with ThreadPoolExecutor(_READERS) as pool:
-        split = _Parquet(files, list(pool.map(_metadata, files)), features, image)
+        metadata = list(pool.map(partial(_metadata, asking), files))
+        split = _Parquet(files, metadata, features, image, asking)
         rng = np.random.default_rng(seed)
         drawn = np.empty(0, dtype=np.int64)
         found = _Rows.none(features)
@@ -133,9 +139,10 @@ class _Parquet:
     """The Parquet files of a split, as one row of groups of rows."""
 
     def __init__(
-        self, files: Sequence[str], metadata: Sequence[pq.FileMetaData], features: Features, image: str | None
-    ) -> None:
-        self.features, self.image = features, image
+        self, files: Sequence[str], metadata: Sequence[pq.FileMetaData], features: Features, image: str | None,
+        asking: DownloadConfig,
+    ) -> None:  # fmt: skip
+        self.features, self.image, self.asking = features, image, asking
         self.groups = [
             (file, facts, group)
             for file, facts in zip(files, metadata, strict=True)
@@ -159,7 +166,7 @@ class _Parquet:
         from datasets.table import table_cast
 
         file, facts, number = self.groups[group]
-        with _opened(file) as stream:
+        with _opened(self.asking, file) as stream:
             table = pq.ParquetFile(stream, metadata=facts).read_row_group(number, columns=list(self.features))
         start = int(self.starts[group])
         cells = (None for _ in range(table.num_rows)) if self.image is None else (c.as_py() for c in table[self.image])
@@ -170,16 +177,15 @@ class _Parquet:
         return _Rows(kept.numbers, kept.pictures, table)
 
 
-def _metadata(file: str) -> pq.FileMetaData:
-    with _opened(file) as stream:
+def _metadata(asking: DownloadConfig, file: str) -> pq.FileMetaData:
+    with _opened(asking, file) as stream:
         return pq.ParquetFile(stream).metadata
 
 
-def _opened(file: str) -> Any:
-    from datasets import DownloadConfig
+def _opened(asking: DownloadConfig, file: str) -> Any:
     from datasets.utils.file_utils import xopen
 
-    return xopen(file, "rb", download_config=DownloadConfig())
+    return xopen(file, "rb", download_config=asking)
 
 
 # Streams ------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Any
 
 from luneta.encoders.families import FAMILIES, MATCHERS, Family
 from luneta.errors import EncoderError, did_you_mean
+from luneta.hub_access import hub_token
 
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack", "*.h5")
 _WANTED = ["*.json", "*.txt", "*.model", "model*.safetensors"]
@@ -199,7 +200,11 @@ def download(name: str, repository: str, revision: str | None, families: Mapping
 
     at, option = (f" at revision {revision!r}", f" --revision {revision}") if revision else ("", "")
     try:
-        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=_WANTED, ignore_patterns=["*/*"]))
+        folder = Path(
+            snapshot_download(
+                repository, revision=revision, allow_patterns=_WANTED, ignore_patterns=["*/*"], token=hub_token()
+            )
+        )  # fmt: skip
     except GatedRepoError as error:
         raise EncoderError(
             f"{name}: https://huggingface.co/{repository} asks its users to agree to terms first. Agree there, then "
@@ -231,7 +236,7 @@ def _refuse_without_safetensors(name: str, repository: str, revision: str | None
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     try:
-        files = HfApi().list_repo_files(repository, revision=revision)
+        files = HfApi(token=hub_token()).list_repo_files(repository, revision=revision)
         pickled = [file for file in files if "/" not in file and any(fnmatch(file, kind) for kind in _PICKLES)]
         if pickled:
             raise EncoderError(_pickle_refusal(name, pickled, _converted(repository)))
@@ -243,7 +248,7 @@ def _converted(repository: str) -> str | None:
     """The `owner/name@revision` with the safetensors that the hub's own bot proposed to the owner, if it did."""
     from huggingface_hub import HfApi
 
-    for discussion in HfApi().get_repo_discussions(
+    for discussion in HfApi(token=hub_token()).get_repo_discussions(
         repository, author=_CONVERSION_AUTHOR, discussion_type="pull_request"
     ):
         if discussion.title == _CONVERSION_TITLE and discussion.status in ("open", "draft"):

@@ -108,14 +108,16 @@ class FakeHub:
         self.calls.append({"resolve": repository, "revision": revision})
         return SimpleNamespace(sha=COMMIT)
 
-    def split_names(self, path: str, config_name: str | None = None, revision: str | None = None) -> list[str]:
+    def split_names(
+        self, path: str, config_name: str | None = None, revision: str | None = None, token: Any = None
+    ) -> list[str]:
         return list(self.splits)
 
-    def load(self, path: str, name: str | None, *, split: str, revision: str) -> datasets.Dataset:
+    def load(self, path: str, name: str | None, *, split: str, revision: str, token: Any) -> datasets.Dataset:
         self.calls.append({"path": path, "config": name, "split": split, "revision": revision, "streaming": False})
         return self.splits[split]
 
-    def builder(self, path: str, name: str | None, *, revision: str) -> Any:
+    def builder(self, path: str, name: str | None, *, revision: str, token: Any) -> Any:
         """Of one shard, however many rows there are."""
         self.calls.append({"path": path, "config": name, "revision": revision, "streaming": True})
         return SimpleNamespace(
@@ -128,7 +130,7 @@ class FakeHub:
 def fake_hub(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeHub]:
     def install(**splits: datasets.Dataset) -> FakeHub:
         fake = FakeHub(**splits)
-        monkeypatch.setattr(huggingface_hub, "HfApi", lambda: fake)
+        monkeypatch.setattr(huggingface_hub, "HfApi", lambda token: fake)
         monkeypatch.setattr(datasets, "get_dataset_split_names", fake.split_names)
         monkeypatch.setattr(datasets, "load_dataset", fake.load)
         monkeypatch.setattr(datasets, "load_dataset_builder", fake.builder)
