@@ -152,6 +152,8 @@ class Batcher(Generic[T, R]):
             asks = [ask for ask in asks if ask.answer.set_running_or_notify_cancel()]
             if asks:
                 self._answer(asks)
+            del asks  # what they hold must not stay until somebody asks again
+        del self._compute  # nor what it computed with, when it is closed
 
     def _gathered(self) -> list[_Ask[T, R]] | None:
         """What is computed next; None when there will be nothing more."""

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -52,6 +53,8 @@ class Engine:
         self._whole: Encoder | None = None
         self.lock = threading.RLock()
         """The whole encoder does one thing at a time: tokenizers of transformers cannot be shared."""
+        self.users: WeakSet[ServingSearcher] = WeakSet()
+        """Searchers that somebody still has: of bundles that are served, or that are being answered from."""
         self.queries: Batcher[Asked, Hits] = batcher(self._answer, name="queries")
         self.texts: Batcher[str, Any] = batcher(self._read_texts, name="texts")
         self.pictures: Batcher[Any, Any] = batcher(self._read_pictures, name="pictures")
@@ -63,6 +66,11 @@ class Engine:
             self._light = searcher.bundle.text_encoder
         if self._whole is None:
             self._lender = searcher
+
+    def close(self) -> None:
+        """Let go of its threads, and so of all that they read with."""
+        for batcher in self.batchers.values():
+            batcher.close()
 
     @property
     def batchers(self) -> Mapping[str, Batcher[Any, Any]]:
@@ -131,6 +139,9 @@ class ServingSearcher(Searcher):
 
     engine: Engine
     alone: Batcher[Lookup, Hits]
+
+    def __post_init__(self) -> None:
+        self.engine.users.add(self)
 
     @property
     def whole_encoder(self) -> Encoder:

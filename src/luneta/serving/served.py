@@ -23,6 +23,7 @@ from luneta.serving.engines import (
     answered_alone,
     batchers,
 )
+from luneta.serving.observing import note_failure
 from luneta.serving.settings import Settings
 
 logger = logging.getLogger("luneta")
@@ -149,20 +150,25 @@ class Bundles:
         """Exchange bundles that have been replaced on the disk; names of those that were.
 
         Who is being answered goes on with the old one. One that cannot be opened now stays as it was, and is tried
-        again.
+        again. What read queries for bundles that nobody has any more is let go of.
         """
         changed = []
         with self._lock:
             for old in tuple(self):
                 try:
                     new = self._renewed(old)
-                except (LunetaError, OSError) as error:
+                except Exception as error:  # noqa: BLE001 - whatever it was, the others must not suffer for it
                     logger.warning("bundle %s cannot be opened again for now: %s", old.name, type(error).__name__)
+                    if not isinstance(error, (LunetaError, OSError)):
+                        note_failure(error)
                     continue
                 if new is not old:
                     self._served[old.name] = new
                     changed.append(old.name)
                     logger.info("bundle %s is served as of %s", old.name, new.bundle.record["updated_at"])
+            for fingerprint, engine in tuple(self._engines.items()):
+                if not engine.users:
+                    self._engines.pop(fingerprint).close()
         return changed
 
     def _renewed(self, old: Served) -> Served:
@@ -177,8 +183,9 @@ class Bundles:
         return new
 
     def close(self) -> None:
-        for batcher in (self._alone, *(each for engine in self._engines.values() for each in engine.batchers.values())):
-            batcher.close()
+        self._alone.close()
+        for engine in self._engines.values():
+            engine.close()
 
 
 def stamp_of(folder: Path) -> Stamp:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
+import shutil
 import socket
+import threading
+import time
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import serving
 from luneta.bundles import Bundle
@@ -17,6 +24,7 @@ from luneta.errors import ConfigError
 from luneta.serving import Settings, create_app
 from luneta.serving.running import _listening, named
 from serving import ids
+from worlds import ConceptEncoder
 
 
 @pytest.fixture
@@ -77,6 +85,110 @@ def test_one_that_cannot_be_opened_stays_as_it_was_and_is_tried_again(own: Path)
         (own / RECORD).write_text(whole)
         assert bundles.refresh() == ["own"]
         assert ids(api.post("/search", json={"query": "thing 7", "top_k": 1}).json()) == [7]
+
+
+def test_what_broke_with_one_bundle_does_not_keep_the_others_back(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever it was; and the log says where."""
+    other = tmp_path / "other.luneta"
+    serving.make_bundle(other, 10)
+    proper = Bundle.open
+
+    def broken(folder: Path) -> Bundle:
+        if folder == own:
+            raise RuntimeError("a word of my aunt")
+        return proper(folder)
+
+    with serving.client(own, other) as api:
+        bundles = api.app.state.bundles
+        serving.make_bundle(own, 30, update=True)
+        serving.make_bundle(other, 15, update=True)
+        monkeypatch.setattr(Bundle, "open", broken)
+        until(lambda: bundles.get("other").bundle.n("image") == 15, bundles.refresh)
+        assert bundles.get("own").bundle.n("image") == 20
+        assert "RuntimeError at" in caplog.text
+        assert "aunt" not in caplog.text
+        monkeypatch.undo()
+        until(lambda: bundles.get("own").bundle.n("image") == 30, bundles.refresh)
+
+
+def until(true: Callable[[], bool], again: Callable[[], object] = lambda: None) -> None:
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end
+        again()
+        time.sleep(0.01)
+
+
+def n_readers() -> int:
+    """Threads that read queries."""
+    names = ("luneta-queries", "luneta-texts", "luneta-pictures")
+    return sum(thread.name in names for thread in threading.enumerate())
+
+
+Remake = Callable[[float], str]
+
+
+@pytest.fixture
+def remake(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Remake:
+    """`remake(noise)` puts a bundle of another encoder in the place of `own`; its fingerprint."""
+    known = {encoder.spec.fingerprint: encoder for encoder in map(ConceptEncoder, (0.1, 0.2, 0.3))}
+    monkeypatch.setattr(Bundle, "encoder", lambda bundle, **_: known[bundle.record["encoder"]["fingerprint"]])
+
+    def made(noise: float) -> str:
+        encoder = ConceptEncoder(noise)
+        monkeypatch.setattr(serving, "ENCODER", encoder)
+        serving.make_bundle(tmp_path / "new.luneta", 20)
+        shutil.rmtree(own)
+        (tmp_path / "new.luneta").rename(own)
+        return encoder.spec.fingerprint
+
+    return made
+
+
+def test_an_encoder_that_no_bundle_needs_any_more_is_let_go(own: Path, remake: Remake) -> None:
+    before = n_readers()
+    with serving.client(own) as api:
+        bundles = api.app.state.bundles
+        until(lambda: n_readers() == before + 3)
+        for noise in (0.1, 0.2, 0.1, 0.3):
+            engine = weakref.ref(bundles.get("own").searcher.engine)
+            fingerprint = remake(noise)
+            until(lambda: bundles.get("own").facts["encoder"]["fingerprint"] == fingerprint, bundles.refresh)  # noqa: B023
+            assert api.post("/search", json={"query": "thing 7"}).status_code == 200
+            until(lambda: n_readers() == before + 3 and engine() is None, bundles.refresh)  # noqa: B023
+
+
+def test_who_is_answered_by_an_old_encoder_is_answered_to_the_end(own: Path, remake: Remake) -> None:
+    before = n_readers()
+    with serving.client(own) as api:
+        bundles = api.app.state.bundles
+        old = [bundles.get("own").searcher]
+        remake(0.1)
+        until(lambda: bundles.get("own").searcher is not old[0], bundles.refresh)
+        bundles.refresh()
+        assert [hit.id for hit in old[0].search("thing 7", top_k=1)] == [7]
+        assert [hit.id for hit in old[0].search(Image.open(io.BytesIO(serving.picture(9))), top_k=1)] == [9]
+        assert n_readers() == before + 6
+        old.clear()
+        until(lambda: n_readers() == before + 3, bundles.refresh)
+
+
+def test_what_is_searched_elsewhere_is_held_too(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where another server has the index, searching opens nothing; what is like an item is asked by its own vector."""
+    away = tmp_path / "away.luneta"
+    serving.make_bundle(away, 20)
+    elsewhere, proper = Bundle.open(away), Bundle.collection
+    monkeypatch.setattr(Bundle, "collection", lambda bundle, side: proper(elsewhere, side))
+    with serving.client(own) as api:
+        bundles = api.app.state.bundles
+        serving.make_bundle(own, 30, update=True)
+        assert bundles.refresh() == ["own"]
+        for path in own.iterdir():
+            path.unlink()
+        assert ids(api.post("/similar", json={"id": 7, "side": "text", "target": "image"}).json())[0] == 3
+        assert bundles.get("own").bundle.index("image").dim == 32
 
 
 def test_an_exchange_between_opening_and_serving_is_not_missed(own: Path) -> None:
