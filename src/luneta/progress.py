@@ -58,6 +58,22 @@ def track(stage: str, total: int | None) -> Iterator[Advance]:
         yield _ignore
 
 
+@contextlib.contextmanager
+def waiting(stage: str) -> Iterator[None]:
+    """Say on the terminal what is waited for, where no steps can be counted; the line goes when the block ends."""
+    if _watcher.get() is not None or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.spinner import Spinner
+    from rich.text import Text
+
+    line = Spinner("dots", Text(_words.get()(stage)))
+    with Live(line, console=Console(stderr=True), transient=True):  # unlike a Status it is there at once
+        yield
+
+
 def _ignore(n: int) -> None:
     return
 

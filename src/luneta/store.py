@@ -314,7 +314,7 @@ def _create(path: Path, spec: EncoderSpec) -> None:
     """Make an empty store, unless the folder holds anything that is not ours."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        _refuse_foreign(path)
+        check_folder(path)
     except OSError as error:
         raise ArtifactError(
             f"cannot make the folder {path}: {error.strerror or error}. Choose another place."
@@ -338,8 +338,14 @@ def _create(path: Path, spec: EncoderSpec) -> None:
         lock.release()
 
 
-def _refuse_foreign(path: Path) -> None:
-    """Leave a folder alone that holds somebody else's files, before even a lock is put there."""
+def check_folder(path: Path) -> None:
+    """Leave a folder alone that holds somebody else's files, before even a lock is put there.
+
+    Raises:
+        ArtifactError: it does; a store, an empty folder or none may be written to.
+    """
+    if not path.is_dir() or (path / MANIFEST).is_file():
+        return
     ours = (LOCK, MANIFEST)
     strangers = sorted(
         entry.name for entry in path.iterdir() if entry.name not in ours and not _TEMPORARY.fullmatch(entry.name)

@@ -159,7 +159,6 @@ def test_mistakes_come_before_the_work(luneta: Luneta, tiny_checkpoint: Callable
     assert "--gate-rate says nothing" in refused("train", *CENAS, "--no-gated", "--gate-rate", "0.1", "--out", "x")
     assert "--hard, --random" in refused("train", *CENAS, "--batches", "global", "--hard", "2", "--out", "x")
     assert "--warmup is 2.0, expected 0 to 1" in refused("train", *CENAS, "--warmup", "2", "--out", "x")
-    assert "--report shows what" in refused("train", *CENAS, "--dry-run", "--report", "x.html")
     assert "a folder of that name" in refused("train", *CENAS, "--report", tmp_path, "--out", "x")
     said = refused("evaluate", "luneta-mini", *CENAS, "--report", tmp_path)
     assert "a folder of that name" in said

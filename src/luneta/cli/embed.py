@@ -41,9 +41,11 @@ def command(
     from luneta.data.reasons import reason_in
     from luneta.embedding import embed_to_store
     from luneta.ledger import entered, ledger_is_wanted
+    from luneta.store import check_folder
     from luneta.wording import written
 
     spoken = speech.speak(locale)
+    check_folder(out)
     dataset = options.open_data(
         data, max_bad_share, image=image, text=text, split=split, language=language,
         limit=limit, seed=seed, revision=revision,

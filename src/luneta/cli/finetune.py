@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from luneta.cli import checks, options, recipes, speech
+from luneta.cli.loading import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,11 +91,8 @@ def command(
     from luneta.cost import Prices
     from luneta.data.signatures import signed_once
     from luneta.errors import ConfigError
-    from luneta.finetuning import Recipe, finetune, predict_cost
-    from luneta.finetuning.processes import is_main
-    from luneta.finetuning.run import RESULT
-    from luneta.finetuning.tables import finetuning_view
-    from luneta.report.finetuning import write_finetuning
+    from luneta.finetuning.claims import check_folder
+    from luneta.finetuning.recipe import RESULT, Recipe
 
     spoken, console = speech.speak(locale), Console()
     if out is None and not dry_run:
@@ -112,8 +110,8 @@ def command(
     checks.check_encoder(encoder)
     if ":" in encoder:
         raise ConfigError(f"{encoder} cannot be fine-tuned: only checkpoints of transformers can")
-    if out is not None and (out / RESULT).is_file():
-        raise ConfigError(f"{out} holds a finished training; choose another folder, or remove it to train anew")
+    if out is not None:
+        check_folder(out, RESULT)
     checks.check_outputs([], report)
     dims, log_to = recipes.widths("--dims", recipe.pop("dims")), tuple(recipe.pop("log_to") or ())
     how = Recipe(**recipe, dims=dims, log_to=log_to)
@@ -129,6 +127,12 @@ def command(
     parts = [split] if test_split is None else [split, test_split]  # what is learnt from proves and decides nothing
     kept = [_joined([opened(data, part, one) for part in parts]) for one in keep_language or []]
     kept += [opened(other, None, None) for other in keep or []]
+    load("luneta.finetuning.run", "luneta.report.finetuning")
+    from luneta.finetuning import finetune, predict_cost
+    from luneta.finetuning.processes import is_main
+    from luneta.finetuning.tables import finetuning_view
+    from luneta.report.finetuning import write_finetuning
+
     with signed_once():  # pictures are compared here and again where what validates and is to be kept comes in
         train, proof = (_joined(learnt), tested) if test_split else _divided(learnt, share, how.seed, near)
         arguments: dict[str, Any] = {

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from luneta.cli.loading import OF_MODELS, load
+
 if TYPE_CHECKING:
     from luneta.data.dataset import ImageTextDataset
     from luneta.types import Encoder
@@ -109,8 +111,11 @@ def open_data(data: str, max_bad_share: float, **arguments: Any) -> ImageTextDat
 
 
 def open_encoder(name: str, dtype: str, device: str) -> Encoder:
+    from luneta.encoders.custom import names_code
     from luneta.encoders.registry import load_encoder
 
+    if not names_code(name):
+        load(*OF_MODELS)
     return load_encoder(name, dtype=dtype, device=device)
 
 

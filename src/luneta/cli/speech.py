@@ -193,6 +193,7 @@ STAGES: Mapping[str, str] = {
     "hashing images": "resumindo imagens",
     "images": "imagens",
     "lengths of texts": "comprimento dos textos",
+    "loading libraries": "carregando bibliotecas",
     "looking at images": "examinando imagens",
     "looking at masks": "examinando máscaras",
     "looking at pictures": "examinando as imagens",

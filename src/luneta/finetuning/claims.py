@@ -12,7 +12,6 @@ import filelock
 
 from luneta.artifacts import hash_json, read_json, write_json
 from luneta.errors import ConfigError
-from luneta.finetuning import processes
 
 logger = logging.getLogger("luneta")
 
@@ -37,6 +36,8 @@ def claimed(
     Raises:
         ConfigError: it holds another training, a finished one, or files of somebody else; or another process is at it.
     """
+    from luneta.finetuning import processes
+
     if not processes.is_main():
         yield
         return
@@ -64,19 +65,26 @@ def check_claim(folder: Path, identity: Mapping[str, Any], result: str) -> None:
     Raises:
         ConfigError: as `claimed`.
     """
+    check_folder(folder, result)
+    record = folder / _RECORD
+    if record.is_file() and _is_begun(folder):
+        kept = read_json(record)
+        if different := _different({key: kept.get(key) for key in identity}, identity):
+            raise ConfigError(
+                f"{folder} holds a training of other data, another encoder or another recipe "
+                f"({'; '.join(different)}); choose another folder, or remove it"
+            )
+
+
+def check_folder(folder: Path, result: str) -> None:
+    """What can be told of a folder whatever is to be trained into it.
+
+    Raises:
+        ConfigError: it holds a finished training, or files of somebody else.
+    """
     if (folder / result).is_file():
         raise ConfigError(f"{folder} holds a finished training; choose another folder, or remove it to train anew")
-    record = folder / _RECORD
-    if record.is_file():
-        if _is_begun(folder):
-            kept = read_json(record)
-            if different := _different({key: kept.get(key) for key in identity}, identity):
-                raise ConfigError(
-                    f"{folder} holds a training of other data, another encoder or another recipe "
-                    f"({'; '.join(different)}); choose another folder, or remove it"
-                )
-        return
-    if folder.exists() and any(path.name != _LOCK for path in folder.iterdir()):
+    if folder.is_dir() and not (folder / _RECORD).is_file() and any(p.name != _LOCK for p in folder.iterdir()):
         raise ConfigError(f"{folder} is not empty and no training of ours; choose a folder that does not exist yet")
 
 

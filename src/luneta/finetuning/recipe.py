@@ -9,6 +9,9 @@ from typing import Any, Literal, get_args
 from luneta.errors import ConfigError, did_you_mean
 from luneta.types import Side
 
+RESULT = "finetuning.json"
+"""File in the folder of a training that has ended: what it came to."""
+
 Method = Literal["full", "lora", "lit", "head"]
 Loss = Literal["auto", "infonce", "sigmoid"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]

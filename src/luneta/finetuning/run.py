@@ -30,7 +30,7 @@ from luneta.finetuning.keeping import last_checkpoint
 from luneta.finetuning.planning import Given, Plan
 from luneta.finetuning.prediction import Prediction
 from luneta.finetuning.proof import Proof, public_name, save_proofs
-from luneta.finetuning.recipe import Recipe
+from luneta.finetuning.recipe import RESULT, Recipe
 from luneta.grids import as_text
 from luneta.ledger import Run, entered, ledger_is_wanted, mean_recall, quality
 from luneta.types import Encoder, TrainableEncoder
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("luneta")
 
 SCHEMA = "luneta.finetuning/1"
-RESULT = "finetuning.json"
 
 ALLOWED_LOSS = 0.03
 

@@ -9,6 +9,9 @@ from typing import Any, Literal, get_args
 
 from luneta.errors import ConfigError, did_you_mean
 
+RESULT = "elip.json"
+"""File in the folder of a training that has ended: what it came to."""
+
 ListLoss = Literal["auto", "softmax", "sigmoid"]
 Batches = Literal["lists", "global"]
 Drawing = Literal["rank", "similarity"]

@@ -38,7 +38,7 @@ from luneta.rerank.keeping import resumable
 from luneta.rerank.kinds import identity_of
 from luneta.rerank.lists import ListPlan
 from luneta.rerank.plan import Plan, rehearse, with_what_comes_before
-from luneta.rerank.recipe import ElipRecipe
+from luneta.rerank.recipe import RESULT, ElipRecipe
 from luneta.rerank.reranker import Reranker, believed
 from luneta.rerank.search import Found, Queries, found_by
 from luneta.rerank.training import ElipTraining
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("luneta")
 
 SCHEMA = "luneta.elip/1"
-RESULT = "elip.json"
 
 PLANNED_ON = 2000
 """Pictures that a plan looks at; of more it is reckoned."""

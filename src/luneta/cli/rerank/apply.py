@@ -41,18 +41,19 @@ def command(
 
     from luneta.artifacts import check_writable, write_json
     from luneta.layouts import GridView
-    from luneta.rerank.application import answer
     from luneta.rerank.messages import RERANK
-    from luneta.rerank.tables import hits_grid
     from luneta.wording import translator_of
 
     spoken, console = speech.speak(locale), Console()
     if json is not None:
         check_writable(json)
-    reranker = models.open_reranker(folder, encoder, model, dtype, device)
     dataset = options.open_data(
         data, max_bad_share, image=image, text=text, split=split, language=language, limit=limit, revision=revision
     )
+    reranker = models.open_reranker(folder, encoder, model, dtype, device)
+    from luneta.rerank.application import answer
+    from luneta.rerank.tables import hits_grid
+
     hits = answer(reranker, dataset, query, top=top, max_bad_share=max_bad_share)
     for sought, found in zip(query, hits, strict=True):
         console.print(GridView(hits_grid(sought, found, spoken)))

@@ -55,20 +55,21 @@ def command(
 
     from luneta.evaluation import measure
     from luneta.layouts import GridView
-    from luneta.report.reranking import write_reranked
-    from luneta.rerank.evaluation import rerank_depths
     from luneta.rerank.messages import RERANK
     from luneta.wording import translator_of, written
 
     spoken, console = speech.speak(locale), Console()
-    reranker = models.open_reranker(folder, encoder, model, dtype, device)
-    ks = sorted(set(k or [reranker.fusion.k]))
-    results = _results(json, ks)
-    checks.check_outputs(results, report)
     dataset = options.open_data(
         data, max_bad_share, image=image, text=text, split=split, language=language, limit=limit, seed=seed,
         revision=revision,
     )  # fmt: skip
+    reranker = models.open_reranker(folder, encoder, model, dtype, device)
+    from luneta.report.reranking import write_reranked
+    from luneta.rerank.evaluation import rerank_depths
+
+    ks = sorted(set(k or [reranker.fusion.k]))
+    results = _results(json, ks)
+    checks.check_outputs(results, report)
     before, embeddings = measure(reranker.encoder, dataset, cache=cache, max_bad_share=max_bad_share)
     found = rerank_depths(reranker, embeddings, before, ks, cache=cache)
     console.print(GridView((found if len(ks) > 1 else found.at(ks[0])).grid(spoken)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from luneta.cli import checks, options, speech
+from luneta.cli.loading import load
 from luneta.cli.rerank import models
 
 if TYPE_CHECKING:
@@ -58,23 +59,26 @@ def command(
     from rich.console import Console
 
     from luneta.cost import Prices
-    from luneta.report.reranking import write_trained
-    from luneta.rerank import fit_reranker
-    from luneta.rerank.tables import trained_view
 
     spoken, console = speech.speak(locale), Console()
     checks.check_encoder(encoder)
     checks.check_outputs([], report)
-    crossing = models.open_cross_encoder(model, dtype, device, weight=weight, counts=counts)
 
     def opened(part: str | None) -> ImageTextDataset:
         return options.open_data(
             data, max_bad_share, split=part, image=image, text=text, language=language, limit=limit, revision=revision
         )
 
+    fitted_on, proof = opened(split), opened(test_split) if test_split else None
+    load("luneta.rerank.fitting", "luneta.report.reranking")
+    from luneta.report.reranking import write_trained
+    from luneta.rerank import fit_reranker
+    from luneta.rerank.tables import trained_view
+
+    crossing = models.open_cross_encoder(model, dtype, device, weight=weight, counts=counts)
     fitted = fit_reranker(
-        options.open_encoder(encoder, dtype, device), crossing, opened(split), out=out,
-        test=opened(test_split) if test_split else None, near=near, k=candidates, max_bad_share=max_bad_share,
+        options.open_encoder(encoder, dtype, device), crossing, fitted_on, out=out, test=proof, near=near,
+        k=candidates, max_bad_share=max_bad_share,
         seed=seed, prices=Prices(usd_per_hour, brl_per_usd),
     )  # fmt: skip
     console.print(trained_view(fitted, spoken))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from luneta.cli import checks, options
+from luneta.cli.loading import load
 
 if TYPE_CHECKING:
     from luneta.rerank import Reranker
@@ -53,6 +54,7 @@ Counts = Annotated[
 
 def open_reranker(folder: Path, encoder: str | None, model: str | None, dtype: str, device: str) -> Reranker:
     """A re-ranker with its encoder, and with its cross-encoder where it has one."""
+    load("luneta.rerank.reranker")
     from luneta.encoders.custom import names_code
     from luneta.errors import ConfigError
     from luneta.rerank.builtin import located

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from luneta.cli import checks, options, recipes, speech
+from luneta.cli.loading import load
 from luneta.cli.rerank import models
 
 if TYPE_CHECKING:
@@ -78,11 +79,9 @@ def command(
 
     from luneta.cost import Prices
     from luneta.errors import ConfigError
+    from luneta.finetuning.claims import check_folder
     from luneta.layouts import GridView
-    from luneta.report.reranking import write_trained
-    from luneta.rerank import predict_elip, train_elip
-    from luneta.rerank.disk import read_size
-    from luneta.rerank.tables import trained_view
+    from luneta.rerank.recipe import RESULT
 
     spoken, console = speech.speak(locale), Console()
     if out is None and not dry_run:
@@ -93,6 +92,8 @@ def command(
         )
     checks.check_encoder(encoder)
     checks.check_outputs([], report)
+    if out is not None:
+        check_folder(out, RESULT)
     how = recipes.elip_recipe(variant, recipe)
 
     def opened(part: str | None) -> ImageTextDataset:
@@ -101,6 +102,12 @@ def command(
         )
 
     whole, proof = opened(split), opened(test_split) if test_split else None
+    load("luneta.rerank.run", "luneta.report.reranking")
+    from luneta.report.reranking import write_trained
+    from luneta.rerank import predict_elip, train_elip
+    from luneta.rerank.disk import read_size
+    from luneta.rerank.tables import trained_view
+
     learner = options.open_encoder(encoder, dtype, device)
     told: dict[str, Any] = {
         "matcher": None if model is None else models.open_cross_encoder(
