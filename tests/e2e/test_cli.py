@@ -191,7 +191,7 @@ def test_ctrl_c_ends_with_a_message(cache: Path, tmp_path: Path) -> None:
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=50)
     assert running.returncode == 130
-    assert "Stopped. What was finished is kept" in said
+    assert "Stopped, before anything new was finished." in said
     assert "Traceback" not in said
 
 
