@@ -74,7 +74,13 @@ def listening(*folders: Path, **settings: Any) -> AbstractContextManager[str]:
 @contextmanager
 def listening_to(searchers: Mapping[str, Searcher], **settings: Any) -> Iterator[str]:
     """The same of searchers."""
-    app = create_app(searchers, Settings(**settings))
+    with listening_as(create_app(searchers, Settings(**settings))) as address:
+        yield address
+
+
+@contextmanager
+def listening_as(app: Any) -> Iterator[str]:
+    """The same of an app."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none"))
     listener = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, args=([listener],))

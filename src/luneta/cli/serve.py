@@ -59,6 +59,17 @@ def command(
         typer.Option(help="Folder whose data sets may be measured on the pages.", rich_help_panel=PAGES_PANEL,
                      show_default="none of this machine's"),
     ] = None,
+    lab_hub: Annotated[
+        bool,
+        typer.Option("--lab-hub", help="Let those who reach the server from elsewhere measure public data sets of the "
+                                       "Hugging Face hub; on this machine everybody may.",
+                     rich_help_panel=PAGES_PANEL),
+    ] = False,
+    lab_encoder: Annotated[
+        list[str] | None,
+        typer.Option(help="Encoder that they may measure, besides those of the package; may be given several times.",
+                     rich_help_panel=PAGES_PANEL),
+    ] = None,
     device: options.Device = "auto",
     log_queries: Annotated[
         bool, typer.Option("--log-queries", help="Write what is searched for into the log.",
@@ -105,10 +116,10 @@ def command(
         host=host, port=port, token=None if token_file is None else _token(token_file), names=tuple(host_name or ()),
         max_upload_mib=max_upload_mib, max_pixels=max_pixels, max_concurrency=max_concurrency, timeout_s=timeout_s,
         batching=batching, batch_wait_ms=batch_wait_ms, max_batch=max_batch, allowed_hosts=tuple(allow_host or ()),
-        log_queries=log_queries,
+        log_queries=log_queries, lab_hub=lab_hub, lab_encoders=tuple(lab_encoder or ()),
     )  # fmt: skip
-    if not pages and (preset or lab_folders):
-        raise ConfigError("presets and folders for the lab are for pages: leave out --no-pages, or leave them out")
+    if not pages and (preset or lab_folders or lab_hub or lab_encoder):
+        raise ConfigError("presets and what the lab may do are for pages: leave out --no-pages, or leave them out")
     try:
         from luneta.serving.running import serve
     except ModuleNotFoundError as error:

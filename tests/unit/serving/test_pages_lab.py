@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -19,9 +20,12 @@ from luneta.data.sources import open_dataset
 from luneta.encoders.registry import load_encoder
 from luneta.errors import DatasetError
 from luneta.evaluation import evaluate
+from luneta.hub_access import hub_token
 from luneta.progress import track
 from luneta.serving.pages import lab as lab_module
+from luneta.serving.pages.frame import Frame
 from luneta.serving.pages.lab import CancelledError, Job, Lab, LabSettings, Task
+from luneta.serving.pages.lab_page import LabPage
 from luneta.serving.pages.lab_view import STAGES, outcome_html, progress_html, refused_html
 from luneta.serving.pages.refusals import Refusal
 from luneta.wording import LOCALES
@@ -227,19 +231,33 @@ def test_what_broke_here_is_not_shown_to_others(lab: Lab) -> None:
     assert "not the request's fault" in said
 
 
-def test_a_job_that_is_cancelled_ends(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun = threading.Event()
+class Endless:
+    """Stands for something that measures until nobody waits for it."""
 
-    def endless(data: Any) -> Any:
-        with track("looking at images", 10**9) as advance:
-            while True:
-                begun.set()
-                advance(1)
-                time.sleep(0.001)
+    def __init__(self) -> None:
+        self.begun, self.stopped = threading.Event(), threading.Event()
 
-    monkeypatch.setattr(lab_module, "profile", endless)
+    def __call__(self, data: Any) -> Any:
+        try:
+            with track("looking at images", 10**9) as advance:
+                while True:
+                    self.begun.set()
+                    advance(1)
+                    time.sleep(0.001)
+        finally:
+            self.stopped.set()
+
+
+@pytest.fixture
+def endless(monkeypatch: pytest.MonkeyPatch) -> Endless:
+    found = Endless()
+    monkeypatch.setattr(lab_module, "profile", found)
+    return found
+
+
+def test_a_job_that_is_cancelled_ends(lab: Lab, endless: Endless) -> None:
     job = lab.start(CENAS, "en")
-    assert begun.wait(60)
+    assert endless.begun.wait(60)
     waiting = lab.start(CENAS, "en")  # one at a time
     time.sleep(0.3)
     assert not waiting.ended.is_set()
@@ -252,6 +270,113 @@ def test_a_job_that_is_cancelled_ends(lab: Lab, monkeypatch: pytest.MonkeyPatch)
         assert isinstance(each.error, CancelledError)
         assert each.outcome is None
     assert lab.told(job.error, "pt-BR") == "Cancelado."  # type: ignore[arg-type]
+
+
+def test_so_many_wait_and_no_more(lab: Lab, endless: Endless) -> None:
+    jobs = [lab.start(CENAS, "en") for _ in range(lab_module.MOST_JOBS)]
+    for locale, said in (("en", "8 measurements wait already"), ("pt-BR", "8 medições")):
+        with pytest.raises(Refusal) as caught:
+            lab.start(CENAS, "en")
+        assert said in lab.told(caught.value, locale)  # type: ignore[arg-type]
+    jobs[3].cancelled.set()
+    assert jobs[3].ended.wait(10)
+    jobs.append(lab.start(CENAS, "en"))
+    lab.close()
+    assert all(job.ended.wait(10) for job in jobs)
+    assert endless.stopped.is_set()
+
+
+def test_nothing_is_had_with_the_token_of_whoever_serves(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[object] = []
+    for name in ("open_dataset", "load_encoder"):
+        usual = getattr(lab_module, name)
+        monkeypatch.setattr(lab_module, name, lambda *a, u=usual, **k: (shown.append(hub_token()), u(*a, **k))[1])
+    assert ended(lab, replace(CENAS, limit=10)).outcome is not None
+    assert shown == [False] * 3
+
+
+def test_others_have_the_hub_and_encoders_as_far_as_they_are_given(tmp_path: Path) -> None:
+    lab = Lab(LabSettings(hub=False, encoders=("luneta-mini", "owner/mine")), tmp_path)
+    assert lab.sources == ("cenas", "upload")
+    assert lab.encoders() == ["luneta-mini", "owner/mine"]
+    for changes, name in (
+        ({"source": "hub", "name": "owner/data"}, "lab_no_source"),
+        ({"encoders": ("siglip2-b16",)}, "lab_encoder_here"),
+        ({"encoders": ("luneta-mini", "owner/other")}, "lab_encoder_here"),
+    ):
+        with pytest.raises(Refusal) as caught:
+            lab.start(replace(CENAS, **{"encoders": ("luneta-mini",), **changes}), "en")
+        assert caught.value.name == name
+
+
+class Visitor:
+    """As gradio tells who asks."""
+
+    def __init__(self, session: str) -> None:
+        self.session_hash = session
+
+
+@pytest.fixture
+def page(lab: Lab) -> LabPage:
+    gr = pytest.importorskip("gradio")
+
+    async def made() -> LabPage:
+        with gr.Blocks():
+            return LabPage(Frame(), lab)
+
+    return asyncio.run(made())
+
+
+def asked(page: LabPage, session: str = "a", limit: int = 10) -> Any:
+    words = ("cenas", "cenas", "", None, None, "", "en", "", "")
+    return page._run(Visitor(session), "en", *words, limit, BOTH[:1])  # type: ignore[arg-type]
+
+
+def test_one_measurement_at_a_time_is_anybodys(page: LabPage, endless: Endless) -> None:
+    async def walk() -> None:
+        first = asked(page)
+        assert "Measuring" in (await anext(first))[0]
+        refused = [shown async for shown in asked(page)]
+        assert "still running" in refused[0][0]
+        other = asked(page, "b")
+        assert "Measuring" in (await anext(other))[0]
+        await first.aclose()
+        again = asked(page)
+        assert "Measuring" in (await anext(again))[0]
+        page.lab.close()
+
+    asyncio.run(walk())
+
+
+def test_what_nobody_waits_for_is_stopped(page: LabPage, endless: Endless) -> None:
+    async def walk() -> None:
+        waiting = asked(page)
+        await anext(waiting)
+        assert await asyncio.to_thread(endless.begun.wait, 60)
+        assert not endless.stopped.is_set()
+        await waiting.aclose()
+        assert await asyncio.to_thread(endless.stopped.wait, 10)
+
+    asyncio.run(walk())
+
+
+def test_a_measurement_is_watched_to_its_end(page: LabPage) -> None:
+    async def walk() -> list[Any]:
+        return [shown async for shown in asked(page)]
+
+    *working, last = asyncio.run(walk())
+    assert working
+    assert all(shown[1] is None and "Measuring" in shown[0] for shown in working)
+    assert last[1].profile.n_images == 10
+
+
+@pytest.mark.parametrize("limit", [1, 0, 101])
+def test_a_number_that_cannot_be_is_told_by_the_lab(page: LabPage, limit: int) -> None:
+    async def walk() -> list[Any]:
+        return [shown async for shown in asked(page, limit=page.limit.preprocess(limit))]
+
+    (shown,) = asyncio.run(walk())
+    assert "Choose 2 to 100 pictures." in shown[0]
 
 
 def test_progress_is_told_with_its_step_stage_and_count() -> None:
@@ -291,3 +416,16 @@ def test_reports_are_forgotten_after_hours(lab: Lab, tmp_path: Path) -> None:
     assert (old.exists(), new.exists()) == (False, True)
     job.cancelled.set()
     assert job.ended.wait(60)
+
+
+def test_very_many_reports_are_not_kept(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    monkeypatch.setattr(lab_module, "MOST_KEPT", 2)
+    now = time.time()
+    for number in range(4):
+        folder = tmp_path / "lab" / f"lab-{number}"
+        folder.mkdir(parents=True)
+        os.utime(folder, (now - number, now - number))
+    lab._sweep()
+    assert sorted(folder.name for folder in (tmp_path / "lab").iterdir()) == ["lab-0", "lab-1"]

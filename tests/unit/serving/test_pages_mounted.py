@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,16 @@ import pytest
 
 pytest.importorskip("gradio")
 
+import anyio
+import httpx
 from fastapi.testclient import TestClient
 
 import serving
+from luneta.progress import track
 from luneta.serving import Settings, create_app
 from luneta.serving.pages import LabSettings, Served, mount_pages
+from luneta.serving.pages import blocks as blocks_module
+from luneta.serving.pages import lab as lab_module
 from luneta.serving.pages.blocks import make_blocks
 from luneta.serving.pages.frame import Frame
 from luneta.serving.pages.pictures import uploaded_path
@@ -151,6 +157,88 @@ def test_an_uploaded_picture_is_searched_for(pages: TestClient, bundle: Path) ->
     message = searched(pages, "", {"path": uploaded.json()[0], "meta": {"_type": "gradio.FileData"}})
     assert message["success"], message
     assert "for “your picture”" in str(message["output"]["data"])
+
+
+def lab_event(found: dict[str, Any]) -> tuple[int, list[Any]]:
+    """The number of the event that measures, and what the page as it opens would send."""
+    components = {component["id"]: component for component in found["components"]}
+    for place, dependency in enumerate(found["dependencies"]):
+        if any(components[each]["props"].get("elem_id") == "lab-go" for each, _ in dependency["targets"]):
+            return dependency.get("id", place), [
+                components[each]["props"].get("value") for each in dependency["inputs"]
+            ]
+    raise AssertionError("there is no lab")
+
+
+@pytest.fixture
+def endless(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Measuring that goes on until it is stopped: when it has begun, and when it was stopped."""
+    begun, stopped, over = (threading.Event() for _ in range(3))
+
+    def measuring(data: Any) -> Any:
+        try:
+            with track("looking at images", 10**9) as advance:
+                while not over.wait(0.001):
+                    begun.set()
+                    advance(1)
+        finally:
+            stopped.set()
+
+    monkeypatch.setattr(lab_module, "profile", measuring)
+    yield begun, stopped
+    over.set()
+
+
+def test_whoever_waits_for_the_lab_takes_no_thread_from_others(pages: TestClient, endless: Any) -> None:
+    number, data = lab_event(config(pages))
+    body = {"data": data, "fn_index": number, "session_hash": "lab1"}
+    assert pages.post("/pages/gradio_api/queue/join", json=body).status_code == 200
+    assert endless[0].wait(60)
+
+    async def threads(n: float) -> float:
+        limiter = anyio.to_thread.current_default_thread_limiter()
+        limiter.total_tokens, before = n, limiter.total_tokens
+        return before
+
+    assert pages.portal is not None
+    usual = pages.portal.call(threads, 1)
+    try:
+        assert "1–10 for “thing 7”" in str(searched(pages, "thing 7")["output"]["data"])
+        assert not endless[1].is_set()
+    finally:
+        pages.portal.call(threads, usual)
+
+
+def test_who_closes_the_page_stops_what_is_measured(
+    bundle: Path, endless: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app({"pixels": serving.searcher(bundle)}, Settings())
+    mount_pages(app)
+    with serving.listening_as(app) as address, httpx.Client(base_url=f"{address}/pages", timeout=60) as client:
+        number, data = lab_event(client.get("/config").json())
+        with client.stream("GET", "/gradio_api/heartbeat/lab2") as alive:
+            beats = alive.iter_raw()
+            next(beats)
+            body = {"data": data, "fn_index": number, "session_hash": "lab2"}
+            assert client.post("/gradio_api/queue/join", json=body).status_code == 200
+            assert endless[0].wait(60)
+            assert not endless[1].is_set()
+        assert endless[1].wait(30)
+
+
+def test_strangers_get_no_hub(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[LabSettings] = []
+    usual = blocks_module.Lab
+    monkeypatch.setattr(blocks_module, "Lab", lambda lab, root: (made.append(lab), usual(lab, root))[1])
+    for settings in (
+        Settings(), Settings(host="0.0.0.0"), Settings(names=("x.example",)),
+        Settings(host="0.0.0.0", lab_hub=True, lab_encoders=("siglip2-b16",)),
+    ):  # fmt: skip
+        mount_pages(create_app({"pixels": serving.searcher(bundle)}, settings))
+    mini = ("luneta-mini", "luneta-mini-siglip")
+    assert [(lab.hub, lab.encoders) for lab in made] == [
+        (True, None), (False, mini), (False, mini), (True, (*mini, "siglip2-b16")),
+    ]  # fmt: skip
 
 
 def test_uploads_are_limited(pages: TestClient) -> None:

@@ -61,6 +61,17 @@ def test_every_option_reaches_the_settings(served: Any, tmp_path: Path) -> None:
     assert (how["device"], how["pages"]) == ("cpu", False)
 
 
+def test_what_the_lab_may_do_reaches_the_settings(served: Any) -> None:
+    given = ("--lab-hub", "--lab-encoder", "siglip2-b16", "--lab-encoder", "owner/mine")
+    assert run("a.luneta", "--host", "0.0.0.0", *given).exit_code == 0
+    ((_, settings, _),) = served
+    assert (settings.lab_hub, settings.lab_encoders) == (True, ("siglip2-b16", "owner/mine"))
+    for option in (given[:1], given[1:3]):
+        refused = run("a.luneta", "--no-pages", *option)
+        assert refused.exit_code != 0
+        assert "--no-pages" in refused.output
+
+
 def test_who_opens_it_to_all_is_told_in_portuguese_too(served: Any) -> None:
     assert "não há token" in run("a.luneta", "--host", "0.0.0.0", "--locale", "pt").output
 

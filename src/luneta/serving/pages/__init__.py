@@ -8,10 +8,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 
+from luneta.encoders.presets import BUNDLED
 from luneta.search import Searcher
 from luneta.serving.pages.lab import LabSettings
 from luneta.serving.pages.presets import Preset, presets_for, read_preset
@@ -51,6 +53,8 @@ def mount_pages(
     async def icon() -> Response:
         return Response(ICON, media_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})
 
+    if lab is not None and not settings.is_local:  # strangers do not have this machine fetch what they like
+        lab = replace(lab, hub=settings.lab_hub, encoders=(*BUNDLED, *settings.lab_encoders))
     most = settings.max_bytes if lab is None else max(settings.max_bytes, lab.max_bytes)
 
     def mount() -> FastAPI:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -10,7 +11,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -27,6 +28,7 @@ from luneta.encoders.registry import load_encoder
 from luneta.error_messages import error_in
 from luneta.errors import LunetaError
 from luneta.evaluation import measure
+from luneta.hub_access import as_nobody
 from luneta.profiling import Profile, profile
 from luneta.progress import watch
 from luneta.report.comparison import ComparisonSection
@@ -50,8 +52,11 @@ SOURCES: tuple[Source, ...] = get_args(Source)
 
 MOST_ENCODERS = 6
 
-KEPT_S = 6 * 3600
-"""Seconds for which reports can be downloaded."""
+MOST_JOBS = 8
+"""That are done or wait; more are told to come back."""
+
+KEPT_S, MOST_KEPT = 6 * 3600, 100
+"""Seconds for which reports can be downloaded, and how many."""
 
 _HUB_DATA = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(:[\w.-]+)?")
 _HUB_ENCODER = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?")
@@ -67,11 +72,15 @@ class LabSettings:
         folders: data sets below this folder may be opened; None opens none of this machine's.
         max_upload_mib: of an uploaded data set.
         most_images: of any data set; larger ones are sampled.
+        hub: data sets of the Hugging Face hub may be opened, as far as everybody may.
+        encoders: that may be measured; None: every one with a short name, and those of the hub.
     """
 
     folders: Path | None = None
     max_upload_mib: float = 256.0
     most_images: int = 5000
+    hub: bool = True
+    encoders: tuple[str, ...] | None = None
 
     @property
     def max_bytes(self) -> int:
@@ -195,11 +204,14 @@ class Lab:
 
     def __init__(self, settings: LabSettings, root: Path) -> None:
         self.settings, self._root = settings, root
-        self._one = threading.Lock()
+        self._one, self._changing = threading.Lock(), threading.Lock()
+        self._jobs: list[Job] = []
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        return tuple(source for source in SOURCES if source != "folder" or self.settings.folders is not None)
+        missing = {"folder"} if self.settings.folders is None else set()
+        missing |= set() if self.settings.hub else {"hub"}
+        return tuple(source for source in SOURCES if source not in missing)
 
     def folders(self) -> list[str]:
         """Data sets that may be named: what lies directly in the lab's folder."""
@@ -208,28 +220,42 @@ class Lab:
             return []
         return sorted(path.name for path in root.iterdir() if not path.name.startswith("."))[:200]
 
-    @staticmethod
-    def encoders() -> list[str]:
-        return [preset.name for preset in list_encoders()]
+    def encoders(self) -> list[str]:
+        """That are offered."""
+        known, chosen = list_encoders(), self.settings.encoders
+        return [preset.name for preset in known] if chosen is None else list(chosen)
 
     def start(self, task: Task, locale: Locale) -> Job:
         """Begin a task.
 
         Raises:
-            Refusal: it cannot be one.
+            Refusal: it cannot be one, or too many wait.
         """
         self._check(task)
         self._sweep()
         job = Job(["data", *task.encoders, "report"])
+        with self._changing:
+            self._jobs = [other for other in self._jobs if not other.ended.is_set()]
+            if len(self._jobs) >= MOST_JOBS:
+                raise Refusal("lab_busy", n=MOST_JOBS)
+            self._jobs.append(job)
         threading.Thread(target=self._run, args=(job, task, locale), name="luneta-lab", daemon=True).start()
         return job
 
     def _sweep(self) -> None:
-        """Forget what was measured long ago."""
+        """Forget what was measured long ago, and the oldest of very much."""
+        made: list[tuple[float, Path]] = []
         for folder in self._root.glob("lab-*"):
             with contextlib.suppress(OSError):
-                if time.time() - folder.stat().st_mtime > KEPT_S:
-                    shutil.rmtree(folder, ignore_errors=True)
+                made.append((folder.stat().st_mtime, folder))
+        for at, (when, folder) in enumerate(sorted(made, reverse=True)):
+            if at >= MOST_KEPT or time.time() - when > KEPT_S:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Stop what is being measured."""
+        for job in self._jobs:
+            job.cancelled.set()
 
     # -- what may be asked -------------------------------------------------------------------------------------
 
@@ -250,8 +276,12 @@ class Lab:
             raise Refusal("lab_limit", n=self.settings.most_images)
         if not 1 <= len(task.encoders) <= MOST_ENCODERS or len(set(task.encoders)) < len(task.encoders):
             raise Refusal("lab_encoders", n=MOST_ENCODERS)
+        known = self.settings.encoders
         for name in task.encoders:
-            if find_preset(name) is None and (not _HUB_ENCODER.fullmatch(name) or os.path.exists(name)):
+            if known is not None and name not in known:
+                raise Refusal("lab_encoder_here", name=name[:60], names=", ".join(known))
+            unnamed = known is None and find_preset(name) is None
+            if unnamed and (not _HUB_ENCODER.fullmatch(name) or os.path.exists(name)):
                 raise Refusal("lab_encoder", name=name[:60])
 
     def _folder(self, name: str) -> Path:
@@ -277,7 +307,7 @@ class Lab:
         self._root.mkdir(parents=True, exist_ok=True)
         unpacked = Path(tempfile.mkdtemp(prefix="lab-data-", dir=self._root))
         try:
-            with self._alone(job), watch(job.watcher):
+            with self._alone(job), watch(job.watcher), as_nobody():
                 job.outcome = self._measured(job, task, locale, unpacked / "upload" / "data")
         except BaseException as error:  # noqa: BLE001 - whoever waits for the job is told
             job.error = error
@@ -401,8 +431,9 @@ def _record(
     }
 
 
-def until_ended(job: Job, every_s: float) -> Iterator[Job]:
-    """The job again and again, a last time when it has ended."""
-    while not job.ended.wait(every_s):
+async def until_ended(job: Job, every_s: float) -> AsyncIterator[Job]:
+    """The job again and again, a last time when it has ended; no thread waits for it."""
+    while not job.ended.is_set():
         yield job
+        await asyncio.sleep(every_s)
     yield job

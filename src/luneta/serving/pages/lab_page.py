@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+import math
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -120,6 +122,7 @@ class LabPage:
             gr.Number, said(label="lab_limit_label"), value=min(DEFAULT_LIMIT, lab.settings.most_images),
             minimum=2, maximum=lab.settings.most_images, precision=0, elem_id="lab-limit",
         )  # fmt: skip
+        vars(self.limit)["preprocess"] = _count  # gradio would refuse it in English; the lab does in a sentence
 
     # -- events ------------------------------------------------------------------------------------------------
 
@@ -146,28 +149,29 @@ class LabPage:
         if job is not None:
             job.cancelled.set()
 
-    def _run(
+    async def _run(
         self, request: gr.Request, locale: Locale, source: Source, cenas: str, hub: str, folder: str | None,
-        uploads: Sequence[str] | None, split: str, language: str, image: str, text: str, limit: float | None,
+        uploads: Sequence[str] | None, split: str, language: str, image: str, text: str, limit: int,
         encoders: Sequence[str],
-    ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
+    ) -> AsyncIterator[tuple[Any, ...]]:  # fmt: skip
         name = {"cenas": cenas, "hub": hub, "folder": folder, "upload": ""}.get(source) or ""
         task = Task(
             source, str(name).strip(), tuple(uploads or ()), _word(split), _word(language), _word(image), _word(text),
-            int(limit or 0), tuple(encoders or ()),
+            limit, tuple(encoders or ()),
         )  # fmt: skip
+        session = str(request.session_hash)
         try:
-            job = self.lab.start(task, locale)
+            if session in self._jobs:
+                raise Refusal("lab_running")
+            job = self._jobs[session] = self.lab.start(task, locale)
         except Refusal as error:
             yield self._show(refused_html(self.lab.told(error, locale), locale))
             return
-        session = str(request.session_hash)
-        self._jobs[session] = job
         try:
-            for now in until_ended(job, EVERY_S):
+            async for now in until_ended(job, EVERY_S):
                 if not now.ended.is_set():
                     yield self._show(progress_html(now, locale), working=True)
-            yield self._ended(job, locale)
+            yield await asyncio.to_thread(self._ended, job, locale)
         finally:
             job.cancelled.set()  # nobody waits for it any more
             self._jobs.pop(session, None)
@@ -197,6 +201,16 @@ def _hinted(label: str, hint: str, t: Translate, locale: Locale) -> dict[str, st
 
 def _cenas(style: str) -> str:
     return "cenas" if style == STYLES[0] else f"cenas/{style}"
+
+
+def _count(payload: Any) -> int:
+    """A number of pictures; 0 where it is none.
+
+    >>> _count(60.0), _count(None), _count(float("nan")), _count("60"), _count(1e300)
+    (60, 0, 0, 0, 0)
+    """
+    usual = isinstance(payload, int | float) and math.isfinite(payload) and abs(payload) < 10**9
+    return int(payload) if usual else 0
 
 
 def _word(written: str | None) -> str:

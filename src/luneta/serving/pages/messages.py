@@ -210,6 +210,18 @@ PAGES: Messages = {
         "“{name}” is no encoder that can be chosen here: take one of the list, or owner/name on the hub.",
         "“{name}” não é um codificador que se possa escolher aqui: tome um da lista, ou dono/nome no hub.",
     ),
+    "lab_encoder_here": (
+        "“{name}” is not among the encoders that are measured here: {names}.",
+        "“{name}” não está entre os codificadores que se medem aqui: {names}.",
+    ),
+    "lab_busy": (
+        "The lab has enough to do: {n} measurements wait already. Try again later.",
+        "O laboratório já tem bastante a fazer: {n} medições estão na fila. Tente de novo mais tarde.",
+    ),
+    "lab_running": (
+        "A measurement of yours is still running: wait for it, or cancel it.",
+        "Uma medição sua ainda está em andamento: espere por ela ou cancele-a.",
+    ),
     "lab_folder_missing": ("There is no folder “{name}” here.", "Não há aqui a pasta “{name}”."),
     "lab_no_upload": ("Choose the files first.", "Escolha antes os arquivos."),
     "lab_nothing_in_upload": (
