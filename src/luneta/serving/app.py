@@ -17,6 +17,7 @@ from luneta.errors import LunetaError
 from luneta.search import Searcher
 from luneta.serving import documentation, forms
 from luneta.serving.answering import Answers
+from luneta.serving.arriving import Arrivals, Arriving
 from luneta.serving.batching import GivenUpError
 from luneta.serving.guarding import Guarding
 from luneta.serving.observing import Meters, Observing, note_failure
@@ -44,7 +45,8 @@ def create_app(searchers: Mapping[str, Searcher], settings: Settings | None = No
     """
     chosen = settings or Settings()
     workshop = Workshop(chosen)
-    meters = Meters(lambda: workshop.n_active, lambda: bundles.waiting())
+    arrivals = Arrivals(chosen)
+    meters = Meters(lambda: workshop.n_active, lambda: arrivals.n, lambda: bundles.waiting())
     bundles = Bundles(searchers, chosen, lambda: workshop.n_active, meters.observe_batch)
     app = FastAPI(
         title="Luneta", version=__version__, docs_url=None, redoc_url=None, lifespan=_lifespan(bundles, workshop),
@@ -54,6 +56,7 @@ def create_app(searchers: Mapping[str, Searcher], settings: Settings | None = No
     app.include_router(router(Answers(bundles, chosen), workshop, meters))
     _document(app)
     _answer_errors(app, bundles)
+    app.add_middleware(Arriving, arrivals=arrivals)
     app.add_middleware(Guarding, settings=chosen)
     app.add_middleware(Observing, meters=meters)
     return app

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -30,22 +31,52 @@ MOST_TOKENS = 10_000
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[,\[{]', re.DOTALL)
 
 
-async def read_body(request: Request, limit: int, limit_mib: float) -> bytes:
+class Room:
+    """What may be held of bodies that are still coming, of all together.
+
+    Args:
+        n_bytes: of it.
+    """
+
+    def __init__(self, n_bytes: int) -> None:
+        self._left = n_bytes
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[Callable[[int], None]]:
+        """`take(n)` for n bytes more; they are given back at the end of the block."""
+        n_taken = 0
+
+        def take(n: int) -> None:
+            nonlocal n_taken
+            if n > self._left:
+                raise Problem(503, "no_room", headers={"Retry-After": "1", "Connection": "close"})
+            self._left -= n
+            n_taken += n
+
+        try:
+            yield take
+        finally:
+            self._left += n_taken
+
+
+async def read_body(request: Request, limit: int, limit_mib: float, room: Room) -> bytes:
     """The body, if it is no longer than the limit; a longer one is never held in memory.
 
     Raises:
-        Problem: it is longer.
+        Problem: it is longer, or there is no room for it now.
     """
     too_large = Problem(413, "too_large", limit=f"{limit_mib:g}", headers={"Connection": "close"})
     said = request.headers.get("content-length", "")
     if said.isdigit() and int(said) > limit:
         raise too_large
     chunks, n = [], 0
-    async for chunk in request.stream():
-        n += len(chunk)
-        if n > limit:
-            raise too_large
-        chunks.append(chunk)
+    with room.taken() as take:
+        async for chunk in request.stream():
+            n += len(chunk)
+            if n > limit:
+                raise too_large
+            take(len(chunk))
+            chunks.append(chunk)
     return b"".join(chunks)
 
 

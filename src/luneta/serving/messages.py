@@ -34,8 +34,16 @@ SAID: Messages = {
         "a resposta levou mais de {seconds} s. Peça menos, ou tente mais tarde.",
     ),
     "slow_body": (
-        "the request's body did not arrive within {seconds} s.",
-        "o corpo do pedido não chegou em {seconds} s.",
+        "the request's body came too slowly: it gets {seconds} s, and one more for every {kib} KiB.",
+        "o corpo do pedido chegou devagar demais: tem {seconds} s, e mais um a cada {kib} KiB.",
+    ),
+    "crowded": (
+        "as many requests are arriving as are waited for at once: {n}. Try again in a moment.",
+        "já estão chegando tantos pedidos quantos se esperam ao mesmo tempo: {n}. Tente de novo em instantes.",
+    ),
+    "no_room": (
+        "there is no room now for so large a request, beside those that are arriving. Try again in a moment.",
+        "não há lugar agora para um pedido tão grande, ao lado dos que estão chegando. Tente de novo em instantes.",
     ),
     "gone": ("the client has gone.", "o cliente saiu."),
     "internal": (

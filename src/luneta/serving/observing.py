@@ -25,10 +25,13 @@ class Meters:
 
     Args:
         active: how many requests are worked on now.
+        arriving: how many have bodies that are still coming.
         waiting: how many items wait to be computed, by what is computed.
     """
 
-    def __init__(self, active: Callable[[], int], waiting: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(
+        self, active: Callable[[], int], arriving: Callable[[], int], waiting: Callable[[], Mapping[str, int]]
+    ) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "luneta_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
@@ -41,6 +44,9 @@ class Meters:
             "luneta_batch_size", "Items computed together.", ["what"], buckets=SIZES, registry=self.registry
         )
         Gauge("luneta_requests_active", "Requests worked on now.", registry=self.registry).set_function(active)
+        Gauge(
+            "luneta_requests_arriving", "Requests whose bodies are on their way.", registry=self.registry
+        ).set_function(arriving)
         self.registry.register(_Waiting(waiting))
 
     def observe_batch(self, what: str, n: int) -> None:

@@ -1,4 +1,4 @@
-"""Requests at work: a bounded number at once, each in a thread of its own, no longer than it may take."""
+"""Requests at work once their bodies have come: so many at once, each in a thread, no longer than it may take."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
 from luneta.serving.batching import GivenUpError, Patience, patience
-from luneta.serving.bodies import read_body
+from luneta.serving.bodies import Room, read_body
 from luneta.serving.problems import Problem
 from luneta.serving.settings import Settings
 
@@ -29,6 +29,7 @@ class Workshop:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._threads = ThreadPoolExecutor(settings.max_concurrency, thread_name_prefix="luneta-request")
+        self._room = Room(settings.max_concurrency * settings.max_bytes)
         self.n_active = 0
         """Requests that are worked on."""
 
@@ -38,23 +39,20 @@ class Workshop:
     async def do(self, request: Request, job: Job) -> Response:
         """Read the body and do the job.
 
+        A place is taken when the body is there: those that are still coming would hold it for nothing.
+
         Raises:
             Problem: too many requests at once, too large a body, too slow, or the client has gone.
         """
         limit = self._settings
+        try:
+            body = await read_body(request, limit.max_bytes, limit.max_upload_mib, self._room)
+        except ClientDisconnect:
+            raise Problem(499, "gone") from None
         if self.n_active >= limit.max_concurrency:
             raise Problem(503, "busy", headers={"Retry-After": "1"}, n=limit.max_concurrency)
         self.n_active += 1
         try:
-            try:
-                async with asyncio.timeout(limit.timeout_s):
-                    body = await read_body(request, limit.max_bytes, limit.max_upload_mib)
-            except TimeoutError:
-                raise Problem(
-                    408, "slow_body", headers={"Connection": "close"}, seconds=f"{limit.timeout_s:g}"
-                ) from None
-            except ClientDisconnect:
-                raise Problem(499, "gone") from None
             return await self._in_thread(request, body, job)
         finally:
             self.n_active -= 1

@@ -11,7 +11,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -244,24 +244,125 @@ def test_who_has_gone_holds_no_place(slow: tuple[Searcher, SlowEncoder]) -> None
         assert encoder.n_slow <= 3  # those that waited were not computed
 
 
+HALF = b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+
+
+@contextmanager
+def halves(address: str, n: int, path: bytes = b"/search", first: bytes = b"{") -> Iterator[list[socket.socket]]:
+    """Connections that have sent the beginning of a body, and do not go on."""
+    head = (HALF % 100_000).replace(b"/search", path)
+    with ExitStack() as stack:
+        place = ("127.0.0.1", int(address.rpartition(":")[2]))
+        opened = [stack.enter_context(socket.create_connection(place, timeout=30)) for _ in range(n)]
+        for each in opened:
+            each.sendall(head + first)
+        yield opened
+
+
+def arriving(http: httpx.Client, address: str) -> int:
+    text = http.get(f"{address}/metrics").text
+    return int(
+        float(next(line for line in text.splitlines() if line.startswith("luneta_requests_arriving")).split()[1])
+    )
+
+
 def test_half_a_body_is_waited_for_no_longer_than_allowed(bundle: Path) -> None:
+    with serving.listening(bundle, timeout_s=0.3) as address, halves(address, 3) as clients:
+        for client in clients:
+            answer = b""
+            while part := client.recv(2**16):  # until it is closed
+                answer += part
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert b"0.3 s" in answer
+
+
+def test_a_body_that_drips_is_not_waited_for_either(bundle: Path) -> None:
+    with serving.listening(bundle, timeout_s=0.3) as address, halves(address, 1) as (client,):
+        client.settimeout(0.01)
+        answer = b""
+        end = time.monotonic() + 30
+        while not answer and time.monotonic() < end:
+            with suppress(TimeoutError):
+                client.sendall(b" ")
+                answer = client.recv(2**16)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_body_over_a_slow_line_has_the_time_it_needs(bundle: Path) -> None:
+    body = json.dumps({"query": "thing 1"}).encode() + b" " * 2**17
     with (
-        serving.listening(bundle, timeout_s=0.3) as address,
-        socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as client,
+        serving.listening(bundle, timeout_s=0.5) as address,
+        socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=30) as client,
     ):
-        client.sendall(b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
-        assert b" 408 " in client.recv(2**16)
+        client.sendall(HALF % len(body))
+        for start in range(0, len(body), 2**15):
+            client.sendall(body[start : start + 2**15])
+            time.sleep(0.2)
+        assert client.recv(2**16).startswith(b"HTTP/1.1 200 ")
+
+
+def test_halves_of_bodies_take_no_places(bundle: Path) -> None:
+    """Neither where the API reads them nor where anything else does; and there are not any number of them."""
+    with (
+        serving.listening(bundle, timeout_s=3600, max_concurrency=2) as address,
+        httpx.Client(verify=False, timeout=30) as http,
+        halves(address, 16) as clients,
+    ):
+        until(lambda: arriving(http, address) == 16)
+        assert http.post(f"{address}/search", json={"query": "thing 1"}).status_code == 200
+        with halves(address, 16):
+            until(lambda: arriving(http, address) == 32)
+            refused = checked_problem(http.post(f"{address}/search", json={"query": "thing 1"}), 503)
+            assert refused["code"] == "crowded"
+            assert http.get(f"{address}/healthz").status_code == 200
+            assert http.get(f"{address}/bundles").status_code == 200
+        until(lambda: arriving(http, address) == 16)
+        assert http.post(f"{address}/search", json={"query": "thing 1"}).status_code == 200
+        for client in clients:
+            client.close()
+        until(lambda: arriving(http, address) == 0)
+
+
+def test_bodies_that_are_coming_have_so_much_room_together(bundle: Path) -> None:
+    with (
+        serving.listening(bundle, timeout_s=3600, max_concurrency=1, max_upload_mib=0.125) as address,
+        httpx.Client(verify=False, timeout=30) as http,
+    ):
+        long = {"query": "thing 1", "where": "number > 0" + " " * 5000 * 14}
+        with halves(address, 1, first=b" " * 99_000):
+            until(lambda: http.post(f"{address}/search", content=b" " * 60_000).status_code == 503)
+            assert checked_problem(http.post(f"{address}/search", json=long), 503)["code"] == "no_room"
+            assert http.post(f"{address}/search", json={"query": "thing 1"}).status_code == 200
+        until(lambda: http.post(f"{address}/search", json=long).status_code == 422)  # read, and too long a filter
+
+
+def test_whatever_reads_a_body_gets_no_more_of_one_that_is_too_slow(bundle: Path) -> None:
+    """And its own answer is not sent: pages read bodies in ways of their own."""
+    app = serving.create_app({"pixels": serving.searcher(bundle)}, serving.Settings(timeout_s=0.3))
+    seen: list[str] = []
+
+    async def page(scope: Any, receive: Any, send: Any) -> None:
+        while (message := await receive())["type"] == "http.request":
+            pass
+        seen.append(message["type"])
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+        await send({"type": "http.response.body", "body": b"page"})
+        raise RuntimeError("page")
+
+    app.mount("/page", page)
+    with serving.listening_as(app) as address, halves(address, 1, b"/page/") as (client,):
+        assert client.recv(2**16).startswith(b"HTTP/1.1 408 ")
+    assert seen == ["http.disconnect"]
 
 
 def test_who_leaves_in_the_middle_of_a_body_is_no_failure_of_ours(
     bundle: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving.listening(bundle) as address, httpx.Client(verify=False) as http:
-        with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as client:
-            client.sendall(b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
-            until(lambda: "luneta_requests_active 1.0" in http.get(f"{address}/metrics").text)
-        until(lambda: "luneta_requests_active 0.0" in http.get(f"{address}/metrics").text)
-        assert 'route="/search",status="499"' in http.get(f"{address}/metrics").text
+        with halves(address, 1):
+            until(lambda: arriving(http, address) == 1)
+        until(lambda: arriving(http, address) == 0)
+        until(lambda: 'route="/search",status="499"' in http.get(f"{address}/metrics").text)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
