@@ -43,8 +43,10 @@ NOTICES: Mapping[str, str] = {
     "%s: images from %r (%s)": "%s: imagens de %r (%s)",
     "%s: captions from %r (%s)": "%s: legendas de %r (%s)",
     "%s: split %s (%s)": "%s: divisão %s (%s)",
-    "%s: %d of %d rows left out": "%s: %d de %d linhas deixadas de fora",
-    "%s: %d caption(s) left out of rows that stay": "%s: %d legenda(s) deixada(s) de fora de linhas que ficam",
+    "%s: %d of %d rows left out (%s)": "%s: %d de %d linhas deixadas de fora (%s)",
+    "%s: %d caption(s) left out of rows that stay (%s)": (
+        "%s: %d legenda(s) deixada(s) de fora de linhas que ficam (%s)"
+    ),
     "%s: its pictures are taken from %s": "%s: as imagens vêm de %s",
     "%s: %s is read with %s, as the papers that use this split train": (
         "%s: %s é lida com %s, como treinam os artigos que usam esta divisão"

@@ -22,6 +22,7 @@ from luneta.data.raw import RawTable, Request
 from luneta.data.splits import ALL, choose_splits, find_split
 from luneta.errors import ConfigError, DatasetError
 from luneta.types import SkippedRow
+from luneta.wording import FirstFew
 
 _EXAMPLES = 5
 _SPLIT_COLUMN = "split"
@@ -191,7 +192,7 @@ class _Assembly:
     def _check_share(self, bad: Mapping[int, str], skipped: Iterable[SkippedRow]) -> None:
         limit = self.request.max_bad_share
         if len(bad) <= limit * len(self.rows):
-            self._log(bad)
+            self._log(bad, skipped)
             return
         bad_rows = {int(self.rows[at]) for at in bad}
         examples = [row for row in skipped if row.row in bad_rows][:_EXAMPLES]
@@ -201,12 +202,15 @@ class _Assembly:
             f"limit is {limit:.1%}):{shown}\nMend them, or accept more with max_bad_share=."
         )
 
-    def _log(self, bad: Mapping[int, str]) -> None:
+    def _log(self, bad: Mapping[int, str], skipped: Iterable[SkippedRow]) -> None:
         """Rows that left whole, and captions that left rows which stay."""
-        if whole := len(bad.keys() - self.giving):
-            logger.warning("%s: %d of %d rows left out", self.raw.name, whole, len(self.rows))
-        if captions := sum(len(self.captions.bad[at]) for at in bad.keys() & self.giving):
-            logger.warning("%s: %d caption(s) left out of rows that stay", self.raw.name, captions)
+        whole, staying = bad.keys() - self.giving, bad.keys() & self.giving
+        rows = [{int(self.rows[at]) for at in positions} for positions in (whole, staying)]
+        named = [FirstFew([row.source for row in skipped if row.row in some]) for some in rows]
+        if whole:
+            logger.warning("%s: %d of %d rows left out (%s)", self.raw.name, len(whole), len(self.rows), named[0])
+        if captions := sum(len(self.captions.bad[at]) for at in staying):
+            logger.warning("%s: %d caption(s) left out of rows that stay (%s)", self.raw.name, captions, named[1])
 
     def _sampled(self, images: Indexes) -> tuple[Indexes, Mapping[str, int] | None]:
         limit, seed = self.request.limit, self.request.seed

@@ -135,7 +135,7 @@ def _choose_image(table: pa.Table, asked: str | None) -> tuple[str, str]:
             nearest = [name for name in found if ranks[name] == best]
             if best == len(_IMAGE_NAMES) or len(nearest) > 1:
                 raise ConfigError(f"several columns hold pictures: {', '.join(found)}. Choose one with image=.")
-            found, reason = nearest, f"{reason}, by its name among {len(found)}"
+            found, reason = nearest, f"{reason}, by its name the likeliest of {len(found)} such columns"
         if found:
             return found[0], reason
     addresses = [name for name, kind in kinds.items() if kind == "url"]

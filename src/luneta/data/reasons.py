@@ -14,7 +14,7 @@ from luneta.wording import patterns_of
 _COLUMNS = {
     "asked for": "pedida",
     "by its name": "pelo nome",
-    "by its name among {n}": "pelo nome, entre {n}",
+    "by its name the likeliest of {n} such columns": "pelo nome a mais provável de {n} colunas assim",
     "named after the language": "tem o nome do idioma",
     "named after a language": "tem o nome de um idioma",
     "the only column of text": "a única coluna de texto",
@@ -122,8 +122,10 @@ def reason_in(reason: str, locale: str) -> str:
 
     >>> reason_in("caption left out: empty caption; caption of 123,456 characters, more than 100,000", "pt-BR")
     'legenda deixada de fora: legenda vazia; legenda de 123.456 caracteres, mais que 100.000'
-    >>> reason_in("holds encoded pictures, by its name among 3", "pt-BR"), reason_in("empty file", "en")
-    ('contém imagens codificadas, pelo nome, entre 3', 'empty file')
+    >>> reason_in("holds encoded pictures, by its name the likeliest of 3 such columns", "pt-BR")
+    'contém imagens codificadas, pelo nome a mais provável de 3 colunas assim'
+    >>> reason_in("empty file", "en")
+    'empty file'
     """
     if locale == "en":
         return reason

@@ -130,8 +130,8 @@ def test_captions_that_leave_a_row_which_stays(tmp_path: Path, caplog: pytest.Lo
         (1, "empty caption; empty caption"),
         (3, "caption left out: empty caption"),
     ]
-    assert "1 of 4 rows left out" in caplog.text
-    assert "3 caption(s) left out of rows that stay" in caplog.text
+    assert f"1 of 4 rows left out ({tmp_path / names[1]})" in caplog.text
+    assert f"3 caption(s) left out of rows that stay ({tmp_path / names[0]}, {tmp_path / names[3]})" in caplog.text
 
 
 def test_strings_that_are_not_utf8_are_bad_rows(tmp_path: Path) -> None:

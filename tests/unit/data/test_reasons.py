@@ -93,7 +93,7 @@ def test_parameters_are_the_same_and_land_where_they_belong(english: str) -> Non
         ("line 3 is not UTF-8", "a linha 3 não está em UTF-8"),
         ("a.txt is not UTF-8", "a.txt não está em UTF-8"),
         ("line 12 is a list, not an object", "a linha 12 traz uma lista em vez de um objeto"),
-        ("by its name, by its name among 2", "pelo nome, pelo nome, entre 2"),
+        ("by its name, named after a language", "pelo nome, tem o nome de um idioma"),
         ("a folder, not a file", "uma pasta, não um arquivo"),
         ("file of 1,234.5 GiB, more than 1 GiB, the limit", "arquivo de 1.234,5 GiB, acima do limite de 1 GiB"),
         ("cannot be read ({0} of {x})", "não pode ser lida ({0} of {x})"),
