@@ -25,11 +25,11 @@ from luneta.bundles.files import (
     SOURCE,
     File,
     check,
+    check_place,
     clean,
     only_writer,
     put,
     put_folder,
-    refuse_foreign,
     seal_of,
 )
 from luneta.bundles.items import SIDES, Ids, item_tables
@@ -152,12 +152,7 @@ def build_bundle(
             f"{encoder.spec.name} has no fingerprint, so that nothing would tell its vectors from another encoder's; "
             "give its spec one"
         )
-    refuse_foreign(folder)
-    if (folder / RECORD).exists() != update:
-        raise ConfigError(
-            f"{folder} is not there yet, so there is nothing to update" if update else
-            f"{folder} is there already: bring it up to date (--update), or choose another place"
-        )  # fmt: skip
+    check_place(folder, update=update)
     with only_writer(folder):
         old = Bundle.open(folder) if update else None
         if old is not None:

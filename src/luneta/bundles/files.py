@@ -28,7 +28,7 @@ from typing import Any
 import filelock
 
 from luneta.artifacts import atomic_folder, atomic_path, hash_file
-from luneta.errors import ArtifactError
+from luneta.errors import ArtifactError, ConfigError
 
 RECORD = "bundle.json"
 SOURCE = "source.json"
@@ -121,6 +121,21 @@ def _is_whole(folder: Path, files: Sequence[File]) -> bool:
     except ArtifactError:
         return False
     return True
+
+
+def check_place(folder: Path, *, update: bool) -> None:
+    """Refuse a place where no bundle can be made, or none be brought up to date.
+
+    Raises:
+        ConfigError: a bundle is there and is not to be updated, or the other way round.
+        ArtifactError: the folder holds other things.
+    """
+    refuse_foreign(folder)
+    if (folder / RECORD).exists() != update:
+        raise ConfigError(
+            f"{folder} is not there yet, so there is nothing to update" if update else
+            f"{folder} is there already: bring it up to date (--update), or choose another place"
+        )  # fmt: skip
 
 
 def seal_of(record: Mapping[str, Any]) -> str:

@@ -129,6 +129,7 @@ def command(
     from rich.console import Console
 
     from luneta.bundles.calibration import check_bound
+    from luneta.bundles.files import check_place
     from luneta.errors import ConfigError
 
     spoken, console = speech.speak(locale), Console()
@@ -138,16 +139,19 @@ def command(
     if not builds and calibrate is None and reranker is None:
         raise ConfigError("name the data to index, or say what the bundle is to be given: update, calibrate, reranker")
     if builds and calibrate not in (None, OWN):
-        raise ConfigError("calibrate with other data than the bundle's in a command of its own, without data or update")
+        raise ConfigError(f"calibrate takes {OWN} while a bundle is made; with other data calibrate afterwards: "
+                          f"luneta index --out {out} --calibrate {calibrate}")  # fmt: skip
     if calibrate is not None:
         check_bound(mistake, error_rate)
     whole = None
     if builds:
-        whole = _encoder(out, encoder, _as_reranked(reranker, dtype), device, update=update)
+        check_place(out, update=update)
         recipe = _recipe(out, update, {"kind": kind, "recall": recall, "memory_mib": memory, "thumbnail_px": thumbnail,
                                        "text_tower": text_tower})  # fmt: skip
+        dataset, source = _data(out, data, shared, max_bad_share)
+        whole = _encoder(out, encoder, _as_reranked(reranker, dtype), device, update=update)
         _build(
-            whole, data, shared, out, console, spoken, update=update, recipe=recipe, cache=cache, milvus=milvus,
+            whole, dataset, source, out, console, spoken, update=update, recipe=recipe, cache=cache, milvus=milvus,
             batch_size=batch_size, max_bad_share=max_bad_share,
         )  # fmt: skip
     if reranker is not None:
@@ -191,34 +195,42 @@ def _as_reranked(reranker: str | None, dtype: str) -> str:
     return str(read_record(located(reranker))["encoder"].get("dtype") or dtype)
 
 
+def _data(
+    out: Path, data: str | None, shared: dict[str, Any], max_bad_share: float
+) -> tuple[ImageTextDataset, dict[str, Any] | None]:
+    """The data, and where they come from if that is to be kept anew; without a name, those the bundle was made of."""
+    from luneta.bundles import Bundle
+    from luneta.errors import ConfigError
+
+    if data is not None:
+        where = str(Path(data).absolute()) if Path(data).exists() else data
+        source = {"source": where, **{name: value for name, value in shared.items() if value is not None}}
+        return options.open_data(data, max_bad_share, **{k: v for k, v in source.items() if k != "source"}), source
+    known = dict(Bundle.open(out).source.get("data", {}))
+    if not known:
+        raise ConfigError(f"{out} does not know where its data are: name them")
+    return options.open_data(str(known.pop("source")), max_bad_share, **known), None
+
+
 def _build(
-    encoder: Encoder, data: str | None, shared: dict[str, Any], out: Path, console: Console, locale: Locale,
+    encoder: Encoder, dataset: ImageTextDataset, source: dict[str, Any] | None, out: Path, console: Console,
+    locale: Locale,
     *, update: bool, recipe: IndexRecipe, max_bad_share: float, **how: Any,
 ) -> None:  # fmt: skip
-    from luneta.bundles import Bundle, build_bundle
+    from luneta.bundles import build_bundle
     from luneta.cost import Prices
     from luneta.data.reasons import reason_in
-    from luneta.errors import ConfigError
     from luneta.layouts import GridView
     from luneta.ledger import entered, ledger_is_wanted
     from luneta.search.messages import SEARCH
     from luneta.search.tables import built_grid
     from luneta.wording import translator_of, written
 
-    where = None if data is None else str(Path(data).absolute()) if Path(data).exists() else data
-    source = {"source": where, **{name: value for name, value in shared.items() if value is not None}}
-    if data is None:
-        source = dict(Bundle.open(out).source.get("data", {}))
-        if not source:
-            raise ConfigError(f"{out} does not know where its data are: name them")
-    named = str(data or source.pop("source"))
-    dataset = options.open_data(named, max_bad_share, **{k: v for k, v in source.items() if k != "source"})
     t, start = translator_of(locale, SEARCH), time.perf_counter()
     about = {"encoder": encoder.spec.name, "data": dataset.name, "out": str(out)}
     with entered("index", about, device=encoder.spec.device, prices=Prices(), written=ledger_is_wanted()) as run:
         built = build_bundle(
-            encoder, dataset, out, update=update, recipe=recipe, max_bad_share=max_bad_share,
-            source=source if data is not None else None, **how,
+            encoder, dataset, out, update=update, recipe=recipe, max_bad_share=max_bad_share, source=source, **how,
         )  # fmt: skip
         run.facts.update(n_images=built.bundle.n("image"), n_texts=built.bundle.n("text"))
 

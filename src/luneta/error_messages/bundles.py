@@ -42,8 +42,10 @@ _MAKING = {
     "name the data to index, or say what the bundle is to be given: update, calibrate, reranker": (
         "indique os dados a indexar, ou diga o que o pacote deve receber: --update, --calibrate, --reranker"
     ),
-    "calibrate with other data than the bundle's in a command of its own, without data or update": (
-        "calibre com outros dados que os do pacote num comando à parte, sem dados nem --update"
+    "calibrate takes {own} while a bundle is made; with other data calibrate afterwards: luneta index --out {out} "
+    "--calibrate {data}": (
+        "calibrate aceita {own} enquanto um pacote é feito; com outros dados, calibre depois: luneta index --out {out} "
+        "--calibrate {data}"
     ),
     "{folder} does not know where its data are: name them": "{folder} não sabe onde estão os seus dados: indique-os",
     "{folder} is a file; a bundle is a folder: choose another name": (
