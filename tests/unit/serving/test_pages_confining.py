@@ -18,10 +18,11 @@ from starlette.types import Receive, Scope, Send
 
 pytest.importorskip("gradio")
 
-from luneta.serving.pages.confining import DEEPEST, MOST_JSON, Confining
+from luneta.serving.pages.confining import DEEPEST, LONGEST_SAID, MOST_JSON, Ask, Confining
 from serving import checked_problem
 
 LIMIT = 3 * MOST_JSON
+ASKS = {3: Ask(1), 4: Ask(4), 5: Ask(2, spoken=(0,)), 6: Ask(1, spoken=(0,), opens=True)}
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,7 +35,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture(scope="module")
 def pages() -> Iterator[TestClient]:
-    with TestClient(Starlette(routes=[Mount("/pages", Confining(echo, LIMIT))]), "http://127.0.0.1") as client:
+    with TestClient(Starlette(routes=[Mount("/pages", Confining(echo, LIMIT, ASKS))]), "http://127.0.0.1") as client:
         yield client
 
 
@@ -109,7 +110,7 @@ def test_what_a_page_asks_gets_through_as_it_was(pages: TestClient) -> None:
         "orig_name": "a b.png",
         "meta": {"_type": "gradio.FileData"},
     }
-    body = ask(data=["um barco à noite", None, 3, {"x": [file]}])
+    body = ask(fn_index=4, data=["um barco à noite", None, 3, {"x": [file]}])
     answer = join(pages, body)
     assert answer.status_code == 200
     assert json.loads(answer.json()["head"]) == body
@@ -131,6 +132,19 @@ def test_what_a_page_asks_gets_through_as_it_was(pages: TestClient) -> None:
         ask(fn_index=True),
         ask(fn_index=-1),
         ask(fn_index=10**6),
+        ask(fn_index=2),
+        ask(fn_index=9999),
+        ask(data=[]),
+        ask(data=["a", "b"]),
+        ask(fn_index=5, data=[None, "x"]),
+        ask(fn_index=5, data=["fr", "x"]),
+        ask(fn_index=5, data=[["en"], "x"]),
+        ask(fn_index=6, data=["fr"]),
+        ask(event_data=["more", "7"]),
+        ask(event_data="more"),
+        ask(event_data={"act": {"id": 7}}),
+        ask(event_data={"id": "7" * (LONGEST_SAID + 1)}),
+        ask(event_data={str(n): n for n in range(9)}),
         ask(session_hash=None),
         ask(session_hash="a/b"),
         ask(session_hash="x" * 100),
@@ -147,6 +161,25 @@ def test_what_a_page_asks_gets_through_as_it_was(pages: TestClient) -> None:
 )
 def test_what_no_page_asks_is_refused(pages: TestClient, body: Any) -> None:
     checked_problem(join(pages, body), 400)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ask(fn_index=5, data=["pt-BR", "x"]),
+        ask(fn_index=6, data=[None]),
+        ask(fn_index=6, data=["en"]),
+        ask(event_data={"act": "more", "id": "7"}),
+        ask(data=[{"path": "C:\\\\Temp\\\\gradio\\\\a.png", "meta": {"_type": "gradio.FileData"}}]),
+    ],
+    ids=str,
+)
+def test_what_every_page_asks_gets_through(pages: TestClient, body: Any) -> None:
+    assert join(pages, body).status_code == 200
+
+
+def test_files_of_windows_are_files(pages: TestClient) -> None:
+    assert pages.get("/pages/gradio_api/file=C:/Temp/gradio/a.png").status_code == 200
 
 
 def test_nothing_deeper_than_a_page_sends_is_looked_into(pages: TestClient) -> None:

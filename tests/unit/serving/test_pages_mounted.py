@@ -241,6 +241,52 @@ def test_strangers_get_no_hub(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ]  # fmt: skip
 
 
+SECRET = "my secret query about Maria"
+
+
+def event_of(found: dict[str, Any], elem_id: str) -> dict[str, Any]:
+    components = {component["id"]: component for component in found["components"]}
+    for place, dependency in enumerate(found["dependencies"]):
+        if any(
+            components.get(each, {"props": {}})["props"].get("elem_id") == elem_id for each, _ in dependency["targets"]
+        ):
+            return {"id": place, **dependency}
+    raise AssertionError(f"nothing happens at {elem_id}")
+
+
+def test_what_somebody_asks_is_written_down_nowhere(
+    pages: TestClient, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], caplog: Any
+) -> None:
+    number = event_of(config(pages), "go")["id"]
+    body = {"data": [SECRET], "fn_index": number, "session_hash": "abc"}
+    checked_problem(pages.post("/pages/gradio_api/queue/join", json=body), 400)
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError(SECRET)
+
+    monkeypatch.setattr("luneta.serving.pages.search_page.answers_html", broken)
+    message = searched(pages, SECRET)
+    assert not message["success"]
+    assert "it is not the request&#x27;s fault" in message["output"]["error"]
+    assert SECRET not in str(message)
+    said = capfd.readouterr()
+    assert SECRET not in said.out + said.err + caplog.text
+    assert "Traceback" not in said.out + said.err
+    assert "RuntimeError" in caplog.text  # where it broke is
+
+
+def test_an_event_of_no_page_is_told_in_a_sentence_of_the_pages_language(pages: TestClient) -> None:
+    found = config(pages)
+    for number in (9999, max(each.get("id", n) for n, each in enumerate(found["dependencies"])) + 1):
+        body = {"data": [], "fn_index": number, "session_hash": "abc"}
+        checked_problem(pages.post("/pages/gradio_api/queue/join", json=body), 400)
+    wrong = called(pages, event_of(found, "bundle")["id"], ["pt-BR", "no such bundle"])
+    assert not wrong["success"]
+    assert (wrong["output"]["error"], wrong["output"]["title"]) == (
+        "A página pediu algo que não há aqui; recarregue-a.", "Isto não funcionou",
+    )  # fmt: skip
+
+
 def test_uploads_are_limited(pages: TestClient) -> None:
     answer = pages.post("/pages/gradio_api/upload", files={"files": ("x.png", bytes(3 << 20), "image/png")})
     checked_problem(answer, 413)

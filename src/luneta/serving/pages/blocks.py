@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
@@ -13,13 +14,14 @@ from starlette.routing import Mount
 from luneta.search import Searcher
 from luneta.serving.pages.answers import header_html
 from luneta.serving.pages.asking import Desk
-from luneta.serving.pages.confining import Confining
+from luneta.serving.pages.confining import Ask, Confining
 from luneta.serving.pages.feedback import FeedbackBook
 from luneta.serving.pages.frame import Frame
 from luneta.serving.pages.lab import Lab, LabSettings
 from luneta.serving.pages.lab_page import LabPage
 from luneta.serving.pages.labels import said
 from luneta.serving.pages.presets import Preset
+from luneta.serving.pages.quiet import QuietBlocks
 from luneta.serving.pages.search_page import SearchPage
 from luneta.serving.pages.theme import head, theme
 from luneta.serving.settings import Settings
@@ -30,10 +32,10 @@ FORGOTTEN_S = 3600
 
 def make_blocks(
     searchers: Mapping[str, Searcher], settings: Settings, presets: Mapping[str, Preset], lab: LabSettings | None
-) -> gr.Blocks:
+) -> QuietBlocks:
     """All pages; without settings there is no lab."""
     desk = Desk(searchers, presets, settings, FeedbackBook())
-    with gr.Blocks(
+    with QuietBlocks(
         title="Luneta", analytics_enabled=False, fill_width=True, delete_cache=(FORGOTTEN_S // 4, FORGOTTEN_S)
     ) as made:
         with gr.Row(elem_classes="top"):
@@ -48,11 +50,12 @@ def make_blocks(
                 with frame.labels.made(gr.Tab, said(label="tab_lab"), id="lab"):
                     LabPage(frame, Lab(lab, Path(get_upload_folder()) / "lab"))
         frame.finish(made)
-    blocks: gr.Blocks = made
+        made.told, made.language = desk.told, frame.language
+    blocks: QuietBlocks = made
     return blocks
 
 
-def mounted(app: FastAPI, blocks: gr.Blocks, settings: Settings, max_bytes: int, path: str) -> FastAPI:
+def mounted(app: FastAPI, blocks: QuietBlocks, settings: Settings, max_bytes: int, path: str) -> FastAPI:
     """The pages in an app; an upload has at most so many bytes."""
     blocks.queue(default_concurrency_limit=settings.max_concurrency, max_size=16 * settings.max_concurrency)
     app = gr.mount_gradio_app(
@@ -63,5 +66,12 @@ def mounted(app: FastAPI, blocks: gr.Blocks, settings: Settings, max_bytes: int,
     blocks.has_launched = True  # only then does gradio refuse paths that nobody uploaded
     mount = app.router.routes[-1]
     assert isinstance(mount, Mount)
-    mount.app = Confining(mount.app, max_bytes)
+    asks = {number: _ask(event, blocks) for number, event in blocks.fns.items() if event.fn is not None}
+    mount.app = Confining(mount.app, max_bytes, asks)
     return app
+
+
+def _ask(event: Any, blocks: QuietBlocks) -> Ask:
+    """What a page gives to an event of the blocks."""
+    spoken = tuple(place for place, each in enumerate(event.inputs) if each is blocks.language)
+    return Ask(len(event.inputs), spoken, opens=any(name == "load" for _, name in event.targets))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
@@ -15,6 +17,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from luneta.serving.problems import Problem
+from luneta.wording import LOCALES
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -25,7 +28,7 @@ POLICY = (
 
 READ = re.compile(
     r"/?|/config/?|/theme\.css|/favicon\.ico|/(?:assets|static)/[\w./-]*|"
-    r"/gradio_api/(?:queue/data|upload_progress|startup-events|heartbeat/\w+|file=(?!\w+:).+)"
+    r"/gradio_api/(?:queue/data|upload_progress|startup-events|heartbeat/\w+|file=(?!\w{2,}:).+)"
 )
 JOIN, UPLOAD = "/gradio_api/queue/join", "/gradio_api/upload"
 WRITTEN = frozenset({JOIN, UPLOAD, "/gradio_api/cancel", "/gradio_api/reset"})
@@ -35,6 +38,24 @@ MOST_JSON = 2 * 2**20
 
 DEEPEST = 40
 
+MOST_SAID, LONGEST_SAID = 8, 20_000
+"""Of what an event says of itself: names, and characters of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What an event of the pages is given.
+
+    Attributes:
+        n: how many values.
+        spoken: places among them of the page's language.
+        opens: it opens the page, which may speak no language yet.
+    """
+
+    n: int
+    spoken: tuple[int, ...] = ()
+    opens: bool = False
+
 
 class Confining:
     """Lets through what the pages ask for.
@@ -42,10 +63,11 @@ class Confining:
     Args:
         app: gradio's.
         max_bytes: of an upload.
+        asks: the events of the pages, by their numbers.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self._app, self._max_bytes = app, max_bytes
+    def __init__(self, app: ASGIApp, max_bytes: int, asks: Mapping[int, Ask]) -> None:
+        self._app, self._max_bytes, self._asks = app, max_bytes, asks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -78,18 +100,18 @@ class Confining:
             body += chunk
             if len(body) > limit:
                 raise _too_large(limit)
-        _check_json(body, asks=path == JOIN)
+        _check_json(body, self._asks if path == JOIN else None)
         return _again(body, receive)
 
 
-def _check_json(body: bytes, *, asks: bool) -> None:
+def _check_json(body: bytes, asks: Mapping[int, Ask] | None) -> None:
     """What is asked has the shape that a page gives it, and names no address that gradio would fetch."""
     try:
         said = json.loads(body.decode("utf-8"))
     except (UnicodeDecodeError, ValueError, RecursionError):
         raise Problem(400, "json", why="the page's request is damaged") from None
     session = said.get("session_hash") if isinstance(said, dict) else None
-    whole = isinstance(said, dict) and (not asks or (_is_word(session) and _is_ask(said)))
+    whole = isinstance(said, dict) and (asks is None or (_is_word(session) and _is_ask(said, asks)))
     if not whole or _names_addresses(said):
         raise Problem(400, "json", why="it is not what a page asks")
 
@@ -98,14 +120,26 @@ def _is_word(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch(r"\w{1,64}", value) is not None
 
 
-def _is_ask(said: dict[str, Any]) -> bool:
-    number, trigger = said.get("fn_index"), said.get("trigger_id")
+def _is_ask(said: dict[str, Any], asks: Mapping[int, Ask]) -> bool:
+    data, number, trigger = said.get("data"), said.get("fn_index"), said.get("trigger_id")
+    ask = asks.get(number) if type(number) is int else None
     return (
-        isinstance(said.get("data"), list)
-        and type(number) is int
-        and 0 <= number < 10_000
+        ask is not None
+        and isinstance(data, list)
+        and len(data) == ask.n
+        and all(data[place] in LOCALES or (ask.opens and data[place] is None) for place in ask.spoken)
+        and _is_event(said.get("event_data"))
         and (trigger is None or type(trigger) is int)
         and set(said) <= {"data", "event_data", "fn_index", "trigger_id", "session_hash"}
+    )
+
+
+def _is_event(said: Any) -> bool:
+    """What a page says of a click: a few words and numbers, or nothing."""
+    return said is None or (
+        isinstance(said, dict)
+        and len(said) <= MOST_SAID
+        and all(isinstance(each, str | int | float | None) and len(str(each)) <= LONGEST_SAID for each in said.values())
     )
 
 
@@ -115,7 +149,7 @@ def _names_addresses(said: Any, depth: int = 0) -> bool:
         return True
     if isinstance(said, dict):
         path = said.get("path")
-        if isinstance(path, str) and re.match(r"\s*\w+:", path):
+        if isinstance(path, str) and re.match(r"\s*\w{2,}:", path):
             return True
         return any(_names_addresses(each, depth + 1) for each in said.values())
     return isinstance(said, list) and any(_names_addresses(each, depth + 1) for each in said)

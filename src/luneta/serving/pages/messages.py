@@ -134,6 +134,10 @@ PAGES: Messages = {
         "The picture is no longer here; choose it again.",
         "A imagem não está mais aqui; escolha-a de novo.",
     ),
+    "not_asked": (
+        "The page asked for something that is not here; load it again.",
+        "A página pediu algo que não há aqui; recarregue-a.",
+    ),
     "no_bundle": (
         "This collection is no longer served; load the page again.",
         "Este acervo não é mais servido; recarregue a página.",

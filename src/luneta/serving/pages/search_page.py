@@ -212,7 +212,7 @@ class SearchPage:
     def _example(
         self, event: gr.EventData, locale: Locale, marks: Marks, name: str, text: str, picture: Any, *controls: Any
     ) -> tuple[str, str, View, Marks]:
-        chosen = str(event._data.get("id", ""))[:LONGEST]
+        chosen = str(_said(event).get("id", ""))[:LONGEST]
         return chosen, *self._search(locale, marks, name, chosen, None, *controls)
 
     def _asked(
@@ -226,7 +226,7 @@ class SearchPage:
 
     def _act(self, event: gr.EventData, locale: Locale, view: View, marks: Marks) -> tuple[str, View, Marks]:
         """A button among the answers."""
-        act, number = str(event._data.get("act", "")), _number(event._data.get("id"))
+        act, number = str(_said(event).get("act", "")), _number(_said(event).get("id"))
         asked = view.asked
         if act == "more" and (hit := view.hit(number)) is not None:
             before = asked or Asked(view.bundle)
@@ -275,6 +275,11 @@ def _columns(desk: Desk, name: str) -> Sequence[str]:
 def _reranks(desk: Desk, name: str) -> bool:
     searcher = desk.searchers[name]
     return searcher.reranker is not None or searcher.bundle.record["reranker"] is not None
+
+
+def _said(event: gr.EventData) -> dict[str, Any]:
+    """What the page says of a click."""
+    return event._data if isinstance(event._data, dict) else {}
 
 
 def _number(written: Any) -> int:
