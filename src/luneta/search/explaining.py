@@ -26,7 +26,7 @@ GRID = 8
 MOST_WORDS = 32
 
 _WORD = re.compile(r"\S+")
-_BATCH = 32
+_BATCH = 16  # whoever waits is asked after each whether they still do
 _WARM, _COLD = (222, 60, 20), (30, 90, 200)
 
 

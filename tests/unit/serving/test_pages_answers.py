@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
 import re
 import string
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +21,17 @@ pytest.importorskip("gradio")
 
 import serving
 from luneta.bundles.calibration import Calibration, Cutoff, Rate
+from luneta.progress import track
 from luneta.search import Hits, Item, Searcher
 from luneta.serving import Settings
 from luneta.serving.pages.answers import answers_html, examples_html, header_html
-from luneta.serving.pages.asking import PAGE, Asked, Desk, View, turned
+from luneta.serving.pages.asking import N_EXPLAINED, PAGE, Asked, Desk, View, turned
 from luneta.serving.pages.feedback import DOWN, UP, FeedbackBook, Marks
+from luneta.serving.pages.frame import Frame
 from luneta.serving.pages.messages import PAGES
 from luneta.serving.pages.presets import PLAIN, Preset, preset_of
 from luneta.serving.pages.refusals import Refusal
+from luneta.serving.pages.search_page import SearchPage
 from luneta.wording import LOCALES
 from pages import Element, read
 
@@ -247,11 +254,11 @@ def test_thumbs_are_written_and_move_the_next_search(bundle: Path, desk: Desk) -
     assert view.hits is not None
     liked, disliked = view.hits[3].id, view.hits[0].id
     marks = desk.vote(view, desk.vote(view, Marks(), liked, UP, "thing 7"), disliked, DOWN, "thing 7")
-    lines = [json.loads(line) for line in desk.votes_path("pixels").read_text("utf-8").splitlines()]
+    lines = [json.loads(line) for line in desk.votes_path(desk.start("pixels")).read_text("utf-8").splitlines()]
     assert [(line["id"], line["vote"], line["query"], line["rank"]) for line in lines] == [
         (liked, 1, "thing 7", 4), (disliked, -1, "thing 7", 1),
     ]  # fmt: skip
-    assert not any(path.is_relative_to(bundle) for path in [desk.votes_path("pixels")])
+    assert not any(path.is_relative_to(bundle) for path in [desk.votes_path(desk.start("pixels"))])
     pressed = {
         button.attributes["data-id"]: button.attributes["data-act"]
         for button in shown(desk, view, marks).all("button", **{"aria-pressed": "true"})
@@ -270,7 +277,7 @@ def test_a_thumb_for_what_is_not_shown_is_none(desk: Desk) -> None:
     view = desk.answer(Asked("pixels", "thing 7"), Marks())
     assert desk.vote(view, Marks(), 10_000, UP, "x") == Marks()
     assert desk.vote(desk.start("pixels"), Marks(), 0, UP, "x") == Marks()
-    assert not desk.votes_path("pixels").exists()
+    assert not desk.votes_path(desk.start("pixels")).exists()
 
 
 def test_the_path_of_the_thumbs_is_told_on_this_machine_only(bundle: Path, tmp_path: Path) -> None:
@@ -282,16 +289,28 @@ def test_the_path_of_the_thumbs_is_told_on_this_machine_only(bundle: Path, tmp_p
         assert (str(tmp_path) in shown(desk, view, marks).text) == told
 
 
-def test_thumbs_can_be_taken_away(desk: Desk) -> None:
+def test_thumbs_can_be_taken_away_where_they_are_asked_for(desk: Desk) -> None:
     import base64
 
     view = desk.answer(Asked("pixels", "thing 7"), Marks())
     assert view.hits is not None
     marks = desk.vote(view, Marks(), view.hits[0].id, UP, "thing 7")
-    link = shown(desk, view, marks).all("a")[0].attributes
+    page = shown(desk, view, marks)
+    assert page.all("a") == []
+    assert len(page.all("button", **{"data-act": "export"})) == 1
+    link = shown(desk, replace(view, taking=True), marks).all("a")[0].attributes
     assert link["download"] == "luneta-thumbs.jsonl"
     written = base64.b64decode(link["href"].partition("base64,")[2]).decode()
-    assert written == desk.votes_path("pixels").read_text("utf-8")
+    assert written == desk.votes_path(view).read_text("utf-8")
+
+
+def test_an_answer_does_not_grow_with_the_thumbs_given_before(desk: Desk) -> None:
+    view = desk.answer(Asked("pixels", "thing 7"), Marks())
+    assert view.hits is not None
+    marks = few = desk.vote(view, Marks(), view.hits[0].id, UP, "thing 7")
+    for _ in range(1000):
+        marks = marks.logged(marks.log[0])
+    assert answers_html(desk, view, marks, "en") == answers_html(desk, view, few, "en")
 
 
 def test_an_answer_is_explained(bundle: Path, desk: Desk) -> None:
@@ -309,6 +328,189 @@ def test_an_answer_is_explained(bundle: Path, desk: Desk) -> None:
     assert desk.explain(asked, replace(view.hits[0], side="text"), "en").problem.startswith(
         "Heat maps are drawn on pictures"
     )
+
+
+class Slow:
+    """A searcher whose explanations take until they are let go."""
+
+    def __init__(self, searcher: Searcher) -> None:
+        self.bundle, self.searcher = searcher.bundle, searcher
+        self.entered, self.steps, self.let_go = 0, 0, threading.Event()
+
+    def answer(self, *given: Any) -> Any:
+        return self.searcher.answer(*given)
+
+    def explain(self, *_: Any) -> Any:
+        self.entered += 1
+        with track("explaining", 1000) as advance:
+            while not self.let_go.wait(0.01):
+                self.steps += 1
+                advance(1)
+        raise Refusal("picture_gone")
+
+
+def test_few_are_explained_at_once_and_none_is_waited_for_longer_than_it_may(bundle: Path, tmp_path: Path) -> None:
+    slow = Slow(serving.searcher(bundle))
+    patient, hasty = (
+        Desk({"pixels": slow}, {}, Settings(timeout_s=seconds), FeedbackBook(tmp_path))  # type: ignore[dict-item]
+        for seconds in (60, 0.2)
+    )
+    asked = Asked("pixels", "thing 7")
+    view = patient.answer(asked, Marks())
+    assert view.hits is not None
+    hit = view.hits[0]
+    assert "took longer than 0.2 s" in hasty.explain(asked, hit, "en").problem  # asked between its steps
+    assert slow.steps > 0
+    hasty._explaining = patient._explaining
+    slow.entered = 0
+    busy = [threading.Thread(target=patient.explain, args=(asked, hit, "en")) for _ in range(N_EXPLAINED)]
+    for thread in busy:
+        thread.start()
+    try:
+        while slow.entered < N_EXPLAINED:
+            time.sleep(0.01)
+        assert "took longer than 0.2 s" in hasty.explain(asked, hit, "en").problem
+        assert slow.entered == N_EXPLAINED
+    finally:
+        slow.let_go.set()
+        for thread in busy:
+            thread.join()
+    assert "The picture is no longer here" in hasty.explain(asked, hit, "en").problem
+    assert slow.entered == N_EXPLAINED + 1
+
+
+def page_of(desk: Desk) -> SearchPage:
+    import gradio as gr
+
+    async def made() -> SearchPage:
+        with gr.Blocks():
+            return SearchPage(Frame(), desk, gr.HTML())
+
+    return asyncio.run(made())
+
+
+def act(page: SearchPage, view: View | None, name: str, number: int = -1, marks: Marks | None = None) -> Any:
+    import gradio as gr
+
+    event = gr.EventData(None, {"act": name, "id": str(number)})
+    return page._act(event, "en", view, marks or Marks())
+
+
+@pytest.fixture
+def shrunk(tmp_path: Path) -> tuple[SearchPage, Desk, Any]:
+    """A page whose bundle loses half of its rows when it is told to."""
+    folder = tmp_path / "pixels.luneta"
+    serving.make_bundle(folder)
+    found = {"pixels": serving.searcher(folder)}
+    found["pixels"].bundle.hold()
+    desk = Desk(found, {}, Settings(), FeedbackBook(tmp_path / "feedback"))
+
+    def shrink() -> None:
+        serving.make_bundle(folder, serving.N_IMAGES // 2, update=True)
+        found["pixels"] = serving.searcher(folder)
+
+    return page_of(desk), desk, shrink
+
+
+def test_what_is_shown_stays_when_a_bundle_loses_it(shrunk: tuple[SearchPage, Desk, Any]) -> None:
+    page, desk, shrink = shrunk
+    view = desk.answer(Asked("pixels", "thing 50"), Marks())
+    texts = desk.answer(Asked("pixels", "thing 50", target="text"), Marks())
+    like = desk.answer(Asked("pixels", item=Item("image", 50)), Marks())
+    assert view.hits is not None
+    gone = next(hit.id for hit in view.hits if hit.id >= serving.N_IMAGES // 2)
+    before = [answers_html(desk, each, Marks(), "en") for each in (view, texts, like)]
+    shrink()
+    assert [answers_html(desk, each, Marks(), "en") for each in (view, texts, like)] == before
+    html, liked, marks, *_ = act(page, view, "up", gone)
+    assert (liked.error, liked.failed, marks.like) == (None, None, (gone,))
+    assert len(cards(read(html))) == PAGE
+    assert act(page, like, "up", like.hits[0].id)[1].failed is None  # type: ignore[index]
+    html, more, *_ = act(page, view, "more", gone)
+    assert more.error is not None
+    assert len(read(html).all("div", role="alert")) == 1
+    html, explained, *_ = act(page, view, "why", gone)
+    assert explained.detail.problem
+    assert "internal" not in html
+    assert len(cards(read(page._reword("pt-BR", "pixels", texts, Marks())[2]))) == PAGE
+
+
+def test_filters_are_those_of_the_bundle_as_it_is_now(shrunk: tuple[SearchPage, Desk, Any]) -> None:
+    page, desk, shrink = shrunk
+    columns = [control.column for control in desk.controls["pixels"]]
+    assert {"number", "style"} <= set(columns)
+    before = page._begin("en")
+    shrink()
+    now = dict(zip(columns, desk.controls_now("pixels"), strict=True))
+    assert now["number"].ends == (0, 29)  # type: ignore[union-attr]
+    assert sum(n for _, n in now["style"].values) == 30  # type: ignore[union-attr]
+    after = page._begin("en")
+    assert len(after) == len(before) == len(page._changing) + 5
+    placeholders = [update.get("placeholder") for update in after[2:-3]]
+    assert ("0", "29") in itertools.pairwise(placeholders)
+    assert any("(10)" in str(update.get("choices")) for update in after[2:-3])
+
+
+def test_a_filter_of_a_column_that_has_gone_is_not_shown(bundle: Path, tmp_path: Path) -> None:
+    found = {"pixels": serving.searcher(bundle)}
+    desk = Desk(found, {}, Settings(), FeedbackBook(tmp_path))
+    page = page_of(desk)
+    smaller = serving.make_bundle(tmp_path / "pixels.luneta", 3)  # of 3 rows no column is of one kind with 60 rows
+    found["pixels"] = Searcher(smaller, serving.ENCODER)
+    now = desk.controls_now("pixels")
+    assert None in now
+    shown = [update.get("visible") for update in page._begin("en")[2:-3]]
+    expected = [control is not None for shape, control in zip(desk.controls["pixels"], now, strict=True)
+                for _ in range(shape.n_inputs)]  # fmt: skip
+    assert shown == expected
+
+
+def test_thumbs_that_cannot_be_kept_are_told_beside_the_answers(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    desk = Desk({"pixels": serving.searcher(bundle)}, {}, Settings(), FeedbackBook(tmp_path / "file"))
+    page = page_of(desk)
+    view = desk.answer(Asked("pixels", "thing 7"), Marks())
+    assert view.hits is not None
+    html, failed, marks, *_ = act(page, view, "up", view.hits[0].id)
+    tree = read(html)
+    assert len(tree.all("div", role="alert")) == 1
+    assert len(cards(tree)) == PAGE
+    assert marks.votes == {}
+    assert str(tmp_path) not in html
+    assert act(page, failed, "close")[1].failed is None
+
+
+def test_more_like_an_answer_empties_the_form(desk: Desk) -> None:
+    page = page_of(desk)
+    view = desk.answer(Asked("pixels", "thing 7"), Marks())
+    assert view.hits is not None
+    *_, text, picture = act(page, view, "more", view.hits[0].id)
+    assert (text, picture) == ("", None)
+    *_, text, picture = act(page, view, "next")
+    assert text == picture != ""
+    assert isinstance(text, dict)  # what gradio takes for: leave it as it is
+
+
+def test_an_act_on_a_page_that_has_not_begun_is_told(desk: Desk) -> None:
+    page = page_of(desk)
+    for name in ("up", "more", "next", "export", ""):
+        html, view, *_ = act(page, None, name)
+        assert "load it again" in html
+        assert isinstance(view.error, Refusal)
+
+
+def test_filters_are_said_in_words_of_the_language(desk: Desk) -> None:
+    page = page_of(desk)
+    shapes = desk.controls["pixels"]
+    given: list[Any] = []
+    for shape in shapes:
+        given += {"number": ["10", "20"], "style": [["flat"]]}.get(shape.column, [None] * shape.n_inputs)
+    asked = page._asked("pixels", "thing 7", None, "image", False, False, False, *given, "")
+    view = desk.answer(asked, Marks())
+    assert view.hits is not None
+    assert {hit.metadata["style"] for hit in view.hits} == {"flat"}
+    assert "filtros: Number de 10 a 20; Style: flat" in shown(desk, view, locale="pt-BR").text
+    assert "filters: Number from 10 to 20; Style: flat" in shown(desk, view).text
 
 
 def test_at_the_start_there_are_some_pictures_from_all_over(desk: Desk) -> None:

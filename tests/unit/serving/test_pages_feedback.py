@@ -42,6 +42,14 @@ def test_thumbs_are_of_one_query_and_the_log_of_all() -> None:
     assert (other.of, other.votes, other.log) == ("cats", {}, marks.log)
 
 
+def test_a_page_remembers_the_last_thumbs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedback, "MOST_LOGGED", 3)
+    marks = Marks()
+    for number in range(5):
+        marks = marks.logged(record(item=number))
+    assert [each["id"] for each in marks.log] == [2, 3, 4]
+
+
 def test_what_is_written_is_one_object_a_line(tmp_path: Path) -> None:
     book = FeedbackBook(tmp_path / "not yet" / "there")
     path = book.path("my shop", "ac18937b4f31")

@@ -13,7 +13,16 @@ pytest.importorskip("gradio")
 
 from luneta.errors import ConfigError
 from luneta.filters import parse_filter
-from luneta.serving.pages.filters import MOST_FILTERS, Control, condition, controls_of, label_of
+from luneta.serving.pages.filters import (
+    MOST_FILTERS,
+    Control,
+    condition,
+    controls_of,
+    in_words,
+    label_of,
+    settings_of,
+)
+from luneta.serving.pages.labels import translator
 from luneta.serving.pages.presets import PLAIN, Preset, preset_of
 from luneta.serving.pages.refusals import Refusal
 
@@ -59,7 +68,7 @@ def made(preset: Preset = PLAIN, table: pa.Table = TABLE) -> dict[str, Control]:
 
 def chosen(controls: list[Control], given: list[Any], typed: str = "") -> set[int]:
     """The rows that a condition leaves, by the house's own reading of it."""
-    said = condition(controls, given, typed)
+    said = condition(settings_of(controls, controls, given), typed)
     if said is None:
         return set(range(N))
     mask = parse_filter(said).mask(TABLE)
@@ -107,8 +116,43 @@ def test_choices_of_numbers_truths_and_lists() -> None:
     assert chosen([controls["tags"]], [["night"]]) == {i for i in range(N) if "night" in ROWS[i]["tags"]}
 
 
-def test_a_value_that_is_none_of_the_choices_chooses_nothing() -> None:
-    assert condition([made()["style"]], [["Dada' or style is null or 'a' = 'a"]]) is None
+def test_a_value_that_is_none_of_the_choices_any_more_finds_nothing() -> None:
+    controls = made()
+    assert chosen([controls["style"]], [["Dada' or style is null or 'a' = 'a"]]) == set()
+    assert chosen([controls["style"]], [["Cubism"]]) == set()
+    assert chosen([controls["style"]], [["Cubism", "Dada"]]) == chosen([controls["style"]], [["Dada"]])
+    assert chosen([controls["tags"]], [["Cubism"]]) == set()
+
+
+def test_a_filter_that_has_gone_is_passed_over_with_its_inputs() -> None:
+    controls = [made()[name] for name in ("year", "style")]
+    settings = settings_of(controls, [None, controls[1]], ["1820", "1840", ["Dada"]])
+    assert [setting.control.column for setting in settings] == ["style"]
+    assert condition(settings) == condition(settings_of(controls[1:], controls[1:], [["Dada"]]))
+
+
+@pytest.mark.parametrize(
+    ("locale", "given", "typed", "said"),
+    [
+        ("en", ["1900", "1930", []], "", "Year from 1900 to 1930"),
+        ("pt-BR", ["1900", "1930", []], "", "Ano de 1900 a 1930"),
+        ("pt-BR", ["1900", "", ["Dada", "d'Orsay"]], "", "Ano a partir de 1900; Style: Dada, d'Orsay"),
+        ("pt-BR", [None, " 1930", []], "stars = 3", "Ano até 1930; condição stars = 3"),
+        ("en", ["", "1930", None], "", "Year up to 1930"),
+        ("en", ["", "", []], " ", ""),
+    ],
+)
+def test_what_is_set_is_said_in_words(locale: Any, given: list[Any], typed: str, said: str) -> None:
+    label = {"en": "Year", "pt-BR": "Ano"}
+    found = made(preset_of({"filters": [{"column": "year", "label": label}, {"column": "style"}]}))
+    controls = [found["year"], found["style"]]
+    assert in_words(settings_of(controls, controls, given), typed, translator(locale), locale) == said
+
+
+def test_words_of_a_text_are_said_too() -> None:
+    artist = made(preset_of({"filters": [{"column": "artist", "kind": "text"}]}))["artist"]
+    settings = settings_of([artist], [artist], [" Wit 3 "])
+    assert in_words(settings, "", translator("pt-BR"), "pt-BR") == "Artist com “Wit 3”"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +195,7 @@ def test_a_range_of_dates_takes_years_and_days() -> None:
 )
 def test_what_is_no_end_of_a_range_is_refused(column: str, written: str, name: str) -> None:
     with pytest.raises(Refusal) as caught:
-        condition([made()[column]], [written, None])
+        condition(settings_of([made()[column]], [made()[column]], [written, None]))
     assert caught.value.name == name
 
 
@@ -170,7 +214,7 @@ def test_everything_set_holds_at_once_with_a_condition_besides() -> None:
     both = [controls["style"], controls["year"]]
     expected = {i for i in range(N) if ROWS[i]["style"] == "Dada" and ROWS[i]["year"] >= 1820 and i % 12 in (1, 2)}
     assert chosen(both, given, "stars = 1 or stars = 2") == expected
-    assert condition(both, [[], "", ""], " year < 1900 ") == "year < 1900"
+    assert condition(settings_of(both, both, [[], "", ""]), " year < 1900 ") == "year < 1900"
 
 
 def test_a_preset_says_which_filters_there_are_and_in_which_order() -> None:

@@ -14,7 +14,7 @@ from luneta.search import Hit
 from luneta.search.hits import plain
 from luneta.serving.pages.asking import Asked, Desk, Detail, View
 from luneta.serving.pages.feedback import Marks, exported
-from luneta.serving.pages.filters import called
+from luneta.serving.pages.filters import called, in_words
 from luneta.serving.pages.html import data_uri, written_html
 from luneta.serving.pages.labels import translator
 from luneta.wording import Locale, Translate, written
@@ -31,7 +31,6 @@ def answers_html(desk: Desk, view: View, marks: Marks, locale: Locale) -> str:
         return written_html("answers.html.jinja", locale, of="error", error=desk.told(view.error, locale))
     assert view.hits is not None
     t, asked, hits = translator(locale), view.asked, view.hits
-    bundle = desk.searcher(view.bundle).bundle
     votes = marks.for_query(asked.key).votes if asked else {}
     withheld = hits.relevant is False and asked is not None and not asked.anyway
     cards = [] if withheld else [_card(desk, view, hit, votes, t, locale) for hit in hits]
@@ -40,13 +39,14 @@ def answers_html(desk: Desk, view: View, marks: Marks, locale: Locale) -> str:
         locale,
         error="",
         of="" if asked is None else hash_json([asked.key, asked.where, asked.offset])[:12],
-        title=_title(view, withheld, t, desk),
+        failed="" if view.failed is None else desk.told(view.failed, locale),
+        title=_title(view, withheld, t),
         facts=_facts(view, t, locale),
         withheld=_why_nothing(view, t, locale) if withheld else "",
         notes=_notes(view, withheld, t),
-        marks=_marks(votes, marks, t),
-        kept=_kept(desk, view.bundle, t),
-        detail=None if view.detail is None else _detail(bundle, view.detail, locale),
+        marks=_marks(votes, marks if view.taking else None, t),
+        kept=_kept(desk, view, t) if votes else "",
+        detail=None if view.detail is None else _detail(view.of, view.detail, locale),
         texts=bool(cards) and hits[0].side == "text",
         cards=cards,
         votes=asked is not None,
@@ -73,10 +73,10 @@ def examples_html(desk: Desk, name: str, locale: Locale) -> str:
 # -- around the answers ------------------------------------------------------------------------------------------------
 
 
-def _title(view: View, withheld: bool, t: Translate, desk: Desk) -> str:
+def _title(view: View, withheld: bool, t: Translate) -> str:
     if view.asked is None:
         return t("start")
-    query, n = asked_for(view.asked, t, desk), len(view.hits or ())
+    query, n = asked_for(view.asked, view.of, t), len(view.hits or ())
     if withheld or not n:
         return t("summary_none" if view.asked.item is None else "nothing_like", query=query)
     first = view.asked.offset + 1
@@ -84,10 +84,10 @@ def _title(view: View, withheld: bool, t: Translate, desk: Desk) -> str:
     return t(name, first=first, last=first + n - 1, query=query)
 
 
-def asked_for(asked: Asked, t: Translate, desk: Desk) -> str:
-    """A query in words."""
+def asked_for(asked: Asked, bundle: Bundle, t: Translate) -> str:
+    """A query to a bundle in words."""
     if asked.item is not None:
-        row = desk.searcher(asked.bundle).bundle.rows(asked.item.side, np.array([asked.item.id])).to_pylist()[0]
+        row = bundle.rows(asked.item.side, np.array([asked.item.id])).to_pylist()[0]
         name = row.get("_text") or next(iter(row.get("_texts") or ()), None) or row.get("_name")
         return t("like_item", name=_short(str(name), 60))
     parts = [asked.text.strip()] if asked.text.strip() else []
@@ -101,7 +101,9 @@ def _facts(view: View, t: Translate, locale: Locale) -> list[str]:
     facts = [
         t("milliseconds", n=round(1000 * view.seconds)) if quick else t("seconds", n=_number(view.seconds, locale))
     ]
-    return [*facts, t("where_is", where=_short(view.asked.where, 160))] if view.asked.where else facts
+    asked = view.asked
+    where = in_words(asked.settings, asked.typed, t, locale) or asked.where
+    return [*facts, t("where_is", where=_short(where, 160))] if where else facts
 
 
 def _number(value: float, locale: Locale) -> str:
@@ -122,22 +124,23 @@ def _notes(view: View, withheld: bool, t: Translate) -> list[str]:
     return notes if len(view.hits) else [*notes, t("nothing_left")]
 
 
-def _marks(votes: Mapping[int, int], marks: Marks, t: Translate) -> dict[str, str] | None:
+def _marks(votes: Mapping[int, int], taken: Marks | None, t: Translate) -> dict[str, str] | None:
+    """What is said of thumbs, and the file of them where it was asked for."""
     if not votes:
         return None
     up = sum(vote > 0 for vote in votes.values())
-    lines = base64.b64encode(exported(marks.log).encode("utf-8", "replace")).decode("ascii")
+    lines = "" if taken is None else base64.b64encode(exported(taken.log).encode("utf-8", "replace")).decode("ascii")
     return {
         "said": t("marks", up=up, down=len(votes) - up),
-        "file": f"data:application/jsonl;base64,{lines}",
+        "file": f"data:application/jsonl;base64,{lines}" if lines else "",
     }
 
 
-def _kept(desk: Desk, name: str, t: Translate) -> str:
+def _kept(desk: Desk, view: View, t: Translate) -> str:
     """Where thumbs are kept; of a server that others reach no path is told."""
     if not desk.settings.is_local:
         return t("marks_kept_there")
-    return t("marks_kept", path=desk.votes_path(name))
+    return t("marks_kept", path=desk.votes_path(view))
 
 
 # -- one answer --------------------------------------------------------------------------------------------------------
@@ -146,8 +149,8 @@ def _kept(desk: Desk, name: str, t: Translate) -> str:
 def _card(
     desk: Desk, view: View, hit: Hit, votes: Mapping[int, int], t: Translate, locale: Locale
 ) -> dict[str, Any]:  # fmt: skip
-    bundle = desk.searcher(view.bundle).bundle
-    columns = desk.columns(view.bundle)
+    bundle = view.of
+    columns = desk.columns(view.bundle, bundle)
     title, subtitle, date = (_cell(hit, columns.get(place)) for place in ("title", "subtitle", "date"))
     caption = hit.text or next(iter(hit.texts), "")
     notes = [t("was_rank", rank=hit.rank_before)] if hit.rank_before not in (None, hit.rank) else []

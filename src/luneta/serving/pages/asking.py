@@ -6,20 +6,22 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from luneta.errors import LunetaError
+from luneta.bundles.bundle import Bundle
+from luneta.errors import ConfigError, LunetaError
 from luneta.filters import parse_filter
+from luneta.progress import watch
 from luneta.search import Hit, Hits, Item, Part, Query, Searcher, Wish
 from luneta.search.explaining import Explanation, heat_map
 from luneta.serving.batching import GivenUpError, Patience, patience
 from luneta.serving.observing import note_failure
 from luneta.serving.pages.feedback import FeedbackBook, Marks, vote_record
-from luneta.serving.pages.filters import Control, controls_of
+from luneta.serving.pages.filters import Control, Setting, controls_of
 from luneta.serving.pages.labels import translator
 from luneta.serving.pages.presets import PLAIN, Preset
 from luneta.serving.pages.refusals import Refusal
@@ -54,6 +56,7 @@ class Asked:
         picture: path of an uploaded one.
         item: what more is wanted of, instead of text and picture.
         where: a condition.
+        settings, typed: what it was made of: filters, and what somebody wrote.
         rerank, varied, near: the switches.
         anyway: show answers that are not relevant.
     """
@@ -64,6 +67,8 @@ class Asked:
     item: Item | None = None
     target: Side = "image"
     where: str | None = None
+    settings: tuple[Setting, ...] = ()
+    typed: str = ""
     rerank: bool = False
     varied: bool = False
     near: bool = False
@@ -106,6 +111,9 @@ class View:
         n_marks: thumbs that moved the query.
         detail: of one answer.
         error: what went wrong instead, told in any language.
+        failed: what went wrong beside it.
+        taking: the file of thumbs was asked for.
+        searcher: found them; what is shown is from its bundle, whatever has come in its place.
     """
 
     bundle: str = ""
@@ -115,6 +123,15 @@ class View:
     n_marks: int = 0
     detail: Detail | None = None
     error: Exception | None = None
+    failed: Exception | None = None
+    taking: bool = False
+    searcher: Searcher | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def of(self) -> Bundle:
+        """What is shown is from it."""
+        assert self.searcher is not None
+        return self.searcher.bundle
 
     def hit(self, number: int) -> Hit | None:
         """The answer with a number."""
@@ -141,9 +158,12 @@ class Desk:
         self.controls: Mapping[str, Sequence[Control]] = {
             name: controls_of(searchers[name].bundle, self.preset(name)) for name in self.names
         }
-        """The filters of each bundle."""
+        """The filters of each bundle, as the page has their inputs."""
+        self._current: dict[str, tuple[Bundle, Sequence[Control | None]]] = {}
         for name in self.names:
-            self.columns(name)  # a preset that asks for what is not there is refused at the start
+            self.columns(
+                name, searchers[name].bundle
+            )  # a preset that asks for what is not there is refused at the start
 
     def searcher(self, name: str) -> Searcher:
         """Raises Refusal where it is not served any more."""
@@ -155,9 +175,23 @@ class Desk:
     def preset(self, name: str) -> Preset:
         return self._presets.get(name, PLAIN)
 
-    def columns(self, name: str) -> Mapping[str, str | None]:
+    def controls_now(self, name: str) -> Sequence[Control | None]:
+        """The filters with what the bundle holds now; None for one that it has no use for any more."""
+        bundle = self.searcher(name).bundle
+        known = self._current.get(name)
+        if known is None or known[0] is not bundle:
+            try:
+                found = {control.column: control for control in controls_of(bundle, self.preset(name))}
+            except ConfigError:
+                found = {}  # a column that the preset needs has gone
+            shapes = [(shape, found.get(shape.column)) for shape in self.controls[name]]
+            now = [new if new and (new.kind, new.holds) == (old.kind, old.holds) else None for old, new in shapes]
+            known = self._current[name] = (bundle, now)
+        return known[1]
+
+    def columns(self, name: str, bundle: Bundle) -> Mapping[str, str | None]:
         """For each place on an answer the column that is shown there."""
-        known = self.searcher(name).bundle.items("image").column_names
+        known = bundle.items("image").column_names
         return {place: columns.among(known) for place, columns in self.preset(name).columns.items()}
 
     def examples(self, name: str, locale: Locale) -> Sequence[str]:
@@ -176,7 +210,8 @@ class Desk:
 
     def start(self, name: str) -> View:
         """Some pictures from all over a bundle."""
-        bundle = self.searcher(name).bundle
+        searcher = self.searcher(name)
+        bundle = searcher.bundle
         n = bundle.n("image")
         places = np.unique(np.linspace(0, max(n - 1, 0), num=min(PAGE, n)).astype(int))
         rows = bundle.items("image").take(places).to_pylist()
@@ -187,7 +222,7 @@ class Desk:
             )
             for row in rows
         ]  # fmt: skip
-        return View(name, hits=Hits("", hits))
+        return View(name, hits=Hits("", hits), searcher=searcher)
 
     def answer(self, asked: Asked, marks: Marks) -> View:
         """The answers to what was asked, moved by what was marked among answers to the same.
@@ -206,19 +241,34 @@ class Desk:
         begin = time.perf_counter()
         with patience(Patience(self.settings.timeout_s)), self._query(asked) as query:
             hits = searcher.answer([query], wish)[0]
-        return View(asked.bundle, asked, hits, time.perf_counter() - begin, len(own.votes))
+        return View(asked.bundle, asked, hits, time.perf_counter() - begin, len(own.votes), searcher=searcher)
 
     def explain(self, asked: Asked | None, hit: Hit, locale: Locale) -> Detail:
         """Why an answer was found; where that cannot be told, why not."""
         if asked is None or hit.side != "image":
             return Detail(hit, problem=translator(locale)("why_texts_only") if hit.side != "image" else "")
-        searcher = self.searcher(asked.bundle)
+        limit = Patience(self.settings.timeout_s)
         try:
-            with patience(Patience(self.settings.timeout_s)), self._explaining, self._query(asked) as query:
+            searcher = self.searcher(asked.bundle)
+            with patience(limit), self._turn(), watch(lambda *_: limit.check()), self._query(asked) as query:
                 explanation = searcher.explain(query, hit.id)
                 return Detail(hit, explanation, heat_map(searcher.picture(hit.id), explanation.parts, longest=480))
         except Exception as error:  # noqa: BLE001 - the answer itself is there and is shown
             return Detail(hit, problem=self.told(error, locale))
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One of the few explanations at once.
+
+        Raises:
+            GivenUpError: others take too long.
+        """
+        if not self._explaining.acquire(timeout=self.settings.timeout_s):
+            raise GivenUpError
+        try:
+            yield
+        finally:
+            self._explaining.release()
 
     @contextlib.contextmanager
     def _query(self, asked: Asked) -> Iterator[Query]:
@@ -246,9 +296,9 @@ class Desk:
 
     # -- thumbs ------------------------------------------------------------------------------------------------
 
-    def votes_path(self, name: str) -> Path:
-        """The file of a bundle's thumbs."""
-        return self.book.path(name, str(self.searcher(name).bundle.record["encoder"]["fingerprint"]))
+    def votes_path(self, view: View) -> Path:
+        """The file of thumbs for the bundle of a view."""
+        return self.book.path(view.bundle, str(view.of.record["encoder"]["fingerprint"]))
 
     def vote(self, view: View, marks: Marks, number: int, vote: int, query: str) -> Marks:
         """With a thumb given, or taken back where it was given already; it is written down as well.
@@ -261,10 +311,10 @@ class Desk:
             return marks
         found, now = marks.for_query(view.asked.key).toggled(number, vote)
         record = vote_record(
-            bundle=view.bundle, dataset=str(self.searcher(view.bundle).bundle.record["dataset"]["name"]), query=query,
+            bundle=view.bundle, dataset=str(view.of.record["dataset"]["name"]), query=query,
             target=hit.side, item=number, key=hit.key, rank=hit.rank, score=hit.score, vote=now,
         )  # fmt: skip
-        self.book.write(self.votes_path(view.bundle), record)
+        self.book.write(self.votes_path(view), record)
         return found.logged(record)
 
     # -- telling -----------------------------------------------------------------------------------------------

@@ -16,6 +16,9 @@ from luneta.errors import ArtifactError
 
 UP, DOWN = 1, -1
 
+MOST_LOGGED = 5000
+"""Thumbs that a page remembers for whoever gave them; the file has all."""
+
 MOST_BYTES = 50 * 2**20
 """Of a bundle's file; thumbs of a server that everybody can reach must not fill its disk."""
 
@@ -27,7 +30,7 @@ class Marks:
     Attributes:
         of: the query and what was searched; another one begins anew.
         votes: UP or DOWN by number.
-        log: everything marked so far, for any query, as it was written.
+        log: what was marked last, for any query, as it was written.
     """
 
     of: str = ""
@@ -44,7 +47,7 @@ class Marks:
         return replace(self, votes={**votes, number: new} if new else votes), new
 
     def logged(self, record: Mapping[str, Any]) -> Marks:
-        return replace(self, log=(*self.log, record))
+        return replace(self, log=(*self.log, record)[-MOST_LOGGED:])
 
     @property
     def like(self) -> tuple[int, ...]:

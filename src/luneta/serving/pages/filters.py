@@ -21,6 +21,7 @@ from luneta.serving.facts import LONGEST_VALUE
 from luneta.serving.pages.presets import Kind, Preset, Words
 from luneta.serving.pages.refusals import Refusal
 from luneta.types import Side
+from luneta.wording import Translate
 
 MOST_FILTERS = 8
 """That are made without anybody asking for them."""
@@ -129,36 +130,90 @@ def _range(name: str, cells: pa.ChunkedArray, holds: str, label: Words) -> Contr
     return None if low is None or low == high else Control(name, "range", holds, label, ends=(low, high))
 
 
-def condition(controls: Sequence[Control], given: Sequence[Any], typed: str = "") -> str | None:
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A filter and what is in its inputs: two texts for a range, else one value."""
+
+    control: Control
+    given: tuple[Any, ...]
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """Of a range, as typed; empty where it is open."""
+        return tuple(str(value or "").strip() for value in self.given)
+
+    @property
+    def words(self) -> str:
+        """Of a text."""
+        return str(self.given[0] or "").strip()
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """Of a choice."""
+        return tuple(str(each) for each in self.given[0] or ())
+
+
+def settings_of(shapes: Sequence[Control], controls: Sequence[Control | None], given: Sequence[Any]) -> list[Setting]:
+    """What is set.
+
+    Args:
+        shapes: n filters as the page has their inputs.
+        controls: the same as they are now; None for one that is of no use any more.
+        given: what is in their inputs, one after the other.
+    """
+    settings, at = [], 0
+    for shape, control in zip(shapes, controls, strict=True):
+        own = tuple(given[at : at + shape.n_inputs])
+        at += shape.n_inputs
+        if control is not None and any(each not in (None, "", []) for each in own):
+            settings.append(Setting(control, own))
+    return settings
+
+
+def condition(settings: Sequence[Setting], typed: str = "") -> str | None:
     """What is set, as one condition; None where nothing is.
 
     Args:
-        controls: n filters.
-        given: what is in their inputs, one after the other: two for a range, one for the others.
+        settings: of filters.
         typed: a condition that somebody wrote besides.
 
     Raises:
         Refusal: the end of a range is none.
     """
-    parts, at = [], 0
-    for control in controls:
-        parts += _asked(control, given[at : at + control.n_inputs])
-        at += control.n_inputs
+    parts = [part for setting in settings for part in _asked(setting)]
     if typed.strip():
         parts.append(f"({typed.strip()})" if parts else typed.strip())
     return " and ".join(parts) or None
 
 
-def _asked(control: Control, given: Sequence[Any]) -> list[str]:
+def in_words(settings: Sequence[Setting], typed: str, t: Translate, locale: str) -> str:
+    """What is set, for a person."""
+    said = [_in_words(setting, label_of(setting.control, locale), t) for setting in settings]
+    return "; ".join([*filter(None, said), *([t("where_typed", where=typed.strip())] if typed.strip() else [])])
+
+
+def _in_words(setting: Setting, name: str, t: Translate) -> str:
+    if setting.control.kind == "range":
+        low, high = setting.ends
+        said = "where_between" if low and high else "where_from" if low else "where_to"
+        return t(said, name=name, low=low, high=high) if low or high else ""
+    if setting.control.kind == "text":
+        return t("where_holds", name=name, words=setting.words) if setting.words else ""
+    return t("where_among", name=name, values=", ".join(setting.chosen))
+
+
+def _asked(setting: Setting) -> list[str]:
+    control = setting.control
     name = quoted_name(control.column)
     if control.kind == "range":
-        ends = zip((">=", "<="), (str(value or "").strip() for value in given), strict=True)
+        ends = zip((">=", "<="), setting.ends, strict=True)
         return [f"{name} {sign} {_end(control, end)}" for sign, end in ends if end]
     if control.kind == "text":
-        words = str(given[0] or "").strip()
-        return [_holds(name, words, control.holds)] if words else []
-    chosen = given[0] or []
-    values = [_literal(value) for value, _ in control.values if str(value) in {str(each) for each in chosen}]
+        return [_holds(name, setting.words, control.holds)] if setting.words else []
+    chosen = dict.fromkeys(setting.chosen)
+    values = [_literal(value) for value, _ in control.values if str(value) in chosen]
+    if control.holds in ("text", "texts"):  # one that has gone from the bundle finds nothing, rather than everything
+        values += [quoted_text(each) for each in chosen if each not in {str(value) for value, _ in control.values}]
     if not values:
         return []
     if control.holds == "texts":

@@ -43,6 +43,10 @@
         heading.closest('section').scrollIntoView({block: 'nearest'});
       }
       element.dataset.focused = now;
+      const file = element.querySelector('a[data-take]');  // it was asked for
+      const taken = file ? String(file.href.length) : '';
+      if (file && taken !== element.dataset.taken) file.click();
+      element.dataset.taken = taken;
     },
     theme: () => {
       const dark = !document.body.classList.contains('dark');

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,10 +13,11 @@ from luneta.search import Item
 from luneta.serving.pages.answers import answers_html, asked_for, examples_html, header_html
 from luneta.serving.pages.asking import Asked, Desk, View, turned
 from luneta.serving.pages.feedback import DOWN, UP, Marks
-from luneta.serving.pages.filters import Control, condition, label_of
+from luneta.serving.pages.filters import Control, condition, label_of, settings_of
 from luneta.serving.pages.frame import Frame
 from luneta.serving.pages.labels import said, translator
 from luneta.serving.pages.pictures import PictureInput
+from luneta.serving.pages.refusals import Refusal
 from luneta.serving.pages.theme import ACTS
 from luneta.wording import Locale
 
@@ -64,7 +64,7 @@ class SearchPage:
                     elem_id="answers",
                     apply_default_css=False,
                 )
-        self.view = gr.State(begun)
+        self.view = gr.State(None)  # gradio would put what a page begins with into what everybody gets
         self.marks = gr.State(Marks())
         self._listen()
 
@@ -113,7 +113,7 @@ class SearchPage:
         """The inputs of one filter."""
         labels = self._frame.labels
         if control.kind == "choice":
-            choices = [(f"{value} ({n})", str(value)) for value, n in control.values]
+            choices = _choices(control)
             return [
                 labels.made(
                     gr.Dropdown,
@@ -162,8 +162,9 @@ class SearchPage:
         }
         gr.on([self.go.click, self.query.submit], self._search, given, shown, **how)
         self.examples.act(self._example, given, [self.query, *shown], **how)
-        self.results.act(self._act, [language, self.view, self.marks], shown, **how)
-        turned_to = [self.header, self.examples, self.rerank, *self._groups.values(), *shown]
+        self.results.act(self._act, [language, self.view, self.marks], [*shown, self.query, self.picture], **how)
+        self._changing = [each for name in self.desk.names for each in self._filters[name][:-1]]
+        turned_to = [self.header, self.examples, self.rerank, *self._groups.values(), *self._changing, *shown]
         self.bundle.change(self._turn_to, [language, self.bundle], turned_to, **how)
         empty: list[list[str] | None] = [[] if isinstance(each, gr.Dropdown) else None for each in filters]
         self.clear.click(
@@ -176,30 +177,39 @@ class SearchPage:
         self._frame.on_language(
             self._reword, [self.bundle, self.view, self.marks], [self.header, self.examples, self.results]
         )
-        self._frame.on_load(self._begin, [self.header, self.examples, *shown])
+        self._frame.on_load(self._begin, [self.header, self.examples, *self._changing, *shown])
 
     def _begin(self, locale: Locale) -> tuple[Any, ...]:
         name = self.desk.names[0]
         return (
             header_html(self.desk, name, locale),
             examples_html(self.desk, name, locale),
+            *self._filters_now(),
             *self._started(name, locale),
         )
+
+    def _filters_now(self) -> list[Any]:
+        """The inputs of filters, with what bundles hold now."""
+        updates: list[Any] = []
+        for name in self.desk.names:
+            for shape, control in zip(self.desk.controls[name], self.desk.controls_now(name), strict=True):
+                updates += [gr.update(visible=False)] * shape.n_inputs if control is None else _updates(control)
+        return updates
 
     def _turn_to(self, locale: Locale, name: str) -> list[Any]:
         return [
             header_html(self.desk, name, locale), examples_html(self.desk, name, locale),
             gr.update(visible=_reranks(self.desk, name)),
-            *(gr.update(visible=name == other) for other in self._groups), *self._started(name, locale),
+            *(gr.update(visible=name == other) for other in self._groups), *self._filters_now(),
+            *self._started(name, locale),
         ]  # fmt: skip
 
     def _started(self, name: str, locale: Locale) -> tuple[str, View, Marks]:
-        view = self.desk.start(name)
-        return answers_html(self.desk, view, Marks(), locale), view, Marks()
+        return self._show(self.desk.start(name), Marks(), locale)
 
-    def _reword(self, locale: Locale, name: str, view: View, marks: Marks) -> tuple[str, str, str]:
+    def _reword(self, locale: Locale, name: str, view: View | None, marks: Marks) -> tuple[Any, ...]:
         """The same in another language."""
-        shown = answers_html(self.desk, view, marks, locale) if view.bundle else ""
+        shown = self._show(view, marks, locale)[0] if view is not None else gr.skip()
         return header_html(self.desk, name, locale), examples_html(self.desk, name, locale), shown
 
     def _search(self, locale: Locale, marks: Marks, name: str, *controls: Any) -> tuple[str, View, Marks]:
@@ -219,13 +229,23 @@ class SearchPage:
         self, name: str, text: str, picture: str | None, target: Any, rerank: bool, varied: bool, near: bool,
         *filters: Any,
     ) -> Asked:  # fmt: skip
+        self.desk.searcher(name)
         start = sum(len(self._filters[other]) for other in self.desk.names[: self.desk.names.index(name)])
         *given, typed = filters[start : start + len(self._filters[name])]
-        where = condition(self.desk.controls[name], given, typed or "")
-        return Asked(name, text or "", picture, None, target, where, bool(rerank), bool(varied), bool(near))
+        settings = settings_of(self.desk.controls[name], self.desk.controls_now(name), given)
+        return Asked(
+            name, text or "", picture, None, target, condition(settings, typed or ""), tuple(settings), typed or "",
+            bool(rerank), bool(varied), bool(near),
+        )  # fmt: skip
 
-    def _act(self, event: gr.EventData, locale: Locale, view: View, marks: Marks) -> tuple[str, View, Marks]:
-        """A button among the answers."""
+    def _act(self, event: gr.EventData, locale: Locale, view: View | None, marks: Marks) -> tuple[Any, ...]:
+        """A button among the answers; what more is wanted of takes the place of what was typed and chosen."""
+        form = ("", None) if _said(event).get("act") == "more" else (gr.skip(), gr.skip())
+        return *self._acted(
+            event, locale, replace(view or View(error=Refusal("not_asked")), failed=None, taking=False), marks
+        ), *form
+
+    def _acted(self, event: gr.EventData, locale: Locale, view: View, marks: Marks) -> tuple[str, View, Marks]:
         act, number = str(_said(event).get("act", "")), _number(_said(event).get("id"))
         asked = view.asked
         if act == "more" and (hit := view.hit(number)) is not None:
@@ -235,9 +255,13 @@ class SearchPage:
         if act == "why" and (hit := view.hit(number)) is not None:
             return self._show(replace(view, detail=self.desk.explain(asked, hit, locale)), marks, locale)
         if act in ("up", "down") and asked is not None:
-            with contextlib.suppress(KeyError):
-                query = asked_for(asked, translator("en"), self.desk)
+            try:
+                query = asked_for(asked, view.of, translator("en"))
                 marks = self.desk.vote(view, marks, number, UP if act == "up" else DOWN, query)
+            except Exception as error:  # noqa: BLE001 - told beside the answers
+                view = replace(view, failed=error)
+        elif act == "export":
+            view = replace(view, taking=True)
         elif act == "close":
             view = replace(view, detail=None)
         elif asked is not None:
@@ -257,7 +281,11 @@ class SearchPage:
         return self._show(view, marks.for_query(asked.key), locale)
 
     def _show(self, view: View, marks: Marks, locale: Locale) -> tuple[str, View, Marks]:
-        return answers_html(self.desk, view, marks, locale), view, marks
+        try:
+            return answers_html(self.desk, view, marks, locale), view, marks
+        except Exception as error:  # noqa: BLE001 - told on the page
+            view = View(view.bundle, error=error)
+            return answers_html(self.desk, view, marks, locale), view, marks
 
 
 def _where_words(columns: str, t: Any, locale: Locale) -> dict[str, str]:
@@ -275,6 +303,19 @@ def _columns(desk: Desk, name: str) -> Sequence[str]:
 def _reranks(desk: Desk, name: str) -> bool:
     searcher = desk.searchers[name]
     return searcher.reranker is not None or searcher.bundle.record["reranker"] is not None
+
+
+def _choices(control: Control) -> list[tuple[str, str]]:
+    return [(f"{value} ({n})", str(value)) for value, n in control.values]
+
+
+def _updates(control: Control) -> list[Any]:
+    """For each input of a filter what it offers now."""
+    if control.kind == "choice":
+        return [gr.update(visible=True, choices=_choices(control))]
+    if control.kind == "text":
+        return [gr.update(visible=True)]
+    return [gr.update(visible=True, placeholder=str(end)) for end in control.ends or ("", "")]
 
 
 def _said(event: gr.EventData) -> dict[str, Any]:
