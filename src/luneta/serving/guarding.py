@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import ipaddress
 import re
 
 from fastapi import Request
@@ -36,9 +37,9 @@ class Guarding:
         self._app = app
         self._digest = None if settings.token is None else _digest(settings.token.encode())
         self._proxied = {name.lower() for name in settings.names}
-        self._names = None
-        if settings.is_local or settings.names:
-            self._names = {name.lower() for name in (*settings.names, settings.host)}
+        self._names = {name.lower() for name in (*settings.names, settings.host)}
+        self._by_address = not (settings.is_local or settings.names)
+        """Others reach it and nobody has given it a name: it is asked by an address, whichever leads here."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -75,13 +76,13 @@ class Guarding:
     def _is_ours(self, host: str) -> bool:
         """Whether a name is one that this server is meant by.
 
-        Somebody's page can have its own name lead to this machine, and then read what a local server tells (DNS
-        rebinding); it cannot have the browser say another name.
+        Somebody's page can have its own name lead to this machine, and then read what a server tells that it cannot
+        reach itself (DNS rebinding); it cannot have the browser say another name, or an address instead.
         """
-        if self._names is None:
-            return True
         name = host_name(host)
-        return name is not None and (is_loopback(name) or name in self._names)
+        if name is None:
+            return False
+        return is_loopback(name) or name in self._names or (self._by_address and _is_address(name))
 
     def _is_foreign(self, request: Request) -> bool:
         """Whether a page of another site has a browser ask; who follows a link from there is welcome.
@@ -106,6 +107,14 @@ def host_name(header: str) -> str | None:
     """
     found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([\w.-]+))(?::\d{1,5})?", header)
     return (found[1] or found[2]).lower() if found else None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _token(authorization: str) -> bytes | None:

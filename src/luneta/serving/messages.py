@@ -67,8 +67,10 @@ SAID: Messages = {
         "é preciso um token: envie-o como Authorization: Bearer TOKEN.",
     ),
     "host": (
-        "this server does not answer to that host name; whoever runs it can allow it with --name.",
-        "este servidor não responde por esse nome; quem o executa pode permiti-lo com --name.",
+        "this server does not answer to that host name; whoever runs it can allow it with --name. Without any --name "
+        "it answers to the addresses that it listens at.",
+        "este servidor não responde por esse nome; quem o executa pode permiti-lo com --name. Sem nenhum --name ele "
+        "responde pelos endereços em que escuta.",
     ),
     "origin": (
         "a page of another site may not ask this server; its own pages and programs may.",

@@ -30,12 +30,24 @@ def test_and_to_no_others(api: Any, host: str) -> None:
         checked_problem(api.get(path, headers={"Host": host}), 421)
 
 
-def test_names_can_be_allowed_and_an_open_address_takes_all(bundle: Path) -> None:
+def test_names_can_be_allowed(bundle: Path) -> None:
     with serving.client(bundle, host="0.0.0.0", names=("search.example.org",)) as api:
         assert api.get("/healthz", headers={"Host": "Search.example.org"}).status_code == 200
-        assert api.get("/healthz", headers={"Host": "evil.example"}).status_code == 421
-    with serving.client(bundle, host="0.0.0.0") as api:
-        assert api.get("/healthz", headers={"Host": "any.example"}).status_code == 200
+        for host in ("evil.example", "192.168.1.5"):
+            checked_problem(api.get("/healthz", headers={"Host": host}), 421)
+
+
+@pytest.mark.parametrize("listening_at", ["0.0.0.0", "::", "192.168.1.5", "shop.example"])
+def test_an_open_address_answers_to_addresses_until_it_has_a_name(bundle: Path, listening_at: str) -> None:
+    """A page that has its own name lead here (DNS rebinding) says that name."""
+    with serving.client(bundle, host=listening_at) as api:
+        for host in ("192.168.1.5:8000", "[2001:db8::1]:8000", "10.0.0.1", "localhost:8000", "127.0.0.1"):
+            assert api.get("/healthz", headers={"Host": host}).status_code == 200
+        for host in ("any.example", "192.168.1.5.evil.example", "1.2.3", "[::x]", "", "a b"):
+            problem = checked_problem(api.get("/healthz", headers={"Host": host}), 421)
+            assert "--name" in problem["detail"]
+        own = "shop.example"
+        assert (api.get("/healthz", headers={"Host": own}).status_code == 200) is (listening_at == own)
 
 
 def test_a_token_opens_everything_but_health_is_open(bundle: Path) -> None:
