@@ -76,6 +76,10 @@ SAID: Messages = {
         "a page of another site may not ask this server; its own pages and programs may.",
         "uma página de outro site não pode fazer pedidos a este servidor; as dele e os programas podem.",
     ),
+    "uploads_full": (
+        "there is no room for more uploads now. Try again later.",
+        "não há espaço para mais envios agora. Tente de novo mais tarde.",
+    ),
     "too_large": (
         "the request is larger than {limit} MiB, the limit. Send a smaller picture.",
         "o pedido passa de {limit} MiB, o limite. Envie uma imagem menor.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +20,11 @@ from starlette.types import Receive, Scope, Send
 pytest.importorskip("gradio")
 
 from luneta.serving.pages.confining import DEEPEST, LONGEST_SAID, MOST_JSON, Ask, Confining
+from luneta.serving.pages.shelf import Shelf
 from serving import checked_problem
 
 LIMIT = 3 * MOST_JSON
+SHELF = Shelf(Path("nowhere"), 10 * LIMIT)
 ASKS = {3: Ask(1), 4: Ask(4), 5: Ask(2, spoken=(0,)), 6: Ask(1, spoken=(0,), opens=True)}
 
 
@@ -35,7 +38,9 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture(scope="module")
 def pages() -> Iterator[TestClient]:
-    with TestClient(Starlette(routes=[Mount("/pages", Confining(echo, LIMIT, ASKS))]), "http://127.0.0.1") as client:
+    with TestClient(
+        Starlette(routes=[Mount("/pages", Confining(echo, LIMIT, ASKS, SHELF))]), "http://127.0.0.1"
+    ) as client:
         yield client
 
 

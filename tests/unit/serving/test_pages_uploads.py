@@ -327,3 +327,8 @@ def test_a_folder_of_judged_queries_names_no_folder_of_pictures(tmp_path: Path, 
     (folder / "judged.json").write_text(json.dumps(about))
     with pytest.raises(LunetaError):
         open_dataset(folder, within=folder, max_bad_share=1)
+
+
+def test_what_has_made_room_for_others_is_told(tmp_path: Path, folder: Path) -> None:
+    assert refused([str(tmp_path / "gone.zip")], folder) == "lab_upload_gone"
+    assert refused([str(tmp_path / "gone.csv")], folder) == "lab_upload_gone"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
@@ -17,6 +15,7 @@ from luneta.encoders.presets import BUNDLED
 from luneta.search import Searcher
 from luneta.serving.pages.lab import LabSettings
 from luneta.serving.pages.presets import Preset, presets_for, read_preset
+from luneta.serving.pages.shelf import ROOM, UPLOADS, Shelf, quarters
 from luneta.serving.served import Bundles
 from luneta.serving.settings import Settings
 
@@ -39,7 +38,7 @@ def mount_pages(
     Raises:
         ConfigError: a preset asks for what its bundle does not have.
     """
-    _own_uploads()
+    home_of_uploads = quarters()  # gradio is told of it when it is loaded
     from luneta.serving.pages.blocks import make_blocks, mounted
     from luneta.serving.pages.theme import ICON
 
@@ -58,9 +57,21 @@ def mount_pages(
     most = settings.max_bytes if lab is None else max(settings.max_bytes, lab.max_bytes)
 
     def mount() -> FastAPI:
-        return mounted(app, make_blocks(Served(app.state.bundles), settings, presets or {}, lab), settings, most, PATH)
+        blocks = make_blocks(Served(app.state.bundles), settings, presets or {}, lab)
+        shelf = Shelf(home_of_uploads.folder, max(ROOM, UPLOADS * most))
+        return mounted(app, blocks, settings, most, shelf, PATH)
 
-    return _in_a_loop(mount)
+    made = _in_a_loop(mount)
+    usual = made.router.lifespan_context
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
+        with home_of_uploads.used():
+            async with usual(app) as state:
+                yield state
+
+    made.router.lifespan_context = lifespan
+    return made
 
 
 class Served(Mapping[str, Searcher]):
@@ -93,11 +104,3 @@ def _in_a_loop(make: Callable[[], FastAPI]) -> FastAPI:
 
         return asyncio.run(made())
     return make()
-
-
-def _own_uploads() -> None:
-    """What is uploaded lies in a folder that only this process reads, and goes when it ends."""
-    if "GRADIO_TEMP_DIR" not in os.environ:
-        folder = tempfile.mkdtemp(prefix="luneta-pages-")
-        os.environ["GRADIO_TEMP_DIR"] = folder
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -25,6 +25,7 @@ from luneta.serving.pages.filters import Control, Setting, controls_of
 from luneta.serving.pages.labels import translator
 from luneta.serving.pages.presets import PLAIN, Preset
 from luneta.serving.pages.refusals import Refusal
+from luneta.serving.pages.shelf import touch
 from luneta.serving.pictures import Darkroom
 from luneta.serving.problems import Problem, problem_of
 from luneta.serving.settings import Settings
@@ -285,6 +286,7 @@ class Desk:
 
     def _bytes(self, path: str) -> bytes:
         limit = self.settings.max_bytes
+        touch(path)
         try:
             with Path(path).open("rb") as file:
                 data = file.read(limit + 1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from luneta.serving.pages.labels import said
 from luneta.serving.pages.presets import Preset
 from luneta.serving.pages.quiet import QuietBlocks
 from luneta.serving.pages.search_page import SearchPage
+from luneta.serving.pages.shelf import Shelf
 from luneta.serving.pages.theme import head, theme
 from luneta.serving.settings import Settings
 
@@ -34,6 +37,7 @@ def make_blocks(
     searchers: Mapping[str, Searcher], settings: Settings, presets: Mapping[str, Preset], lab: LabSettings | None
 ) -> QuietBlocks:
     """All pages; without settings there is no lab."""
+    at_work = None if lab is None else Lab(lab, Path(get_upload_folder()) / "lab")
     desk = Desk(searchers, presets, settings, FeedbackBook())
     with QuietBlocks(
         title="Luneta", analytics_enabled=False, fill_width=True, delete_cache=(FORGOTTEN_S // 4, FORGOTTEN_S)
@@ -46,17 +50,17 @@ def make_blocks(
         with gr.Tabs(elem_id="tabs"):
             with frame.labels.made(gr.Tab, said(label="tab_search"), id="search"):
                 SearchPage(frame, desk, header)
-            if lab is not None:
+            if at_work is not None:
                 with frame.labels.made(gr.Tab, said(label="tab_lab"), id="lab"):
-                    LabPage(frame, Lab(lab, Path(get_upload_folder()) / "lab"))
+                    LabPage(frame, at_work)
         frame.finish(made)
-        made.told, made.language = desk.told, frame.language
+        made.told, made.language, made.lab = desk.told, frame.language, at_work
     blocks: QuietBlocks = made
     return blocks
 
 
-def mounted(app: FastAPI, blocks: QuietBlocks, settings: Settings, max_bytes: int, path: str) -> FastAPI:
-    """The pages in an app; an upload has at most so many bytes."""
+def mounted(app: FastAPI, blocks: QuietBlocks, settings: Settings, max_bytes: int, shelf: Shelf, path: str) -> FastAPI:
+    """The pages in an app; an upload has at most so many bytes, and all have their place on the shelf."""
     blocks.queue(default_concurrency_limit=settings.max_concurrency, max_size=16 * settings.max_concurrency)
     app = gr.mount_gradio_app(
         app, blocks, path, theme=theme(), head=head(), footer_links=[],
@@ -67,7 +71,17 @@ def mounted(app: FastAPI, blocks: QuietBlocks, settings: Settings, max_bytes: in
     mount = app.router.routes[-1]
     assert isinstance(mount, Mount)
     asks = {number: _ask(event, blocks) for number, event in blocks.fns.items() if event.fn is not None}
-    mount.app = Confining(mount.app, max_bytes, asks)
+    mount.app = Confining(mount.app, max_bytes, asks, shelf)
+    usual = app.router.lifespan_context
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
+        async with usual(app) as state:
+            yield state
+        if blocks.lab is not None:
+            await asyncio.to_thread(blocks.lab.close)
+
+    app.router.lifespan_context = lifespan
     return app
 
 

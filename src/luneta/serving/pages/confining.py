@@ -6,9 +6,11 @@ that is of use here. What passes is known to gradio's own pages, and is looked a
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from luneta.serving.pages.shelf import Shelf
 from luneta.serving.problems import Problem
 from luneta.wording import LOCALES
 
@@ -64,10 +67,11 @@ class Confining:
         app: gradio's.
         max_bytes: of an upload.
         asks: the events of the pages, by their numbers.
+        shelf: where uploads lie.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, asks: Mapping[int, Ask]) -> None:
-        self._app, self._max_bytes, self._asks = app, max_bytes, asks
+    def __init__(self, app: ASGIApp, max_bytes: int, asks: Mapping[int, Ask], shelf: Shelf) -> None:
+        self._app, self._max_bytes, self._asks, self._shelf = app, max_bytes, asks, shelf
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -76,32 +80,41 @@ class Confining:
             return  # pages have no other connections
         request = Request(scope)
         try:
-            received = await self._checked(request, receive)
-            await self._app(scope, received, _with_policy(send))
+            received, coming = await self._checked(request, receive)
+            async with self._room(coming):
+                await self._app(scope, received, _with_policy(send))
         except Problem as problem:
             await problem.response(request)(scope, receive, send)
 
-    async def _checked(self, request: Request, receive: Receive) -> Receive:
-        """What gradio may read of the request.
+    @contextlib.asynccontextmanager
+    async def _room(self, n: int) -> AsyncIterator[None]:
+        """On the shelf, for what is uploaded."""
+        with contextlib.ExitStack() as stack:
+            if n:
+                await asyncio.to_thread(stack.enter_context, self._shelf.room(n))
+            yield
+
+    async def _checked(self, request: Request, receive: Receive) -> tuple[Receive, int]:
+        """What gradio may read of the request, and how much of it is uploaded.
 
         Raises:
             Problem: nothing.
         """
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         if request.method in ("GET", "HEAD") and READ.fullmatch(path):
-            return receive
+            return receive, 0
         if request.method != "POST" or path not in WRITTEN:
             raise Problem(404, "no_page")
         limit = self._max_bytes if path == UPLOAD else MOST_JSON
         if path == UPLOAD:
-            return _limited(request, receive, limit)
+            return receive, _length(request, limit)
         body = b""
         async for chunk in Request(request.scope, receive).stream():
             body += chunk
             if len(body) > limit:
                 raise _too_large(limit)
         _check_json(body, self._asks if path == JOIN else None)
-        return _again(body, receive)
+        return _again(body, receive), 0
 
 
 def _check_json(body: bytes, asks: Mapping[int, Ask] | None) -> None:
@@ -155,13 +168,13 @@ def _names_addresses(said: Any, depth: int = 0) -> bool:
     return isinstance(said, list) and any(_names_addresses(each, depth + 1) for each in said)
 
 
-def _limited(request: Request, receive: Receive, limit: int) -> Receive:
+def _length(request: Request, limit: int) -> int:
     said = request.headers.get("content-length", "")
-    if not said.isdigit():
+    if not said.isdecimal() or not said.isascii():
         raise Problem(411, "length", detail="say how long the upload is, by Content-Length")
-    if int(said) > limit:
+    if int(said[:20]) > limit:
         raise _too_large(limit)
-    return receive
+    return int(said[:20])
 
 
 def _too_large(limit: int) -> Problem:

@@ -37,6 +37,7 @@ from luneta.report.profile import ProfileSection
 from luneta.serving.observing import note_failure
 from luneta.serving.pages.labels import translator
 from luneta.serving.pages.refusals import Refusal
+from luneta.serving.pages.shelf import touch
 from luneta.serving.pages.uploads import Limits, laid_out
 from luneta.serving.problems import Problem
 from luneta.types import ImageRef
@@ -51,6 +52,9 @@ Source = Literal["cenas", "hub", "folder", "upload"]
 SOURCES: tuple[Source, ...] = get_args(Source)
 
 MOST_ENCODERS = 6
+
+CLOSING_S = 2.0
+"""What measurements get to end in when the server is stopped."""
 
 MOST_JOBS = 8
 """That are done or wait; more are told to come back."""
@@ -253,9 +257,12 @@ class Lab:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Stop what is being measured."""
+        """Stop what is being measured; what it has written is taken away a moment later."""
         for job in self._jobs:
             job.cancelled.set()
+        end = time.monotonic() + CLOSING_S
+        for job in self._jobs:
+            job.ended.wait(max(0.0, end - time.monotonic()))
 
     # -- what may be asked -------------------------------------------------------------------------------------
 
@@ -341,6 +348,8 @@ class Lab:
     def _opened(self, job: Job, task: Task, unpacked: Path) -> ImageTextDataset:
         common: dict[str, Any] = {**task.options, "limit": task.limit}
         if task.source == "upload":
+            for path in task.uploads:
+                touch(path)
             unpacked.mkdir(parents=True)
             folder = laid_out(task.uploads, unpacked, self.settings.limits, job.check)
             return _without_paths(open_dataset(folder, within=unpacked, **common), Path(task.uploads[0]).name)

@@ -235,6 +235,10 @@ PAGES: Messages = {
     ),
     "lab_folder_missing": ("There is no folder “{name}” here.", "Não há aqui a pasta “{name}”."),
     "lab_no_upload": ("Choose the files first.", "Escolha antes os arquivos."),
+    "lab_upload_gone": (
+        "What was uploaded is no longer here; upload it again.",
+        "O que foi enviado não está mais aqui; envie de novo.",
+    ),
     "lab_nothing_in_upload": (
         "There is nothing in it that is of use here: {kinds}",
         "Não há nele nada que sirva aqui: {kinds}",

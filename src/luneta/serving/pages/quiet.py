@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from luneta.serving.pages.lab import Lab
 from luneta.serving.pages.labels import FIRST, translator
 from luneta.serving.pages.refusals import Refusal
 from luneta.serving.problems import language_of
@@ -20,10 +21,12 @@ class QuietBlocks(gr.Blocks):  # type: ignore[misc]
     Attributes:
         told: an error in a sentence; set before anybody asks.
         language: the component that says in which language.
+        lab: of the pages, to be closed with them.
     """
 
     told: Callable[[Exception, Locale], str]
     language: Any = None
+    lab: Lab | None = None
 
     async def process_api(
         self, block_fn: Any, inputs: list[Any], state: Any = None, request: Any = None, *rest: Any, **more: Any

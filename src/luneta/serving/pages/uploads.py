@@ -73,11 +73,13 @@ def laid_out(uploads: Sequence[str], folder: Path, limits: Limits, check: Check 
         The folder to open: that of the only folder where an archive holds nothing else.
 
     Raises:
-        Refusal: nothing of use, too much, or names that lead elsewhere.
+        Refusal: nothing, or nothing of use, too much, or names that lead elsewhere.
     """
     if not uploads:
         raise Refusal("lab_no_upload")
     paths = [Path(path) for path in uploads]
+    if not all(path.is_file() for path in paths):
+        raise Refusal("lab_upload_gone")
     archive = paths[0] if len(paths) == 1 and paths[0].name.lower().endswith(ARCHIVES) else None
     packed = None if archive is None else archive.stat().st_size
     writer = _Writer(folder, limits, _Meter(limits.max_bytes, packed, check))
