@@ -127,19 +127,23 @@ import time; time.sleep(600)
 
 def test_what_a_killed_server_left_is_swept_and_what_a_running_one_has_stays(tmp_path: Path) -> None:
     environment = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path)}
-    servers = [
-        subprocess.Popen([sys.executable, "-c", HELD], env=environment, stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
+    servers: list[subprocess.Popen[str]] = []
+
+    def begun() -> Path:
+        command = [sys.executable, "-c", HELD]
+        servers.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
+        return Path(servers[-1].stdout.readline().strip())  # type: ignore[union-attr]
+
     try:
-        folders = [Path(server.stdout.readline().strip()) for server in servers]  # type: ignore[union-attr]
+        folders = [begun(), begun()]
         assert [folder.parent for folder in folders] == [tmp_path] * 2
         (tmp_path / f"{PREFIX}elsewhere").mkdir()  # nobody says that it is one of ours
         for folder in folders:
             upload(folder, "a")
         servers[0].kill()
         servers[0].wait()
-        sweep(tmp_path)
+        assert folders[0].exists()
+        begun()
         assert [folder.exists() for folder in folders] == [False, True]
         assert (tmp_path / f"{PREFIX}elsewhere").exists()
     finally:
