@@ -21,6 +21,7 @@ from luneta.report.advice_messages import ASIDES, DOUBTS, MESSAGES
 from luneta.report.messages import LOCALES, Locale, translator
 from luneta.report.numbers import format_percent
 from luneta.results import ROUNDING, Evaluation, Metric
+from luneta.types import DIRECTIONS
 from luneta.wording import p_value
 
 if TYPE_CHECKING:
@@ -274,14 +275,18 @@ def _above_guessing(rule: Rule) -> Rule:
 
 
 def _paired_families(results: Sequence[Evaluation]) -> Suggestion | None:
-    """Which family is ahead, as `compare` judges it: query by query."""
+    """Which family is ahead, as `compare` judges it: query by query, and in both directions."""
     families = _by_family(results)
     if families is None:
         return None
-    found = difference_of_means(*families)
+    found, back = (difference_of_means(*families, direction=direction) for direction in DIRECTIONS)
     clip, siglip = (_mean([_recall_at_1(result) for result in own]).value for own in families)
     verdict = "unsure" if not found.is_significant else "clip" if found.value > 0 else "siglip"
-    evidence = {"clip": clip, "siglip": siglip, "difference": abs(found.value), "p": found.p_holm}
+    if found.is_significant and not (back.is_significant and back.value * found.value > 0):
+        verdict = f"{verdict}-one-way"
+    evidence = {
+        "clip": clip, "siglip": siglip, "difference": abs(found.value), "p": found.p_holm, "p_back": back.p_holm,
+    }  # fmt: skip
     return Suggestion("luneta/families", verdict, evidence)
 
 

@@ -14,7 +14,9 @@ from luneta.errors import ConfigError, ProtocolMismatchError
 from luneta.evaluation import evaluate
 from luneta.report.advice_messages import MESSAGES
 from luneta.report.comparison import comparison_lead
+from luneta.report.evaluation import lead
 from luneta.results import Evaluation, Metric
+from luneta.types import Direction
 from worlds import ConceptEncoder, world
 
 
@@ -226,6 +228,29 @@ def test_families_are_judged_as_a_comparison_judges_them(clip: float, siglip: fl
         assert "(p < 0,001)" in found.text("pt-BR")
 
 
+def one_way(found: Evaluation, better: Evaluation) -> Evaluation:
+    """The same, with what another one finds from image to text."""
+    back: Direction = "image_to_text"
+    return replace(
+        found, metrics={**found.metrics, back: better.metrics[back]},
+        rankings={**found.rankings, back: better.rankings[back]},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("other", "sure"), [(1.0, False), (0.3, False), (2.5, True)])
+def test_no_family_is_said_to_be_ahead_where_the_report_says_that_none_is(other: float, sure: bool) -> None:
+    """Ahead from text to image, and from image to text as good, worse, or better too."""
+    clip, siglip = named(1.0, "clip", 90), named(2.5, "siglip", 90)
+    pair = [clip, one_way(siglip, named(other, "siglip", 90))]
+    (found,) = [s for s in advise(pair) if s.rule == "luneta/families"]
+    assert found.verdict == ("clip" if sure else "clip-one-way")
+    for locale, none in (("en", "none is clearly ahead"), ("pt-BR", "nenhum está claramente à frente")):
+        assert (none in lead(pair, locale)) == (not sure)  # type: ignore[arg-type]
+        words = {"en": "from text to image alone", "pt-BR": "só está à frente aqui de texto para imagem"}[locale]
+        assert (words in found.title(locale)) == (not sure)  # type: ignore[arg-type]
+    assert found.evidence["p_back"] == compare(pair).difference("image_to_text", "recall@1", 0, 1).p_holm
+
+
 def test_families_of_several_are_compared_by_their_means() -> None:
     several = [named(1.0, "clip", 60), named(2.5, "clip", 60), named(1.2, "siglip", 60)]
     (found,) = [s for s in advise(several) if s.rule == "luneta/families"]
@@ -256,7 +281,7 @@ def test_every_suggestion_cites_its_numbers_in_both_languages() -> None:
         evidence = {
             "encoder": "E", "recall_at_1": 0.1234, "low": 0.1, "high": 0.2, "chance": 0.01, "n_images": 1234,
             "n_rows": 1234, "n_unique_texts": 77, "clip": 0.1, "siglip": 0.2, "difference": 0.1,
-            "p": 0.0123,
+            "p": 0.0123, "p_back": 0.2,
         }  # fmt: skip
         suggestion = Suggestion(rule, verdict, evidence)
         assert re.search(r"\d", suggestion.text("en"))

@@ -135,6 +135,32 @@ MESSAGES: Mapping[tuple[str, str], Mapping[str, tuple[str, str]]] = {
             "consulta, e com certeza (p {p:p}).",
         ),
     ),
+    ("luneta/families", "clip-one-way"): _both(
+        (
+            "CLIP is ahead here from text to image alone",
+            "Mean recall@1 {clip:.3f} (CLIP) against {siglip:.3f} (SigLIP): {difference:.3f} ahead from text to "
+            "image, query by query (p {p:p}); from image to text it is not surely ahead (p {p_back:p}).",
+        ),
+        (
+            "CLIP só está à frente aqui de texto para imagem",
+            "Recall@1 médio de {clip:.3f} (CLIP) contra {siglip:.3f} (SigLIP): {difference:.3f} à frente de texto "
+            "para imagem, consulta por consulta (p {p:p}); de imagem para texto não está à frente com certeza "
+            "(p {p_back:p}).",
+        ),
+    ),
+    ("luneta/families", "siglip-one-way"): _both(
+        (
+            "SigLIP is ahead here from text to image alone",
+            "Mean recall@1 {siglip:.3f} (SigLIP) against {clip:.3f} (CLIP): {difference:.3f} ahead from text to "
+            "image, query by query (p {p:p}); from image to text it is not surely ahead (p {p_back:p}).",
+        ),
+        (
+            "SigLIP só está à frente aqui de texto para imagem",
+            "Recall@1 médio de {siglip:.3f} (SigLIP) contra {clip:.3f} (CLIP): {difference:.3f} à frente de texto "
+            "para imagem, consulta por consulta (p {p:p}); de imagem para texto não está à frente com certeza "
+            "(p {p_back:p}).",
+        ),
+    ),
     ("thesis/families", "alike"): _both(
         (
             "CLIP and SigLIP are alike here",
