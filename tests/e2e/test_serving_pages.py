@@ -220,7 +220,7 @@ def test_search_by_a_picture_and_a_filter(visit: Open, searcher: Searcher, tmp_p
     seen.tab.get_by_role("option", name="kitchen").click()
     seen.tab.keyboard.press("Escape")
     seen.tab.get_by_role("button", name="Search", exact=True).click()
-    seen.tab.get_by_text("""where "place" in ('kitchen')""").wait_for()
+    seen.tab.get_by_text("filters: Place: kitchen").wait_for()
     assert seen.ids() == expected(searcher, picture, where="place = 'kitchen'")
 
 
@@ -242,6 +242,7 @@ def test_more_like_an_answer_and_why_it_was_found(visit: Open, searcher: Searche
     heading.wait_for(state="detached")
     third.get_by_role("button", name="More like this").click()
     seen.answered("like “")
+    assert seen.tab.locator("#query input").input_value() == ""
     assert seen.ids() == expected(searcher, Query.of(Item("image", number)))
 
 
@@ -270,7 +271,7 @@ def test_thumbs_are_kept_and_move_the_next_search(visit: Open, searcher: Searche
     lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
     assert [(line["id"], line["vote"]) for line in lines] == [(before[4], 1), (before[0], -1)]
     with seen.tab.expect_download() as taken:
-        seen.tab.get_by_role("link", name="Download your thumbs").click()
+        seen.tab.get_by_role("button", name="Download your thumbs").click()
     assert Path(taken.value.path()).read_bytes() == file.read_bytes()
     seen.tab.get_by_role("button", name="Search again with them").click()
     seen.tab.get_by_text("2 of your thumbs moved this search.").wait_for()
@@ -288,6 +289,28 @@ def test_what_makes_no_sense_is_told_in_a_sentence(visit: Open) -> None:
     seen.tab.locator("#query input").fill("x")
     seen.tab.keyboard.press("Enter")
     seen.tab.locator(".answers [role=alert]", has_text="stile").wait_for()
+
+
+def test_a_file_of_another_kind_is_told_in_the_pages_language(visit: Open, tmp_path: Path) -> None:
+    seen = visit(locale="pt-BR")
+    (tmp_path / "text.txt").write_text("no picture")
+    (tmp_path / "data.exe").write_text("no data")
+    said = "“{}” não é um arquivo de um tipo que sirva aqui."
+    seen.tab.locator("#picture input[type=file]").set_input_files(tmp_path / "text.txt")
+    alert = seen.tab.locator(".wrong-kind")
+    alert.wait_for()
+    assert alert.inner_text() == said.format("text.txt")
+    assert seen.tab.get_by_text("Invalid file type").count() == 0
+    seen.tab.get_by_role("tab", name="Laboratório").click()
+    seen.tab.get_by_label("Envio").check()
+    seen.tab.locator("#lab-upload input[type=file]").set_input_files(tmp_path / "data.exe")
+    seen.tab.locator(".wrong-kind", has_text=said.format("data.exe")).wait_for()
+    assert seen.tab.get_by_text("Invalid file type").count() == 0
+    seen.tab.get_by_label("Imagens no máximo (amostra aleatória)").fill("1")
+    seen.tab.get_by_label("Cenas (embutido)").check()
+    seen.tab.get_by_role("button", name="Medir").click()
+    seen.tab.locator("#lab-results [role=alert]", has_text="Escolha de 2 a 5000 imagens.").wait_for()
+    assert seen.tab.get_by_text("minimum value").count() == 0
 
 
 def test_the_lab_measures_cenas(visit: Open) -> None:

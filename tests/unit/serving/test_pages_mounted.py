@@ -159,6 +159,21 @@ def test_an_uploaded_picture_is_searched_for(pages: TestClient, bundle: Path) ->
     assert "for “your picture”" in str(message["output"]["data"])
 
 
+def test_in_another_language_pictures_are_still_ours_to_open(pages: TestClient) -> None:
+    """Gradio makes components anew whose words change; its own would open the file, and say in English what it is."""
+    turned = called(pages, event_of(config(pages), "language")["id"], ["pt-BR"])
+    assert turned["success"]
+    uploaded = pages.post("/pages/gradio_api/upload", files={"files": ("x.png", b"no picture", "image/png")})
+    message = searched(pages, "", {"path": uploaded.json()[0], "meta": {"_type": "gradio.FileData"}})
+    assert message["success"], message
+    assert "A picture cannot be read" in str(message["output"]["data"])
+    number, data = lab_event(config(pages))
+    limit = data.index(200)
+    refused = called(pages, number, ["pt-BR", *data[1:limit], 1, *data[limit + 1 :]])
+    assert refused["success"], refused
+    assert "Escolha de 2 a 5000 imagens." in str(refused["output"]["data"])
+
+
 def lab_event(found: dict[str, Any]) -> tuple[int, list[Any]]:
     """The number of the event that measures, and what the page as it opens would send."""
     components = {component["id"]: component for component in found["components"]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
@@ -15,7 +14,7 @@ from luneta.serving.pages.frame import Frame
 from luneta.serving.pages.lab import CancelledError, Job, Lab, Outcome, Source, Task, until_ended
 from luneta.serving.pages.lab_view import invitation_html, outcome_html, progress_html, refused_html
 from luneta.serving.pages.labels import said
-from luneta.serving.pages.pictures import uploaded_path
+from luneta.serving.pages.pictures import CountInput, UploadInput
 from luneta.serving.pages.refusals import Refusal
 from luneta.serving.pages.uploads import ARCHIVES, KEPT
 from luneta.wording import Locale, Translate
@@ -113,16 +112,14 @@ class LabPage:
             )  # fmt: skip
         with gr.Column(visible=False, elem_classes="filters") as self._groups["upload"]:
             self.upload = labels.made(
-                gr.File,
+                UploadInput,
                 lambda t, _: {"label": t("lab_upload_label", mib=f"{lab.settings.max_upload_mib:g}")},
                 file_count="multiple", file_types=[*ARCHIVES, *sorted(KEPT)], height=150, elem_id="lab-upload",
             )  # fmt: skip
-            vars(self.upload)["preprocess"] = _uploaded
         self.limit = labels.made(
-            gr.Number, said(label="lab_limit_label"), value=min(DEFAULT_LIMIT, lab.settings.most_images),
+            CountInput, said(label="lab_limit_label"), value=min(DEFAULT_LIMIT, lab.settings.most_images),
             minimum=2, maximum=lab.settings.most_images, precision=0, elem_id="lab-limit",
         )  # fmt: skip
-        vars(self.limit)["preprocess"] = _count  # gradio would refuse it in English; the lab does in a sentence
 
     # -- events ------------------------------------------------------------------------------------------------
 
@@ -203,21 +200,5 @@ def _cenas(style: str) -> str:
     return "cenas" if style == STYLES[0] else f"cenas/{style}"
 
 
-def _count(payload: Any) -> int:
-    """A number of pictures; 0 where it is none.
-
-    >>> _count(60.0), _count(None), _count(float("nan")), _count("60"), _count(1e300)
-    (60, 0, 0, 0, 0)
-    """
-    usual = isinstance(payload, int | float) and math.isfinite(payload) and abs(payload) < 10**9
-    return int(payload) if usual else 0
-
-
 def _word(written: str | None) -> str:
     return (written or "").strip()
-
-
-def _uploaded(payload: Any) -> list[str]:
-    """Where uploaded files lie."""
-    paths = [uploaded_path(each) for each in payload or ()]
-    return [path for path in paths if path is not None]

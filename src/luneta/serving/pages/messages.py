@@ -131,6 +131,10 @@ PAGES: Messages = {
     "close": ("Close", "Fechar"),
     # -- errors
     "error": ("This did not work", "Isto não funcionou"),
+    "wrong_kind": (
+        "“{name}” is no file of a kind that can be used here.",
+        "“{name}” não é um arquivo de um tipo que sirva aqui.",
+    ),
     "no_query": (
         "Say what to look for: a text, a picture, or both.",
         "Diga o que procurar: um texto, uma imagem ou ambos.",

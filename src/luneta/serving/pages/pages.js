@@ -7,6 +7,30 @@
     root.classList.add('translating');
     setTimeout(() => root.classList.remove('translating'), 4000);
   }
+  // Gradio refuses files of other kinds in English; they are told here, in the language of the page.
+  const takes = (kinds, file) => !kinds.length || kinds.some(kind => kind.startsWith('.')
+    ? file.name.toLowerCase().endsWith(kind) : file.type.startsWith(kind.replace('*', '')));
+  const looked = (event, files) => {
+    const place = event.target.closest?.('#picture, #lab-upload');
+    if (!place || !files.length) return;
+    place.parentElement.querySelector('.wrong-kind')?.remove();
+    const input = place.querySelector('input[type=file]');
+    const kinds = (input?.accept || '').toLowerCase().split(',').map(kind => kind.trim()).filter(Boolean);
+    const wrong = [...files].find(file => !takes(kinds, file));
+    if (!wrong) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (input) input.value = '';
+    event.target.dispatchEvent(new DragEvent('dragleave', {bubbles: true}));
+    const said = document.createElement('p');
+    said.className = 'callout bad wrong-kind';
+    said.setAttribute('role', 'alert');
+    const words = document.querySelector('[data-wrong-kind]')?.dataset.wrongKind || '{name}';
+    said.textContent = words.replace('{name}', wrong.name);
+    place.after(said);
+  };
+  addEventListener('change', event => event.target.type === 'file' && looked(event, event.target.files), true);
+  addEventListener('drop', event => looked(event, event.dataTransfer?.files || []), true);
   window.luneta = {
     language: () => kept('luneta-language'),
     speak: language => {

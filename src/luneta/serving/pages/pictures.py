@@ -1,7 +1,11 @@
-"""An uploaded picture as the path of its file; gradio itself must not decode it."""
+"""Inputs as the pages take them: uploads as paths of their files, which gradio itself must not open, and plain numbers.
+
+They are classes, for gradio makes a component anew for whoever has it changed, by another language for example.
+"""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +13,34 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 
+class _Picture(gr.Image):  # type: ignore[misc]
+    is_template = True  # to the page it is gradio's
+
+    def preprocess(self, payload: Any) -> str | None:
+        return uploaded_path(payload)
+
+
+class UploadInput(gr.File):  # type: ignore[misc]
+    """Takes files and gives their paths."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> list[str]:
+        return [path for path in map(uploaded_path, payload or ()) if path is not None]
+
+
+class CountInput(gr.Number):  # type: ignore[misc]
+    """Takes a number of things; whoever counts them refuses what cannot be, in the page's language."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> int:
+        return count_of(payload)
+
+
 def PictureInput(**rest: Any) -> gr.Image:
     """A component that takes a picture and gives the path of its file."""
-    made = gr.Image(
+    return _Picture(
         type="filepath",
         image_mode=None,
         sources=["upload", "clipboard"],
@@ -21,8 +50,6 @@ def PictureInput(**rest: Any) -> gr.Image:
         show_label=False,
         **rest,
     )
-    vars(made)["preprocess"] = uploaded_path
-    return made
 
 
 def uploaded_path(payload: Any) -> str | None:
@@ -32,3 +59,13 @@ def uploaded_path(payload: Any) -> str | None:
         return None
     place = Path(path).resolve()
     return str(place) if place.is_relative_to(Path(get_upload_folder()).resolve()) else None
+
+
+def count_of(payload: Any) -> int:
+    """A number of things; 0 where it is none.
+
+    >>> count_of(60.0), count_of(None), count_of(float("nan")), count_of("60"), count_of(1e300)
+    (60, 0, 0, 0, 0)
+    """
+    usual = isinstance(payload, int | float) and math.isfinite(payload) and abs(payload) < 10**9
+    return int(payload) if usual else 0
