@@ -174,6 +174,13 @@ def test_in_another_language_pictures_are_still_ours_to_open(pages: TestClient) 
     assert "Escolha de 2 a 5000 imagens." in str(refused["output"]["data"])
 
 
+def test_gradio_writes_nothing_beside_our_modules() -> None:
+    """It writes stubs of components when their classes are made."""
+    from luneta.serving.pages import pictures
+
+    assert list(Path(pictures.__file__).parent.glob("*.pyi")) == []
+
+
 def lab_event(found: dict[str, Any]) -> tuple[int, list[Any]]:
     """The number of the event that measures, and what the page as it opens would send."""
     components = {component["id"]: component for component in found["components"]}
