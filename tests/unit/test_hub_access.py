@@ -128,9 +128,7 @@ def test_as_nobody_no_token_is_shown(hub: Hub, tmp_path: Path, limit: int, nobod
     hub.files["models/operator/model"] = {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()}
     rows = [{"image": {"bytes": picture(n), "path": f"{n}.png"}, "text": f"thing {n}"} for n in range(5)]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
-    hub.files["datasets/operator/data"] = {
-        "train-00000-of-00001.parquet": (tmp_path / "rows.parquet").read_bytes()
-    }
+    hub.files["datasets/operator/data"] = {"train-00000-of-00001.parquet": (tmp_path / "rows.parquet").read_bytes()}
     program = OPENED.format(block="as_nobody()" if nobody else "nullcontext()", limit=limit)
     assert hub.run(program, tmp_path / "home").split() == [str(min(limit, 5))]
     for kind in ("models", "datasets"):

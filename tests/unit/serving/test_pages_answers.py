@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 import re
 import string
 import threading
@@ -177,6 +178,14 @@ def test_what_cannot_be_answered_is_told_in_a_sentence(desk: Desk, asked: Asked,
     alert = shown(desk, View("pixels", error=caught.value)).all("div", role="alert")[0]
     assert said in alert.text
     assert "Traceback" not in alert.text
+
+
+def test_an_uploaded_picture_that_is_asked_with_is_in_use(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "9.png"
+    path.write_bytes(serving.picture(9))
+    os.utime(path, (1, 1))
+    desk.answer(Asked("pixels", picture=str(path)), Marks())
+    assert path.stat().st_mtime > time.time() - 60
 
 
 @pytest.mark.parametrize("data", [b"", b"<svg xmlns='x'/>", b"no picture", serving.picture(3, size=(64, 64))[:80]])

@@ -248,6 +248,19 @@ def test_who_closes_the_page_stops_what_is_measured(
         assert endless[1].wait(30)
 
 
+def test_what_is_measured_ends_with_the_server(bundle: Path, endless: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    labs: list[lab_module.Lab] = []
+    usual = blocks_module.Lab
+    monkeypatch.setattr(blocks_module, "Lab", lambda *given: (labs.append(usual(*given)), labs[-1])[1])
+    app = create_app({"pixels": serving.searcher(bundle)}, Settings())
+    mount_pages(app)
+    with TestClient(app, "http://127.0.0.1"):
+        job = labs[0].start(lab_module.Task("cenas", "cenas", limit=10, encoders=("luneta-mini",)), "en")
+        assert endless[0].wait(60)
+        assert not job.ended.is_set()
+    assert job.ended.is_set()
+
+
 def test_strangers_get_no_hub(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[LabSettings] = []
     usual = blocks_module.Lab

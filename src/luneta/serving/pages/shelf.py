@@ -130,7 +130,7 @@ def quarters() -> _Quarters:
     """Those of this process; what servers left behind that were killed is removed."""
     global _own
     if _own is None:
-        root = Path(os.environ.get(VARIABLE) or tempfile.gettempdir())
+        root = Path(os.environ.get(VARIABLE) or tempfile.gettempdir()).absolute()
         root.mkdir(parents=True, exist_ok=True)
         sweep(root)
         _own = _Quarters(root)
