@@ -238,10 +238,17 @@ def hash_json(value: Any) -> str:
 def public_name(name: str) -> str:
     """Of something that lies in a folder only the folder's own name: a file says nothing of the machine it was made on.
 
+    A fine-tuning's checkpoint lies in OUT/model, and is called OUT.
+
     >>> public_name("/home/somebody/models/mine"), public_name("google/siglip2-base-patch16-224")
     ('mine', 'google/siglip2-base-patch16-224')
+    >>> public_name("/home/somebody/tuned/model")
+    'tuned'
     """
-    return Path(name).name if os.path.isabs(name) or os.path.isdir(name) else name
+    if not (os.path.isabs(name) or os.path.isdir(name)):
+        return name
+    path = Path(name).absolute()
+    return path.parent.name or path.name if path.name == "model" else path.name
 
 
 def cache_dir() -> Path:
