@@ -101,7 +101,9 @@ def test_it_says_what_is_wrong(bundle: Path, tmp_path: Path) -> None:
     assert "placee" in run("search", bundle, "a boat", "--where", "placee = 'beach'", status=2)
     assert "is there already" in run("index", *DATA, "--limit", 60, "--out", bundle, status=2)
     assert "name the data" in run("index", "--out", bundle, status=2)
-    assert "calibrate afterwards: luneta index --out" in run("index", *DATA, "--out", tmp_path / "b", "--calibrate", "cenas", status=2)
+    assert "calibrate afterwards: luneta index --out" in run(
+        "index", *DATA, "--out", tmp_path / "b", "--calibrate", "cenas", status=2
+    )
 
 
 def test_damage_is_named(bundle: Path, tmp_path: Path) -> None:

@@ -94,12 +94,12 @@ def test_profile(folder: Path) -> None:
     assert notices.splitlines() == [
         "fotos: imagens de 'file_name' (contém nomes de arquivos de imagem)",
         "fotos: legendas de 'pt' (tem o nome do idioma)",
-        "fotos: 1 de 13 linhas deixadas de fora",
+        "fotos: 1 de 13 linhas deixadas de fora (nada.png)",
     ]
     assert 'lang="pt-BR"' in (folder / "p.html").read_text()
     shown, notices = run(*arguments)
     assert "Wrote p.html" in shown
-    assert "fotos: 1 of 13 rows left out" in notices
+    assert "fotos: 1 of 13 rows left out (nada.png)" in notices
 
 
 def test_evaluate_and_compare(folder: Path) -> None:
