@@ -431,6 +431,9 @@ def test_a_hub_checkpoint_with_pickles_only(tmp_path: Path, monkeypatch: pytest.
             self.num, self.title, self.status = num, title, status
 
     class Api:
+        def __init__(self, token: Any) -> None:
+            pass
+
         def list_repo_files(self, *_: Any, **__: Any) -> list[str]:
             return ["config.json", "pytorch_model.bin", "onnx/model.bin"]
 
