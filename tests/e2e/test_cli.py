@@ -251,13 +251,13 @@ def demo(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a demo of 40 pictures a round."""
     folder = tmp_path_factory.mktemp("demo")
     done = subprocess.run(
-        [sys.executable, "-m", "luneta", "demo", "--out", "demo", "--limit", "40"], capture_output=True, text=True,
+        [sys.executable, "-m", "luneta", "demo", "--out", "my demo", "--limit", "40"], capture_output=True, text=True,
         cwd=folder, env=os.environ | {"LUNETA_CACHE": str(cache), "COLUMNS": "160"}, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"Report: {folder / 'demo' / 'report.html'}" in done.stdout
+    assert f"Report: {folder / 'my demo' / 'report.html'}" in done.stdout
     assert "Can these numbers be trusted?" in done.stdout
-    return folder / "demo"
+    return folder / "my demo"
 
 
 def test_the_demos_summary(demo: Path) -> None:
@@ -335,6 +335,8 @@ def test_the_demo_leaves_a_bundle_to_search(demo: Path) -> None:
     assert [wrong for _, wrong in bundle.verify() if wrong is not None] == []
     assert scores["image: n"] == bundle.n("image") == 100
     hits = Searcher(bundle).search("two purple ducks in the garden", top_k=5)
+    page = pages.read((demo / "report.html").read_text(encoding="utf-8"))
+    assert "luneta serve 'my demo/demo-search.luneta'" in page.text
     assert [scores[f"search 2: score of result {hit.rank}"] for hit in hits] == [hit.score for hit in hits]
     encoder = load_encoder(str(demo / "demo-tuned" / "model"), dtype="float32")
     (query,) = encoder.encode_texts(["two purple ducks in the garden"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from luneta.advice import advise
 from luneta.demo.indexing import Indexed
 from luneta.demo.records import Demo, total_cost
@@ -101,10 +103,8 @@ def _indexed(found: Indexed, locale: Locale) -> list[Section]:
     """What one can search in now, what was found there, and when nothing was."""
     t, bundle = translator(locale), found.searcher.bundle
     n = format_number(bundle.n("image"), 0, locale)
-    commands = [
-        f'luneta search demo/{bundle.folder.name} "{found.answers[0].query}"',
-        f"luneta serve demo/{bundle.folder.name}",
-    ]
+    place = shlex.quote(str(bundle.folder))
+    commands = [f'luneta search {place} "{found.answers[0].query}"', f"luneta serve {place}"]
     numbers = FactsSection(t("demo_index_numbers"), grids=[cutoffs_grid(found.calibration, locale)])
     answers = [HitsSection(found.searcher, hits, {}) for hits in found.answers]
     return [Note(t("demo_index"), [t("demo_index_text", n=n)], commands), numbers, *answers]
