@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import luneta
 
@@ -32,13 +35,28 @@ def test_no_module_takes_the_place_of_a_public_name() -> None:
     assert modules.isdisjoint(luneta.__all__)
 
 
-def test_type_checkers_see_the_public_names() -> None:
+LAZY = ("luneta", "luneta.bundles", "luneta.finetuning", "luneta.rerank")
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_type_checkers_see_the_public_names(name: str) -> None:
     """What is loaded when first used is imported under TYPE_CHECKING too."""
-    (block,) = (node for node in ast.parse(Path(luneta.__file__).read_text(encoding="utf-8")).body
+    package = importlib.import_module(name)
+    (block,) = (node for node in ast.parse(Path(str(package.__file__)).read_text(encoding="utf-8")).body
                 if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")  # fmt: skip
     seen = {name.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for name in node.names}
-    assert seen == luneta._HOMES
-    assert set(seen) == set(luneta.__all__) - {"__version__"}
+    assert seen == package._HOMES
+    assert set(seen) == set(package.__all__) - {"__version__"}
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_a_lazy_package_gives_its_names_and_no_others(name: str) -> None:
+    package = importlib.import_module(name)
+    for public in package.__all__:
+        home = importlib.import_module(package._HOMES.get(public, name))
+        assert getattr(package, public) is getattr(home, public)
+    with pytest.raises(AttributeError, match=f"module '{name}' has no attribute 'evaluat'"):
+        package.evaluat  # noqa: B018
 
 
 def test_importing_luneta_loads_nothing_heavy() -> None:

@@ -7,8 +7,9 @@ function as soon as anything imported it.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from luneta.lazy import loaded_from
 
 __version__ = "0.1.0"
 
@@ -87,13 +88,7 @@ __all__ = [  # noqa: RUF022 - the order of the work
     "__version__",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'luneta' has no attribute {name!r}")
+__getattr__ = loaded_from(_HOMES, __name__)
 
 
 def __dir__() -> list[str]:

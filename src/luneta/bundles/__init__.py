@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from luneta.lazy import loaded_from
 
 _HOMES = {
     "Bundle": "luneta.bundles.bundle",
@@ -14,13 +15,7 @@ _HOMES = {
 
 __all__ = ["Built", "Bundle", "IndexRecipe", "build_bundle"]
 
-
-def __getattr__(name: str) -> Any:
-    """Opening a bundle must not load what making one needs."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
+__getattr__ = loaded_from(_HOMES, __name__)
 
 if TYPE_CHECKING:
     from luneta.bundles.building import Built, IndexRecipe, build_bundle

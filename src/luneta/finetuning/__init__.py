@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from luneta.lazy import loaded_from
 
 _HOMES = {
     "Prediction": "luneta.finetuning.prediction",
@@ -15,13 +16,7 @@ _HOMES = {
 
 __all__ = ["FineTuning", "Prediction", "Recipe", "finetune", "predict_cost"]
 
-
-def __getattr__(name: str) -> Any:
-    """A recipe, or the look of a folder, must not load what a training needs."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
+__getattr__ = loaded_from(_HOMES, __name__)
 
 if TYPE_CHECKING:
     from luneta.finetuning.prediction import Prediction

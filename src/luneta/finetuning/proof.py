@@ -61,16 +61,19 @@ def _named(result: Evaluation, name: str) -> Evaluation:
     return replace(result, encoder={**result.encoder, "name": name})
 
 
-def public_name(name: str, revision: str | None) -> str:
-    """A name without the folders of this machine; only what comes from the hub has a revision, and keeps its owner."""
-    return name if revision else name.rstrip("/").rpartition("/")[2]
+def data_name(data: ImageTextDataset) -> str:
+    """A data set's name without the folders of this machine, which may end in a file.
+
+    Only what comes from the hub has a revision, and keeps its owner.
+    """
+    return data.name if data.revision else data.name.rstrip("/").rpartition("/")[2]
 
 
 def names_of(datasets: Sequence[ImageTextDataset], reserved: Sequence[str] = ()) -> list[str]:
     """What each is called in tables: its name, split and language, and a number where that is taken."""
     names: list[str] = []
     for data in datasets:
-        name = " ".join(part for part in (public_name(data.name, data.revision), data.split, data.language) if part)
+        name = " ".join(part for part in (data_name(data), data.split, data.language) if part)
         numbered = itertools.chain([name], (f"{name} ({n})" for n in itertools.count(2)))
         names.append(next(one for one in numbered if one not in (*reserved, *names)))
     return names

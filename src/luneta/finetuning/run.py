@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from luneta.artifacts import write_json, write_text
+from luneta.artifacts import public_name, write_json, write_text
 from luneta.comparison import Comparison
 from luneta.cost import Prices
 from luneta.data.dataset import ImageTextDataset
@@ -29,7 +29,7 @@ from luneta.finetuning.interpolation import TARGET, Point, choose, curve, mixed
 from luneta.finetuning.keeping import last_checkpoint
 from luneta.finetuning.planning import Given, Plan
 from luneta.finetuning.prediction import Prediction
-from luneta.finetuning.proof import Proof, public_name, save_proofs
+from luneta.finetuning.proof import Proof, data_name, save_proofs
 from luneta.finetuning.recipe import RESULT, Recipe
 from luneta.grids import as_text
 from luneta.ledger import Run, entered, ledger_is_wanted, mean_recall, quality
@@ -183,8 +183,8 @@ def finetune(
         proofs = plan.proofs(before, plan.measure(tuned))
         run.facts.update(_facts(learnt, proofs), actual_s=time.perf_counter() - start_s)
         found = FineTuning(
-            folder=out / "model", encoder=tuned, recipe=recipe, base=_base(learner),
-            data=public_name(train.name, train.revision), curve=learnt.curve, chosen=learnt.chosen,
+            folder=out / "model", encoder=tuned, recipe=recipe, base=public_name(encoder.spec.name),
+            data=data_name(train), curve=learnt.curve, chosen=learnt.chosen,
             n_steps=learnt.n_steps, history=learnt.history, n_train=plan.parts.train.n_images,
             n_val=plan.parts.validation.n_images, n_leaked=plan.parts.n_leaked, n_truncated=plan.n_truncated,
             proofs=proofs, cost={**run.cost(), "resumed": resumed},
@@ -233,11 +233,6 @@ def _machinery(run: Run) -> dict[str, str]:
     return {"device": run.meter.device, **libraries}
 
 
-def _base(encoder: Encoder) -> str:
-    """What the encoder is called in public."""
-    return public_name(encoder.spec.name, encoder.spec.revision)
-
-
 @dataclass(frozen=True)
 class _Learnt:
     """What training and mixing came to; the weights are on the disk.
@@ -264,7 +259,7 @@ def _learn(plan: Plan, out: Path, allowed_loss: float) -> _Learnt:
     if processes.is_main():
         trainable.save(out / "model", mixed(start, end, chosen.alpha), card="")
         if training.adapter is not None:
-            training.adapter.save(out / "adapter", chosen.alpha, _base(plan.encoder))
+            training.adapter.save(out / "adapter", chosen.alpha, public_name(plan.encoder.spec.name))
     processes.wait()
     return _Learnt(points, chosen, training.n_done, training.history)
 

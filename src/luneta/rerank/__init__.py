@@ -3,8 +3,9 @@ help."""
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from luneta.lazy import loaded_from
 
 _HOMES = {
     "ByFunction": "luneta.rerank.crossing",
@@ -40,13 +41,7 @@ __all__ = [
     "train_elip",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """A recipe, or the look of a folder, must not load what a training needs."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
+__getattr__ = loaded_from(_HOMES, __name__)
 
 if TYPE_CHECKING:
     from luneta.rerank.crossing import ByFunction

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from luneta.artifacts import public_name
 from luneta.finetuning import Recipe
 from luneta.finetuning.card import card
 from luneta.finetuning.interpolation import Point
-from luneta.finetuning.proof import names_of, public_name
+from luneta.finetuning.proof import data_name, names_of
 from luneta.finetuning.run import FineTuning
 from luneta.types import EncoderSpec
 from tuning import pairs
 from worlds import ConceptEncoder
 
-SPEC = EncoderSpec(name="/home/ana/clients/acme/model", embedding_dim=4, fingerprint="f" * 64)
+SPEC = EncoderSpec(name="/home/ana/clients/acme/tuned/model", embedding_dim=4, fingerprint="f" * 64)
 
 
 def written(base: EncoderSpec, **data: str) -> str:
@@ -23,7 +24,7 @@ def written(base: EncoderSpec, **data: str) -> str:
     points = [Point(alpha, {"validation": 0.5, names_of([kept])[0]: 0.25}) for alpha in (0.0, 1.0)]
     found = FineTuning(
         folder=Path("out/model"), encoder=ConceptEncoder(), recipe=Recipe(),
-        base=public_name(base.name, base.revision), data=public_name(told.name, told.revision), curve=points,
+        base=public_name(base.name), data=data_name(told), curve=points,
         chosen=points[1], n_steps=1,
         history=[], n_train=9, n_val=2, n_leaked=0, n_truncated=0, proofs=[],
         cost={"wall_s": 60.0, "device": "cpu", "peak_mib": 1.0, "peak_of": "run"},
@@ -35,8 +36,8 @@ def test_folders_of_this_machine_stay_here() -> None:
     text = written(SPEC, name="/home/ana/clients/acme/photos/")
     assert "home" not in text
     assert "acme" not in text
-    assert "# model, fine-tuned on photos\n" in text
-    assert "Base: model (fingerprint ffffffffffff)." in text
+    assert "# tuned, fine-tuned on photos\n" in text
+    assert "Base: tuned (fingerprint ffffffffffff)." in text
     assert f"Data: photos (fingerprint {pairs(3).fingerprint[:12]}): 9 images" in text
     assert "| photos test en" in text
     assert "base_model" not in written(replace(SPEC, name="clients/model"), name="photos")
