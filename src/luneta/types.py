@@ -254,6 +254,10 @@ class Towers(Protocol):
         """Names of the linear layers of self-attention. Raises ConfigError where there are none."""
         ...
 
+    def blocks(self) -> list[str]:
+        """Names of the modules that hold nearly all weights, none within another."""
+        ...
+
 
 class Trainable(Protocol):
     """An encoder opened up for training: weights of its own, and the way its inputs are made."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 from typing import Any
 
@@ -120,9 +121,10 @@ def _root(
     quiet: bool = typer.Option(False, "--quiet", "-q", help="Say nothing but results and errors."),
 ) -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
-    logging.getLogger("luneta").setLevel(logging.WARNING if quiet else logging.INFO)
+    echo = "LOCAL_RANK" in os.environ and os.environ.get("RANK") != "0"  # of a launcher's processes the first speaks
+    logging.getLogger("luneta").setLevel(logging.ERROR if echo else logging.WARNING if quiet else logging.INFO)
     context.with_resource(speech.spoken(context.obj))
-    if quiet:
+    if quiet or echo:
         context.with_resource(watch(lambda stage, done, total: None))
 
 

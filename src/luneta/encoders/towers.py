@@ -15,6 +15,7 @@ from luneta.errors import ConfigError
 from luneta.types import Part, Side
 
 _BLOCK = re.compile(r"\.(?:layers?|blocks)\.(\d+)\.")
+_BLOCK_ITSELF = re.compile(r"\.(?:layers?|blocks)\.\d+$")
 _BEFORE_BLOCKS = (".embeddings.", ".pre_layrnorm.")  # spelt so in all families that have it
 _ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj", "query", "key", "value")
 _TOWERS: Mapping[Side, str] = {"image": "vision_model.", "text": "text_model."}
@@ -171,6 +172,11 @@ class Towers:
                 )
             found += own
         return found
+
+    def blocks(self) -> list[str]:
+        """Names of the modules that hold nearly all weights: each tower's embeddings and its blocks."""
+        names = [name for name, _ in self.model.named_modules() if name.startswith(tuple(_TOWERS.values()))]
+        return [name for name in names if name.endswith(".embeddings") or _BLOCK_ITSELF.search(name)]
 
     def patch_embeddings(self) -> tuple[nn.Module, int]:
         """The module whose output is (n, n_tokens, width) of a picture's patches, and how many tokens come before them.

@@ -15,6 +15,7 @@ from transformers import TrainerCallback
 
 from luneta.artifacts import atomic_path, read_json, write_json
 from luneta.finetuning import processes
+from luneta.finetuning.sharing import assign, whole
 
 BEST = "best.safetensors"
 _AVERAGE = "average.safetensors"
@@ -62,21 +63,23 @@ class RunningAverage:
 
     def save(self, folder: Path) -> None:
         if self._decay is not None:
-            save_file(self._average, folder / _AVERAGE)
-            write_json(folder / "average.json", {"n_steps": self._n_steps})
+            average = {name: whole(tensor) for name, tensor in self._average.items()}
+            if processes.is_main():
+                save_file(average, folder / _AVERAGE)
+                write_json(folder / "average.json", {"n_steps": self._n_steps})
 
     def load(self, folder: Path) -> None:
         if self._decay is not None:
-            self._average = load_file(folder / _AVERAGE)
+            for name, value in load_file(folder / _AVERAGE).items():
+                assign(self._average[name], value)
             self._n_steps = read_json(folder / "average.json")["n_steps"]
 
 
-@torch.no_grad()
 def set_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Copy weights into the parameters of the same names."""
     parameters = dict(model.named_parameters())
     for name, value in weights.items():
-        parameters[name].copy_(value)
+        assign(parameters[name], value)
 
 
 class Keeper(TrainerCallback):  # type: ignore[misc]
@@ -95,19 +98,21 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         recalls = [entry["eval_recall"] for entry in state.log_history if "eval_recall" in entry]
         best = recalls.index(max(recalls))
-        if best == len(recalls) - 1 and processes.is_main():
-            with self._average.applied(), atomic_path(self._folder / BEST) as path:
-                save_file({name: p.detach().contiguous() for name, p in trained(self._model).items()}, path)
+        if best == len(recalls) - 1:
+            with self._average.applied():
+                weights = {name: whole(p.detach()).contiguous() for name, p in trained(self._model).items()}
+                if processes.is_main():
+                    with atomic_path(self._folder / BEST) as path:
+                        save_file(weights, path)
         if _is_out_of_patience(state.log_history, self._patience):
             control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         processes.wait()  # each writes the state of its random generators
-        if not processes.is_main():
-            return
         checkpoint = self._folder / f"checkpoint-{state.global_step}"
         self._average.save(checkpoint)
-        write_json(checkpoint / _WHOLE, {"step": state.global_step})
+        if processes.is_main():
+            write_json(checkpoint / _WHOLE, {"step": state.global_step})
 
     def load(self, checkpoint: Path) -> None:
         """Go on from a checkpoint of this training."""

@@ -187,10 +187,12 @@ class HardNegatives:
     def __call__(self, epoch: int) -> Indexes:
         """(n_images, k) image indexes for the batches of an epoch, see `Miner.mine`."""
         path = self.folder / f"negatives-{0 if self.refresh is None else epoch // self.refresh}.npy"
-        if processes.is_main() and not path.is_file():
-            found = Miner().mine(self.dataset, self._vectors("image"), self._vectors("text"), self.groups)
-            with atomic_path(path) as new:
-                np.save(new, found)
+        if not processes.of_main(path.is_file()) and (processes.is_main() or processes.shares_weights()):
+            read = self._vectors("image"), self._vectors("text")  # by all that hold a part of the model
+            if processes.is_main():
+                found = Miner().mine(self.dataset, *read, self.groups)
+                with atomic_path(path) as new:
+                    np.save(new, found)
         processes.wait()
         mined: Indexes = np.load(path)
         return mined

@@ -1,4 +1,4 @@
-"""Training in several processes, as `torchrun` starts them, and `accelerate launch` on GPUs."""
+"""Training in several processes, as `torchrun` and `accelerate launch` start them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from luneta.errors import ConfigError
 T = TypeVar("T")
 
 _LAUNCHED = "LOCAL_RANK"
+_FSDP, _SHARED = "ACCELERATE_USE_FSDP", "LUNETA_USE_FSDP"
 
 
 def count() -> int:
@@ -34,17 +35,34 @@ def are_joined() -> bool:
     return torch.distributed.is_available() and torch.distributed.is_initialized() and count() > 1
 
 
-def check_whole_models() -> None:
-    """
+def shares_weights() -> bool:
+    """Whether the processes are to hold one model together, as `accelerate launch --use_fsdp` asks for.
+
     Raises:
-        ConfigError: the launcher wants to share one model's weights among the processes.
+        ConfigError: the launcher asks for what is not done here.
     """
-    for name, meant in (("ACCELERATE_USE_FSDP", "FSDP"), ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed")):
-        if os.environ.get(name, "false").lower() in ("1", "true", "yes"):
-            raise ConfigError(
-                f"{meant} shares the weights of one model among processes; here each process holds the whole model: "
-                f"launch without {meant} (several GPUs train by DDP). For memory take --micro-batch or --checkpointing"
-            )
+    _take_over()
+    if _is_set("ACCELERATE_USE_DEEPSPEED"):
+        raise ConfigError("DeepSpeed is not used here: launch without it (several GPUs train by DDP), or with "
+                          "--use_fsdp, which shares one model out among them")  # fmt: skip
+    asked = _is_set(_SHARED)
+    if asked and _is_set("FSDP_OFFLOAD_PARAMS"):
+        raise ConfigError("weights are not kept in main memory here: launch without --fsdp_offload_params. For memory "
+                          "take a smaller micro_batch or checkpointing")  # fmt: skip
+    return asked and count() > 1
+
+
+def _take_over() -> None:
+    """Share the model out ourselves: accelerate does it on GPUs only, and does not do it to scales of no dimension.
+
+    What it reads in the environment would also make transformers load empty weights in all processes but the first.
+    """
+    if _is_set(_FSDP):
+        os.environ[_SHARED] = os.environ.pop(_FSDP)
+
+
+def _is_set(name: str) -> bool:
+    return os.environ.get(name, "false").lower() in ("1", "true", "yes")
 
 
 def wait() -> None:

@@ -6,18 +6,20 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate.data_loader import prepare_data_loader
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainingArguments
 from transformers.trainer_utils import SaveStrategy
 
 from luneta.encoders.precision import resolve_dtype
 from luneta.errors import TrainingError
-from luneta.finetuning import processes
+from luneta.finetuning import processes, sharing
 from luneta.finetuning.batches import BatchPlan
 from luneta.finetuning.material import Batch, Material, Rows, collate
 from luneta.finetuning.objective import Objective, Vectors
@@ -62,6 +64,20 @@ class Student(nn.Module):
         if name == "images":
             return towers.image_vectors(read["features"] if "features" in read else towers.image_features(read))
         return towers.text_vectors(read["features"] if "features" in read else towers.text_features(read))
+
+
+class Together(nn.Module):
+    """Stands where the Trainer would put the wrapper that keeps whole copies of a model equal: it wraps nothing that
+    is wrapped already."""
+
+    def __init__(self, student: nn.Module) -> None:
+        super().__init__()
+        self.student = student
+
+    def forward(self, **inputs: Any) -> Outputs:
+        """As `Student`."""
+        outputs: Outputs = self.student(**inputs)
+        return outputs
 
 
 @dataclass
@@ -117,6 +133,7 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
         self.plan, self.objective, self.recipe, self.validate = plan, objective, recipe, validate
         self.micro_batch = recipe.micro_batch or plan.batch_size
         self.facts: StepFacts | None = None
+        self._shared = processes.shares_weights()
         self._n_negatives = 0  # of the last batch, over all processes
         super().__init__(
             model=student,
@@ -151,15 +168,15 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
         """AdamW; blocks further down learn slower by `layer_decay` each, only matrices are pulled to zero."""
         if self.optimizer is None:
             towers = self.model.towers
-            groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+            groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
             for name, parameter in self.model.model.named_parameters():
                 if not parameter.requires_grad:
                     continue
                 rate = self.args.learning_rate * self.recipe.layer_decay ** towers.depth(name)
                 decay = self.recipe.weight_decay if parameter.ndim >= 2 else 0.0
-                groups.setdefault((rate, decay), []).append(parameter)
+                groups.setdefault((rate, decay, isinstance(parameter, DTensor)), []).append(parameter)
             self.optimizer = torch.optim.AdamW(
-                [{"params": own, "lr": rate, "weight_decay": decay} for (rate, decay), own in groups.items()],
+                [{"params": own, "lr": rate, "weight_decay": decay} for (rate, decay, _), own in groups.items()],
                 betas=(0.9, 0.98),
                 eps=1e-6,
                 fused=self.args.device.type in ("cpu", "cuda"),  # one pass over the memory instead of ten
@@ -204,13 +221,20 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
             loss = self._loss(outputs, relations)
             self._watch(outputs, loss, inputs, relations)
             self.accelerator.backward(loss)
+            if self._shared:
+                _average_gradients(self.model)
         else:
-            loss = self._step_in_parts(self.accelerator.unwrap_model(model), inputs, relations)
+            loss = self._step_in_parts(self.model, inputs, relations)
+            _average_gradients(self.model)
         return loss.detach()
 
     def _ready(self, part: Mapping[str, Rows]) -> dict[str, dict[str, Tensor]]:
         """What the towers read, on the device."""
-        return {name: rows.ready(self.args.device) for name, rows in part.items()}
+        ready = {name: rows.ready(self.args.device) for name, rows in part.items()}
+        if self._shared:  # all must read in the same parts, and the texts of each have lengths of their own
+            for inputs in ready.values():
+                inputs.pop("lengths", None)
+        return ready
 
     def _step_in_parts(self, student: Student, inputs: Batch, relations: Relations) -> Tensor:
         """One tower after the other, part by part: so the activations of one part of one tower are held.
@@ -242,7 +266,6 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
             if gradient is not None and vectors.requires_grad:
                 vectors.backward(gradient[start : start + len(rows)])
             done[name] += len(rows)
-        _average_gradients(student)
         return loss
 
     def _loss(self, outputs: Outputs, relations: Relations) -> Tensor:
@@ -265,6 +288,39 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
         self.facts = StepFacts(
             float(loss), relations, self._n_negatives, float(outputs["scale"]), cosine, inputs["pairs"]
         )
+
+    # -- a model that is shared out ------------------------------------------------------------------------------
+
+    def _wrap_model(self, model: nn.Module, training: bool = True, dataloader: Any = None) -> nn.Module:
+        if not self._shared:
+            wrapped: nn.Module = super()._wrap_model(model, training, dataloader)
+            return wrapped
+        return model if isinstance(model, Together) else Together(model)
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        if not self._shared:
+            super().save_model(output_dir, _internal_call)
+            return
+        weights = sharing.gather_state(self.model.state_dict())
+        if self.args.should_save:
+            self._save(output_dir, state_dict=weights)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if self._shared:
+            sharing.save_state(self.optimizer, self.lr_scheduler, Path(output_dir))
+        else:
+            super()._save_optimizer_and_scheduler(output_dir)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        if self._shared:
+            sharing.load_weights(self.model, Path(resume_from_checkpoint))
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if self._shared:
+            sharing.share_out_state(self.optimizer)
 
     # -- measuring -----------------------------------------------------------------------------------------------
 
@@ -318,11 +374,12 @@ def split(batch: Batch, size: int) -> list[tuple[str, Rows]]:
 
 
 def _average_gradients(model: nn.Module) -> None:
-    """Over all processes, where there are several; after parts, which went past the wrapper that does it otherwise."""
+    """Over all processes, where there are several and no wrapper does it: after parts, which went past it, and where
+    the blocks are shared out, whose gradients are averaged already."""
     if not processes.are_joined():
         return
     for parameter in model.parameters():
-        if parameter.requires_grad:
+        if parameter.requires_grad and not isinstance(parameter, DTensor):
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             torch.distributed.all_reduce(parameter.grad)
@@ -335,26 +392,32 @@ def _different(relations: Mapping[str, Tensor]) -> Tensor:
 
 
 def _gather(values: Tensor) -> Tensor:
-    """The rows of all processes, with gradients to each; the values themselves where there is one process.
-
-    The gradients of the processes add up, and the parameters' are averaged after that: each has computed the loss of
-    the whole batch.
-    """
+    """The rows of all processes, with gradients to each; the values themselves where there is one process."""
     if not processes.are_joined():
         return values
-    import torch.distributed as joined
-    from torch.distributed.nn.functional import all_gather
-
     sizes = [torch.zeros(1, dtype=torch.int64, device=values.device) for _ in range(processes.count())]
-    joined.all_gather(sizes, sizes[0] + len(values))
+    torch.distributed.all_gather(sizes, sizes[0] + len(values))
     longest = max(int(size) for size in sizes)
     padded = torch.cat([values, values.new_zeros((longest - len(values), *values.shape[1:]))])
-    if padded.requires_grad:
-        parts = list(all_gather(padded))  # type: ignore[no-untyped-call]
-    else:
-        parts = [torch.empty_like(padded) for _ in sizes]
-        joined.all_gather(parts, padded.contiguous())
+    parts = _AllGather.apply(padded)  # type: ignore[no-untyped-call]
     return torch.cat([part[: int(size)] for part, size in zip(parts, sizes, strict=True)])
+
+
+class _AllGather(torch.autograd.Function):
+    """What each process has, in all of them. The gradients of the processes add up, and the parameters' are averaged
+    after that: each has computed the loss of the whole batch."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> tuple[Tensor, ...]:
+        parts = [torch.empty_like(values) for _ in range(processes.count())]
+        torch.distributed.all_gather(parts, values.contiguous())
+        return tuple(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        whole = torch.stack(gradients)
+        torch.distributed.all_reduce(whole)
+        return whole[processes.number()]
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

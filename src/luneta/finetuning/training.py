@@ -19,6 +19,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
 from luneta.artifacts import atomic_folder, atomic_path
 from luneta.data.dataset import ImageTextDataset, Indexes
+from luneta.encoders.precision import resolve_dtype
 from luneta.errors import ConfigError, DatasetError, did_you_mean
 from luneta.finetuning import processes
 from luneta.finetuning.alarms import Alarms
@@ -37,6 +38,7 @@ from luneta.finetuning.material import Material, features
 from luneta.finetuning.negatives import HardNegatives
 from luneta.finetuning.objective import Objective
 from luneta.finetuning.recipe import LARGEST_SCALE, Recipe
+from luneta.finetuning.sharing import check_shareable, shared_out
 from luneta.finetuning.trainer import ContrastiveTrainer, Student, TemperatureLimit, training_arguments
 from luneta.finetuning.validation import Validation
 from luneta.progress import Advance, track
@@ -75,7 +77,10 @@ class Training:
         if self.dataset.n_images < FEWEST:
             raise DatasetError(f"{self.dataset.name} has {self.dataset.n_images} image: there is nothing to tell apart")
         check_loggers(self.recipe.log_to)
-        processes.check_whole_models()
+        self._shared = processes.shares_weights()
+        if self._shared:
+            device = next(self.trainable.model.parameters()).device
+            check_shareable(self.recipe, resolve_dtype(self.recipe.precision, device))
         self.adapter: Adapter | None = None
         self.objective = Objective.of(self.recipe, self.trainable.sigmoid)
         if self.objective.sigmoid and not self.trainable.sigmoid:
@@ -154,8 +159,10 @@ class Training:
                 self.trainable, self.dataset, self.groups, material.features, self.folder, self.recipe.refresh
             )
         adapters = self._open()
-        patches = self.trainable.dropped_patches(self.recipe.drop_patches)
-        with patches if self.recipe.drop_patches else contextlib.nullcontext(), _quiet():
+        together = shared_out(self.trainable) if self._shared else contextlib.nullcontext()
+        share = self.recipe.drop_patches
+        patches = self.trainable.dropped_patches(share) if share else contextlib.nullcontext()
+        with together, patches, _quiet():
             yield self._trainer(material, arguments), material, adapters
 
     # -- parts -------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from luneta.data.dataset import ImageTextDataset
 from luneta.encoders import precision
 from luneta.encoders.registry import load_encoder
 from luneta.errors import ConfigError, DatasetError
-from luneta.finetuning import Recipe, finetune
+from luneta.finetuning import Recipe, finetune, processes
 from luneta.finetuning import run as module
 from luneta.finetuning.interpolation import Point
 from luneta.finetuning.material import features
@@ -90,8 +90,6 @@ def test_the_whole_way(encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptu
     assert facts["predicted_usd"] == pytest.approx(2 * facts["predicted_s"] / 3600)
     assert last_off("cpu") is None  # over at once: nothing was predicted
     assert not (tmp_path / "out" / "training").exists()
-    with pytest.raises(ConfigError, match="holds a finished training; choose another folder"):
-        finetune(encoder, shared, out=tmp_path / "out", recipe=QUICK)
 
 
 def test_before_and_after_are_computed_alike(
@@ -518,7 +516,32 @@ def test_logs_for_others(encoder: Encoder, tmp_path: Path) -> None:
     assert not (tmp_path / "2").exists()
 
 
-def test_a_model_in_pieces_is_refused(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("asked", "precision", "recipe", "message"),
+    [
+        ({"ACCELERATE_USE_DEEPSPEED": "true"}, "float32", {}, "DeepSpeed is not used here: launch without it"),
+        ({"ACCELERATE_USE_FSDP": "1", "FSDP_OFFLOAD_PARAMS": "true"}, "float32", {}, "launch without --fsdp_offload"),
+        ({"ACCELERATE_USE_FSDP": "true"}, "float32", {"text_negatives": True}, "text_negatives are found for some"),
+        ({"ACCELERATE_USE_FSDP": "1"}, "float16", {}, "float16 and FSDP do not go together"),
+    ],
+)
+def test_what_a_launcher_asks_for_and_is_not_done(
+    encoder: Encoder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: dict[str, str],
+    precision: Any,
+    recipe: dict[str, Any],
+    message: str,
+) -> None:
+    monkeypatch.setenv("LUNETA_USE_FSDP", "false")  # so that what is set there is put back
+    for name, value in {**asked, "LOCAL_RANK": "0", "RANK": "0", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=message):
+        finetune(encoder, pairs(12), out=tmp_path / "out", recipe=replace(QUICK, precision=precision, **recipe))
+
+
+def test_one_process_has_nothing_to_share_a_model_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNETA_USE_FSDP", "false")
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-    with pytest.raises(ConfigError, match="FSDP shares the weights of one model among processes"):
-        finetune(encoder, pairs(12), out=tmp_path / "out", recipe=QUICK)
+    assert not processes.shares_weights()
