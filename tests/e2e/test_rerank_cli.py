@@ -53,12 +53,15 @@ FEW: tuple[Any, ...] = (
 
 
 @pytest.mark.usefixtures("believed")
-def test_train_evaluate_apply(luneta: Luneta, tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+def test_train_evaluate_apply(
+    luneta: Luneta, tiny_checkpoint: Callable[[str], Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     checkpoint = tiny_checkpoint("siglip")
-    said = luneta(
+    train = (
         "rerank", "train", *CENAS, "-e", checkpoint, *FEW, "--dtype", "float32", "--out", "elip", "--val-split", "test",
         "--suspicious", "0", "--validated", "15", "--report", "elip.html",
-    ).output  # fmt: skip
+    )  # fmt: skip
+    said = luneta(*train).output
     assert "How far the new scores are believed" in said
     assert "elip/reranker (alpha 1 on the first 10)" in said.replace("\n", "")
     assert "Wrote elip.html" in said
@@ -68,6 +71,8 @@ def test_train_evaluate_apply(luneta: Luneta, tiny_checkpoint: Callable[[str], P
     assert (record["recipe"]["suspicious"], record["recipe"]["validated"]) == (0, 15)
     assert record["n_val"] == len(open_dataset("cenas", split="test", limit=40).images)
     assert {path.name for path in (tmp_path / "elip").iterdir()} == {"elip.json", "reranker", "training.json"}
+    _is_done_already(luneta, train, said, caplog)
+    assert "recipe validated: 15 there, 16 here" in luneta(*train, "--validated", "16", status=2).output
 
     shown = luneta(
         "rerank", "evaluate", "elip/reranker", "cenas", "--split", "test", "--limit", "30", "--dtype", "float32",
@@ -190,6 +195,22 @@ def _first(texts: Sequence[str], encoder: Any, folder: Path, looked_at: int) -> 
     return [[(int(own[place]), int(place) + 1) for place in row] for own, row in zip(candidates, order, strict=True)]
 
 
+def _is_done_already(
+    luneta: Luneta, command: Sequence[Any], said: str, caplog: pytest.LogCaptureFixture
+) -> None:  # fmt: skip
+    """The same command again gives the same, and the same page, in either language; nothing is done."""
+    page, folder = Path(command[-1]), command[command.index("--out") + 1]
+    first, made = page.read_bytes(), {path: path.stat().st_mtime_ns for path in Path(folder).rglob("*")}
+    page.unlink()
+    caplog.clear()
+    assert luneta(*command).output == said
+    assert f"done already: {folder} holds this very training" in caplog.text
+    assert page.read_bytes() == first
+    assert "Quanto se acredita" in luneta(*command, "--locale", "pt-BR").output
+    assert f"já está feito: {folder} tem este mesmo treino" in caplog.text
+    assert {path: path.stat().st_mtime_ns for path in Path(folder).rglob("*")} == made
+
+
 @pytest.fixture
 def fitted_by_force(monkeypatch: pytest.MonkeyPatch) -> None:
     """A random cross-encoder is no use: it is used all the same."""
@@ -208,15 +229,19 @@ def fitted_by_force(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("fitted_by_force")
-def test_fit_evaluate_apply(luneta: Luneta, tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+def test_fit_evaluate_apply(
+    luneta: Luneta, tiny_checkpoint: Callable[[str], Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     checkpoint, model = tiny_checkpoint("clip"), tiny_checkpoint("blip2")
-    said = luneta(
+    fit = (
         "rerank", "fit", *CENAS, "-e", checkpoint, "--model", model, "--weight", "0.05", "--candidates", "12",
         "--dtype", "float32", "--test-split", "test", "--out", "itm", "--report", "itm.html",
-    ).output  # fmt: skip
+    )  # fmt: skip
+    said = luneta(*fit).output
     assert "Does it do what it says?" in read(Path("itm.html").read_text()).text
     assert "How far the new scores are believed" in said
     assert "itm/reranker (alpha 1 on the first 10)" in said.replace("\n", "")
+    _is_done_already(luneta, fit, said, caplog)
     record = json.loads((tmp_path / "itm" / "reranker" / "reranker.json").read_text())
     assert (record["kind"], record["cross_encoder"]["options"]["weight"]) == ("itm", 0.05)
 

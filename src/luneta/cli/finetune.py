@@ -92,7 +92,7 @@ def command(
     from luneta.data.signatures import signed_once
     from luneta.errors import ConfigError
     from luneta.finetuning.claims import check_folder
-    from luneta.finetuning.recipe import RESULT, Recipe
+    from luneta.finetuning.recipe import Recipe
 
     spoken, console = speech.speak(locale), Console()
     if out is None and not dry_run:
@@ -111,7 +111,7 @@ def command(
     if ":" in encoder:
         raise ConfigError(f"{encoder} cannot be fine-tuned: only checkpoints of transformers can")
     if out is not None:
-        check_folder(out, RESULT)
+        check_folder(out)
     checks.check_outputs([], report)
     dims, log_to = recipes.widths("--dims", recipe.pop("dims")), tuple(recipe.pop("log_to") or ())
     how = Recipe(**recipe, dims=dims, log_to=log_to)
@@ -150,7 +150,8 @@ def command(
     if is_main():
         console.print(finetuning_view(found, spoken))
         if report:
-            write_finetuning(report, found, locale=spoken)
+            shown = found.pictured(learner, proof, max_bad_share=max_bad_share)
+            write_finetuning(report, shown, locale=spoken)
             speech.say(console, spoken, "wrote", what=report)
 
 

@@ -70,6 +70,9 @@ NOTICES: Mapping[str, str] = {
         "ou cache=False dispensa)"
     ),
     "%s Without its end it counts as one that was killed.": "%s Sem o seu fim, ela conta como morta.",
+    "done already: %s holds this very training, and what it came to is read from there": (
+        "já está feito: %s tem este mesmo treino, e o resultado é lido de lá"
+    ),
     "%s: fine-tuning takes %s": "%s: o ajuste fino leva %s",
     "%s has %d images to learn from; of fewer than about %d, method=%r learns more by heart than it understands: "
     "collect more": (

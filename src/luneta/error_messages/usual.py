@@ -287,8 +287,18 @@ _TRAINING = {
     "{encoder} cannot be fine-tuned: only checkpoints of transformers can": (
         "{encoder} não pode ser ajustado: só checkpoints de transformers podem"
     ),
-    "{out} holds a finished training; choose another folder, or remove it to train anew": (
-        "{out} já tem um treino terminado; escolha outra pasta, ou apague essa para treinar de novo"
+    "{out} holds a finished training of other data, another encoder or another recipe ({what}); choose another folder, "
+    "or remove it": (
+        "{out} já tem um treino terminado de outros dados, outro codificador ou outra receita ({what}); escolha outra "
+        "pasta, ou apague essa"
+    ),
+    "{path} lacks {what}: it was written by a version that kept less. Choose another folder, or remove this one to "
+    "train anew": (
+        "em {path} falta {what}: foi escrito por uma versão que guardava menos. Escolha outra pasta, ou apague essa "
+        "para treinar de novo"
+    ),
+    "another process has ended this training in {out} just now: ask for it again": (
+        "outro processo terminou agora mesmo este treino em {out}: peça de novo"
     ),
     "{out} is not empty and no training of ours; choose a folder that does not exist yet": (
         "{out} não está vazia nem é um treino nosso; escolha uma pasta que ainda não exista"

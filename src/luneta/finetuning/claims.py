@@ -1,17 +1,20 @@
-"""Whose a folder is: of one training, which goes on there when it is asked for again, and of no other."""
+"""Whose a folder is: of one training, which goes on there when it is asked for again, and of no other.
+
+A training that has ended is not done twice: asked for again, it is read from its folder.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import filelock
 
 from luneta.artifacts import hash_json, read_json, write_json
-from luneta.errors import ConfigError
+from luneta.errors import ArtifactError, ConfigError
 
 logger = logging.getLogger("luneta")
 
@@ -34,14 +37,14 @@ def claimed(
             with are a warning, and the record keeps all.
 
     Raises:
-        ConfigError: it holds another training, a finished one, or files of somebody else; or another process is at it.
+        ConfigError: it holds another training, or files of somebody else; or another process is at it, or has ended it.
     """
     from luneta.finetuning import processes
 
     if not processes.is_main():
         yield
         return
-    check_claim(folder, identity, result)
+    _is_over(folder, identity, result)
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / _LOCK)
     try:
@@ -51,7 +54,8 @@ def claimed(
             f"another process is training into {folder}: wait until it ends, or choose another folder"
         ) from error
     try:
-        check_claim(folder, identity, result)  # again: another process may have ended just before
+        if _is_over(folder, identity, result):
+            raise ConfigError(f"another process has ended this training in {folder} just now: ask for it again")
         write_json(folder / _RECORD, {**identity, "made_with": _machineries(folder, made_with or {})})
         yield
     finally:
@@ -59,33 +63,73 @@ def claimed(
         (folder / _LOCK).unlink(missing_ok=True)
 
 
-def check_claim(folder: Path, identity: Mapping[str, Any], result: str) -> None:
-    """The same, without taking it; the identity may leave out what is not known yet.
+def is_done(folder: Path, identity: Mapping[str, Any], result: str) -> bool:
+    """Whether this very training has ended there already, which is said.
+
+    Args:
+        folder, identity, result: as of `claimed`; the identity may leave out what is not known yet, since it follows
+            from the rest.
 
     Raises:
-        ConfigError: as `claimed`.
+        ConfigError: it holds another training, or files of somebody else.
     """
-    check_folder(folder, result)
-    record = folder / _RECORD
+    from luneta.finetuning import processes
+
+    over = _is_over(folder, identity, result)
+    if over and processes.is_main():
+        logger.info("done already: %s holds this very training, and what it came to is read from there", folder)
+    return over
+
+
+def check_folder(folder: Path) -> None:
+    """What can be told of a folder whatever is to be trained into it.
+
+    Raises:
+        ConfigError: it holds files of somebody else.
+    """
+    if folder.is_dir() and not (folder / _RECORD).is_file() and any(p.name != _LOCK for p in folder.iterdir()):
+        raise ConfigError(f"{folder} is not empty and no training of ours; choose a folder that does not exist yet")
+
+
+def read_result(path: Path, schema: str, needed: Sequence[str]) -> dict[str, Any]:
+    """What a training came to, as it was written when it had ended.
+
+    Args:
+        path: of the file.
+        schema: that it has to be of.
+        needed: keys that must be there.
+
+    Raises:
+        ArtifactError: it is missing, of another schema, or written by a version that kept less.
+    """
+    said = read_json(path)
+    found = said.get("schema") if isinstance(said, dict) else None
+    if found != schema:
+        raise ArtifactError(f"{path} has schema {found!r}; expected {schema!r}")
+    if missing := [key for key in needed if key not in said]:
+        raise ArtifactError(
+            f"{path} lacks {', '.join(missing)}: it was written by a version that kept less. Choose another folder, or "
+            "remove this one to train anew"
+        )
+    return dict(said)
+
+
+def _is_over(folder: Path, identity: Mapping[str, Any], result: str) -> bool:
+    """Whether the training has ended, where it is the one asked for or none was begun.
+
+    Raises:
+        ConfigError: as `is_done`.
+    """
+    check_folder(folder)
+    record, over = folder / _RECORD, (folder / result).is_file()
     if record.is_file() and _is_begun(folder):
         kept = read_json(record)
         if different := _different({key: kept.get(key) for key in identity}, identity):
             raise ConfigError(
-                f"{folder} holds a training of other data, another encoder or another recipe "
-                f"({'; '.join(different)}); choose another folder, or remove it"
+                f"{folder} holds a {'finished ' if over else ''}training of other data, another encoder or another "
+                f"recipe ({'; '.join(different)}); choose another folder, or remove it"
             )
-
-
-def check_folder(folder: Path, result: str) -> None:
-    """What can be told of a folder whatever is to be trained into it.
-
-    Raises:
-        ConfigError: it holds a finished training, or files of somebody else.
-    """
-    if (folder / result).is_file():
-        raise ConfigError(f"{folder} holds a finished training; choose another folder, or remove it to train anew")
-    if folder.is_dir() and not (folder / _RECORD).is_file() and any(p.name != _LOCK for p in folder.iterdir()):
-        raise ConfigError(f"{folder} is not empty and no training of ours; choose a folder that does not exist yet")
+    return over
 
 
 def _is_begun(folder: Path) -> bool:

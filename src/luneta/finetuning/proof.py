@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +13,10 @@ from typing import Any
 from luneta.artifacts import atomic_folder
 from luneta.comparison import Comparison, compare
 from luneta.data.dataset import ImageTextDataset
-from luneta.results import Evaluation
-from luneta.types import DIRECTIONS
+from luneta.errors import ArtifactError, ConfigError
+from luneta.evaluation import evaluate
+from luneta.results import Evaluation, load_evaluation
+from luneta.types import DIRECTIONS, Encoder
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,26 @@ class Proof:
     def comparison(self) -> Comparison:
         """After against before, query by query; each under a name of its own."""
         return compare([_named(self.before, "before"), _named(self.after, "after")])
+
+    def pictured(self, encoders: Sequence[Encoder], data: ImageTextDataset, max_bad_share: float) -> Proof:
+        """The same with the pictures that results which were read from files lack.
+
+        Args:
+            encoders: before and after.
+            data: as it was given.
+            max_bad_share: of its pictures, more that cannot be read are too many.
+
+        Raises:
+            ConfigError: it was measured on other data.
+            DatasetError: too many pictures cannot be read.
+        """
+        results = []
+        for result, encoder in zip((self.before, self.after), encoders, strict=True):
+            seen = evaluate(encoder, data, max_bad_share=max_bad_share)
+            if seen.protocol["hash"] != result.protocol["hash"]:
+                raise ConfigError(f"{self.name} was measured on other data than {data.name}")
+            results.append(replace(result, data=seen.data, exhibits=seen.exhibits))
+        return replace(self, before=results[0], after=results[1])
 
     def to_dict(self) -> dict[str, Any]:
         """What it was measured on and how, recall@1 before, after, and the paired difference."""
@@ -87,6 +109,31 @@ def save_proofs(proofs: Sequence[Proof], folder: Path) -> None:
     """
     with atomic_folder(folder) as new:
         for number, proof in enumerate(proofs, start=1):
-            name = f"{number}-{re.sub(r'[^A-Za-z0-9]+', '-', proof.name).strip('-')}"
-            proof.before.save(new / f"{name}.before.json")
-            proof.after.save(new / f"{name}.after.json")
+            for result, path in zip((proof.before, proof.after), _files(new, number, proof.name), strict=True):
+                result.save(path)
+
+
+def load_proofs(told: Sequence[Mapping[str, Any]], folder: Path) -> list[Proof]:
+    """Read what `save_proofs` wrote; results hold no pictures.
+
+    Args:
+        told: what `Proof.to_dict` says of each.
+        folder: of the results.
+
+    Raises:
+        ArtifactError: a result is missing, damaged, or of another protocol than is said.
+    """
+    proofs = []
+    for number, said in enumerate(told, start=1):
+        results = [load_evaluation(path) for path in _files(folder, number, str(said["name"]))]
+        proof = Proof(str(said["name"]), bool(said["learnt"]), *results)
+        if any(result.protocol["hash"] != said["protocol"] for result in results):
+            raise ArtifactError(f"{folder} holds other results of {proof.name} than the fine-tuning says")
+        proofs.append(proof)
+    return proofs
+
+
+def _files(folder: Path, number: int, name: str) -> list[Path]:
+    """Of the results of a proof, before and after."""
+    stem = f"{number}-{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-')}"
+    return [folder / f"{stem}.{when}.json" for when in ("before", "after")]

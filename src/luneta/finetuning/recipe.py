@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -233,3 +234,12 @@ class Recipe:
             "learning_rate": self.peak_rate,
             "batch_size": self.pairs_per_step,
         }
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Recipe:
+        """What `to_dict` gives.
+
+        Raises:
+            ConfigError, TypeError: it is none of a recipe.
+        """
+        return cls(**{**said, "dims": tuple(said["dims"]), "log_to": tuple(said["log_to"])})

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,15 +21,15 @@ from luneta.cost import Prices
 from luneta.data.dataset import ImageTextDataset
 from luneta.encoders.precision import resolve_dtype
 from luneta.encoders.registry import load_encoder
-from luneta.errors import ConfigError, EncoderError
+from luneta.errors import ArtifactError, ConfigError, EncoderError
 from luneta.finetuning import processes
 from luneta.finetuning.card import card
-from luneta.finetuning.claims import check_claim, claimed
+from luneta.finetuning.claims import claimed, is_done, read_result
 from luneta.finetuning.interpolation import TARGET, Point, choose, curve, mixed
 from luneta.finetuning.keeping import last_checkpoint
 from luneta.finetuning.planning import Given, Plan
 from luneta.finetuning.prediction import Prediction
-from luneta.finetuning.proof import Proof, data_name, save_proofs
+from luneta.finetuning.proof import Proof, data_name, load_proofs, save_proofs
 from luneta.finetuning.recipe import RESULT, Recipe
 from luneta.grids import as_text
 from luneta.ledger import Run, entered, ledger_is_wanted, mean_recall, quality
@@ -101,10 +101,13 @@ class FineTuning:
 
     def to_dict(self) -> dict[str, Any]:
         """Schema luneta.finetuning/1."""
+        spec = self.encoder.spec
         return {
             "schema": SCHEMA,
-            "encoder": {"name": self.encoder.spec.name, "fingerprint": self.encoder.spec.fingerprint},
+            "encoder": {"name": spec.name, "fingerprint": spec.fingerprint, "dtype": spec.dtype},
             "recipe": self.recipe.to_dict(),
+            "base": self.base,
+            "data": self.data,
             "n_steps": self.n_steps,
             "history": [dict(moment) for moment in self.history],
             "n_train": self.n_train,
@@ -116,6 +119,62 @@ class FineTuning:
             "proofs": [proof.to_dict() for proof in self.proofs],
             "cost": dict(self.cost),
         }
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], *, encoder: Encoder | None = None) -> FineTuning:
+        """Read what `finetune` has left in a folder. Results that were read hold no pictures.
+
+        Args:
+            folder: that was given as `out`.
+            encoder: the new one, where it is loaded already; None loads it in the number format it was proved in.
+
+        Raises:
+            ArtifactError: no fine-tuning has ended there, a file is damaged, or it was written by a version that kept
+                less.
+            EncoderError: the checkpoint cannot be loaded.
+        """
+        folder = Path(folder)
+        path = folder / RESULT
+        said = read_result(path, SCHEMA, _NEEDED)
+        proofs = load_proofs(said["proofs"], folder / "results")
+        try:
+            points = [Point(**point) for point in said["curve"]]
+            chosen = next(point for point in points if point.alpha == said["alpha"])
+            recipe = Recipe.of(said["recipe"])
+            dtype = said["encoder"]["dtype"]
+        except (KeyError, TypeError, StopIteration, ConfigError) as error:
+            raise ArtifactError(f"{path} is no whole fine-tuning: {type(error).__name__}: {error}") from error
+        return cls(
+            folder=folder / "model", encoder=encoder or load_encoder(str(folder / "model"), dtype=dtype),
+            recipe=recipe, curve=points, chosen=chosen, proofs=proofs,
+            **{name: said[name] for name in _AS_WRITTEN},
+        )  # fmt: skip
+
+    def pictured(
+        self, before: Encoder, test: ImageTextDataset | Sequence[ImageTextDataset], *, max_bad_share: float = 0.01
+    ) -> FineTuning:
+        """The same with the pictures of its test parts, which one that was read from a folder lacks.
+
+        Args:
+            before: the encoder that was fine-tuned.
+            test, max_bad_share: as `finetune` takes them.
+
+        Raises:
+            ConfigError: it was proved on other data.
+            DatasetError: too many pictures cannot be read.
+        """
+        if any(proof.before.data is not None for proof in self.proofs):
+            return self
+        both = (before, self.encoder)
+        learnt = zip(self.proofs, _several(test), strict=False)  # of what is to be kept, further ones
+        shown = [proof.pictured(both, data, max_bad_share) for proof, data in learnt]
+        return replace(self, proofs=[*shown, *self.proofs[len(shown) :]])
+
+
+_AS_WRITTEN = ("base", "data", "n_steps", "history", "n_train", "n_val", "n_leaked", "n_truncated", "cost")
+"""Attributes of a fine-tuning that are in its file as they are."""
+
+_NEEDED = ("encoder", "recipe", "alpha", "curve", "proofs", *_AS_WRITTEN)
 
 
 def finetune(
@@ -135,7 +194,8 @@ def finetune(
     """Fine-tune an encoder on pairs of images and texts.
 
     What the validation and test parts hold, or anything near it, is taken out of the training part first. Steps that
-    were done are on the disk: a run that was killed goes on when it is called again with the same arguments.
+    were done are on the disk: a run that was killed goes on when it is called again with the same arguments, and of one
+    that has ended everything is read from its folder, but for the pictures of its proof (`FineTuning.pictured`).
 
     Args:
         encoder: what `load_encoder` returns.
@@ -162,7 +222,8 @@ def finetune(
     learner, allowed = _checked(encoder), _allowed(allowed_loss, keep)
     given = Given(train, validation, _several(test), keep, near, max_bad_share)
     identity = _identity(learner, given, recipe, allowed)
-    check_claim(out, identity, RESULT)
+    if is_done(out, identity, RESULT):
+        return FineTuning.load(out, encoder=_reloaded(out / "model", learner))
     about = {"encoder": encoder.spec.name, "data": train.name, "method": recipe.method, "out": str(out)}
     device, main, steps = encoder.spec.device, processes.is_main(), out / "training"
     with (

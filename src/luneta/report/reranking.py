@@ -19,10 +19,11 @@ from luneta.report.figures import legend
 from luneta.report.messages import check_locale, translator
 from luneta.report.plots import Curve, gain_curves
 from luneta.report.sections import Encoders, Group, Overview, data_label, duration
-from luneta.rerank import ElipTrained, Reranker, RerankerFitted, Reranking
+from luneta.rerank import ElipTrained, Reranker, Reranking
 from luneta.rerank.evaluation import Depths
 from luneta.rerank.fusion import Choice, Fusion, Trial
 from luneta.rerank.messages import RERANK
+from luneta.rerank.outcome import Outcome
 from luneta.rerank.tables import answers_grid, choice_grid, signed, use_of
 from luneta.results import Evaluation
 from luneta.wording import translator_of
@@ -65,9 +66,7 @@ def write_reranked(
     return Report(title, sections, _lead(found, page), page.locale).write(path)
 
 
-def write_trained(
-    path: str | os.PathLike[str], trained: ElipTrained | RerankerFitted, *, locale: str = "en"
-) -> Path:  # fmt: skip
+def write_trained(path: str | os.PathLike[str], trained: Outcome, *, locale: str = "en") -> Path:
     """Write what `train_elip` or `fit_reranker` came to as one HTML file that needs nothing else.
 
     Raises:
@@ -79,10 +78,12 @@ def write_trained(
     sections: list[Section] = [*_choice(trained.choice, reranker.fusion, page), _questions(trained, page)]
     sections.append(_recipe(trained, page))
     lead = page.t("reranking_lead_unproved", use=use_of(trained, page.locale))
-    if trained.test is not None and trained.test.before.data is not None:
+    if trained.test is not None:
         found = Depths(trained.test.before, {reranker.fusion.k: trained.test.after}, trained.test.cost)
-        embeddings = embed_cached(reranker.encoder, trained.test.before.data)
-        proof = [*_before_and_after(found, page), *_changes(reranker, embeddings, found, page)]
+        proof = _before_and_after(found, page)
+        if found.before.data is not None:  # else it was read from a folder, and there are no pictures to show
+            embeddings = embed_cached(reranker.encoder, found.before.data)
+            proof += _changes(reranker, embeddings, found, page)
         sections, lead = [*proof, *sections, *_behind(found, page)], _lead(found, page)
     made_on = reranker.record.get("data") or reranker.record["validation"]
     title = page.t("reranking_title_made", encoder=reranker.encoder.spec.name, data=made_on["name"])
@@ -140,7 +141,7 @@ def _curve(trials: Sequence[Trial]) -> Curve:
     )  # fmt: skip
 
 
-def _questions(trained: ElipTrained | RerankerFitted, page: Page) -> FactsSection:
+def _questions(trained: Outcome, page: Page) -> FactsSection:
     t = translator_of(page.locale, RERANK)
     words = {answer.question: t(f"rerank_{answer.question}") for answer in trained.answers}
     header = (page.t("reranking_question"), page.t("reranking_difference"), page.t("reranking_answer"))
@@ -179,7 +180,7 @@ def _lead(found: Depths, page: Page) -> str:
     )  # fmt: skip
 
 
-def _recipe(trained: ElipTrained | RerankerFitted, page: Page) -> FactsSection:
+def _recipe(trained: Outcome, page: Page) -> FactsSection:
     """What it was learnt from, what it took, and every choice by the name that Python and the command line know."""
     rows = []
     if isinstance(trained, ElipTrained):

@@ -5,81 +5,49 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from luneta.artifacts import write_json
 from luneta.cost import Prices
 from luneta.data.dataset import ImageTextDataset
 from luneta.data.groups import find_groups
 from luneta.evaluation import embed_cached, evaluate_embeddings
-from luneta.finetuning.claims import check_claim, claimed
+from luneta.finetuning.claims import claimed, is_done
 from luneta.finetuning.parts import untested
-from luneta.grids import as_text
 from luneta.ledger import entered
 from luneta.rerank.crossing import Crossed
 from luneta.rerank.evaluation import Reranking, rerank_evaluation
-from luneta.rerank.fusion import KS, Choice, choose
-from luneta.rerank.honesty import Answer, question
+from luneta.rerank.fusion import KS, choose
+from luneta.rerank.honesty import question
 from luneta.rerank.keeping import resumable
-from luneta.rerank.kinds import identity_of
+from luneta.rerank.kinds import INSIDE, identity_of
+from luneta.rerank.outcome import Outcome
 from luneta.rerank.reranker import Reranker, believed
 from luneta.rerank.search import check_depth, found_by
 from luneta.types import CrossEncoder, Encoder
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
 logger = logging.getLogger("luneta")
 
-SCHEMA = "luneta.fitted/1"
 RESULT = "fitted.json"
 
 
 @dataclass(frozen=True, eq=False)
-class RerankerFitted:
+class RerankerFitted(Outcome):
     """A cross-encoder as a re-ranker, and why it is used as it is.
 
     Attributes:
-        folder: of the re-ranker, as `Reranker.load` takes it.
-        reranker: it; where nothing was gained it changes nothing.
-        choice: how far to believe it, and what else was tried.
-        answers: whether it does what it says.
-        test: before and after on the test part; None where there was none.
-        cost: of everything.
+        folder, reranker, choice, answers, test, cost: as of every `Outcome`.
     """
 
-    folder: Path
-    reranker: Reranker
-    choice: Choice
-    answers: Sequence[Answer]
-    test: Reranking | None
-    cost: Mapping[str, Any]
-
-    def __str__(self) -> str:
-        return as_text(self)
-
-    def __rich__(self) -> RenderableType:
-        from luneta.rerank.tables import trained_view
-
-        return trained_view(self)
+    schema = "luneta.fitted/1"
+    result = RESULT
 
     def to_dict(self) -> dict[str, Any]:
         """Schema luneta.fitted/1."""
-        return {
-            "schema": SCHEMA,
-            "encoder": identity_of(self.reranker.encoder),
-            **dict(self.reranker.record),
-            "fusion": asdict(self.reranker.fusion),
-            "gain": asdict(self.choice.gain),
-            "trials": [asdict(trial) for trial in self.choice.trials],
-            "answers": [asdict(answer) for answer in self.answers],
-            "cost": dict(self.cost),
-        }
+        return {**super().to_dict(), "encoder": identity_of(self.reranker.encoder), **self.reranker.record}
 
 
 def fit_reranker(
@@ -99,7 +67,8 @@ def fit_reranker(
 
     It is used only if its gain on the validation part is sure and it does what it says; else it is kept with alpha 0
     and changes nothing. Scores are kept as they are computed, as vectors are: what was killed goes on where it was when
-    it is called again with the same arguments.
+    it is called again with the same arguments, and of what has ended everything is read from its folder, but for the
+    pictures of its proof (`RerankerFitted.pictured`).
 
     Args:
         encoder: what `load_encoder` returns: it finds the candidates.
@@ -126,7 +95,8 @@ def fit_reranker(
         "data": [None if data is None else data.fingerprint for data in (validation, test)],
         "near": near, "k": k, "seed": seed,
     }  # fmt: skip
-    check_claim(out, identity, RESULT)
+    if is_done(out, identity, RESULT):
+        return RerankerFitted.load(out, encoder, cross_encoder=cross_encoder)
     crossed = Crossed(cross_encoder)
     rescorer = resumable(crossed)
     about = {"encoder": encoder.spec.name, "data": validation.name, "method": rescorer.kind, "out": str(out)}
@@ -144,15 +114,12 @@ def fit_reranker(
             answers = question(rescorer, pictures, found, new, choice.fusion, seed=seed)
             record = {"cross_encoder": models["cross_encoder"], "validation": chosen_on(found.dataset, given)}
             reranker = believed(Reranker(encoder, crossed, choice.fusion, answers, record))
-            reranker.save(out / "reranker")
+            reranker.save(out / INSIDE)
             proof = None if test is None else prove(reranker, test, max_bad_share)
             after = choice.value if reranker.fusion.changes else choice.baseline
             run.facts.update(mrr_before=choice.baseline, mrr_after=after, alpha=reranker.fusion.alpha)
-        fitted = RerankerFitted(out / "reranker", reranker, choice, answers, proof, run.facts)
-        if proof is not None:
-            proof.before.save(out / "before.json")
-            proof.after.save(out / "after.json")
-        write_json(out / RESULT, fitted.to_dict())
+        fitted = RerankerFitted(out / INSIDE, reranker, choice, answers, proof, run.facts)
+        fitted.save()
     return fitted
 
 

@@ -8,35 +8,33 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from luneta.artifacts import write_json
 from luneta.cost import Prices
 from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.data.relevance import merged_pairs
 from luneta.embedding import Embeddings
 from luneta.errors import ConfigError
 from luneta.evaluation import embed_cached, evaluate_embeddings
-from luneta.finetuning.claims import check_claim, claimed
+from luneta.finetuning.claims import claimed, is_done
 from luneta.finetuning.negatives import Miner
 from luneta.finetuning.parts import MOST_VALIDATED, Parts, apart
 from luneta.finetuning.prediction import scratch
-from luneta.grids import as_text
 from luneta.ledger import entered, ledger_is_wanted
 from luneta.rerank.disk import Sizes, decided, folder_bytes, free_bytes, is_begun, write_decision
 from luneta.rerank.elip import Elip, promptable
-from luneta.rerank.evaluation import Reranking
 from luneta.rerank.fitting import chosen_on, prove
-from luneta.rerank.fusion import KS, Choice, choose
-from luneta.rerank.honesty import Answer, question
+from luneta.rerank.fusion import KS, choose
+from luneta.rerank.honesty import question
 from luneta.rerank.keeping import resumable
-from luneta.rerank.kinds import identity_of
+from luneta.rerank.kinds import INSIDE, identity_of
 from luneta.rerank.lists import ListPlan
+from luneta.rerank.outcome import Outcome
 from luneta.rerank.plan import Plan, rehearse, with_what_comes_before
 from luneta.rerank.recipe import RESULT, ElipRecipe
 from luneta.rerank.reranker import Reranker, believed
@@ -44,12 +42,7 @@ from luneta.rerank.search import Found, Queries, found_by
 from luneta.rerank.training import ElipTraining
 from luneta.types import Encoder, Matcher
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
 logger = logging.getLogger("luneta")
-
-SCHEMA = "luneta.elip/1"
 
 PLANNED_ON = 2000
 """Pictures that a plan looks at; of more it is reckoned."""
@@ -59,56 +52,31 @@ WATCHED = 20
 
 
 @dataclass(frozen=True, eq=False)
-class ElipTrained:
+class ElipTrained(Outcome):
     """What came out of the training of a re-ranker.
 
     Attributes:
-        folder: of the re-ranker, as `Reranker.load` takes it.
-        reranker: it; where nothing was gained it changes nothing.
-        choice: how far to believe it, and what else was tried.
-        answers: whether it does what it says.
+        folder, reranker, choice, answers, test, cost: as of every `Outcome`.
         history: what was measured on the way.
         n_train, n_val: images.
         n_leaked: images left out of training because the validation or test part has the same thing.
-        test: before and after on the test part; None where there was none.
-        cost: of everything.
     """
 
-    folder: Path
-    reranker: Reranker
-    choice: Choice
-    answers: Sequence[Answer]
+    schema = "luneta.elip/1"
+    result = RESULT
+
     history: Sequence[Mapping[str, float]]
     n_train: int
     n_val: int
     n_leaked: int
-    test: Reranking | None
-    cost: Mapping[str, Any]
-
-    def __str__(self) -> str:
-        return as_text(self)
-
-    def __rich__(self) -> RenderableType:
-        from luneta.rerank.tables import trained_view
-
-        return trained_view(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Schema luneta.elip/1."""
         spec = self.reranker.encoder.spec
         return {
-            "schema": SCHEMA,
+            **super().to_dict(),
             "encoder": {"name": spec.name, "fingerprint": spec.fingerprint},
             "recipe": self.reranker.record["recipe"],
-            "fusion": asdict(self.reranker.fusion),
-            "gain": asdict(self.choice.gain),
-            "trials": [asdict(trial) for trial in self.choice.trials],
-            "answers": [asdict(answer) for answer in self.answers],
-            "history": [dict(record) for record in self.history],
-            "n_train": self.n_train,
-            "n_val": self.n_val,
-            "n_leaked": self.n_leaked,
-            "cost": dict(self.cost),
         }
 
 
@@ -132,7 +100,8 @@ def train_elip(
     What the validation and test parts hold, or anything near it, is taken out of the training part first. How far the
     re-ranker is believed is chosen on the validation part, and it is used only if its gain there is sure and it does
     what it says; else it is kept with alpha 0 and changes nothing. Steps that were done are on the disk: a run that was
-    killed goes on when it is called again with the same arguments.
+    killed goes on when it is called again with the same arguments, and of one that has ended everything is read from
+    its folder, but for the pictures of its proof (`ElipTrained.pictured`).
 
     Args:
         encoder: what `load_encoder` returns; its weights do not change.
@@ -168,7 +137,8 @@ def train_elip(
         "matcher": None if matcher is None else matcher.fingerprint,
         "trained_by": None if trained_by is ElipTraining else trained_by.__qualname__,
     }
-    check_claim(out, identity, RESULT)
+    if is_done(out, identity, RESULT):
+        return ElipTrained.load(out, encoder, cross_encoder=matcher)
     elip = Elip.untrained(able, recipe)
     about = {"encoder": encoder.spec.name, "data": train.name, "method": "elip", "out": str(out)}
     with contextlib.ExitStack() as claims:
@@ -200,7 +170,7 @@ def train_elip(
                 "validation": chosen_on(found.dataset, train if validation is None else validation),
             }  # fmt: skip
             reranker = believed(Reranker(encoder, elip, choice.fusion, answers, record))
-            reranker.save(out / "reranker")
+            reranker.save(out / INSIDE)
             took = time.perf_counter() - start_s
             proof = None if test is None else prove(reranker, test, max_bad_share)
             after = choice.value if reranker.fusion.changes else choice.baseline
@@ -208,13 +178,10 @@ def train_elip(
             if is_new:  # else only a part of what was predicted was left
                 run.facts.update(actual_s=took, actual_disk_mib=written / 2**20)
         trained = ElipTrained(
-            out / "reranker", reranker, choice, answers, training.history, parts.train.n_images,
-            parts.validation.n_images, parts.n_leaked, proof, run.facts,
+            out / INSIDE, reranker, choice, answers, proof, run.facts, training.history, parts.train.n_images,
+            parts.validation.n_images, parts.n_leaked,
         )  # fmt: skip
-        if proof is not None:
-            proof.before.save(out / "before.json")
-            proof.after.save(out / "after.json")
-        write_json(out / RESULT, trained.to_dict())
+        trained.save()
         shutil.rmtree(out / "training", ignore_errors=True)
     return trained
 

@@ -19,9 +19,8 @@ from luneta.wording import patterns_of, translator_of, written
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from luneta.rerank.fitting import RerankerFitted
+    from luneta.rerank.outcome import Outcome
     from luneta.rerank.reproduction import Reproduction
-    from luneta.rerank.run import ElipTrained
 
 
 def choice_grid(choice: Choice, used: Fusion, locale: str = "en") -> Grid:
@@ -101,7 +100,7 @@ def hits_grid(text: str, hits: Sequence[Hit], locale: str = "en") -> Grid:
     )
 
 
-def trained_view(trained: ElipTrained | RerankerFitted, locale: str = "en") -> RenderableType:
+def trained_view(trained: Outcome, locale: str = "en") -> RenderableType:
     """What was tried, what was answered, the proof, and where the re-ranker is."""
     from rich.console import Group
     from rich.text import Text
@@ -116,7 +115,7 @@ def trained_view(trained: ElipTrained | RerankerFitted, locale: str = "en") -> R
     return Group(*shown, Text(t("rerank_place", folder=trained.folder, use=use_of(trained, locale))))
 
 
-def use_of(trained: ElipTrained | RerankerFitted, locale: str = "en") -> str:
+def use_of(trained: Outcome, locale: str = "en") -> str:
     """How far it is believed, or why it changes nothing."""
     t, fusion = translator_of(locale, RERANK), trained.reranker.fusion
     if fusion.changes:

@@ -108,7 +108,39 @@ def test_what_cannot_be_is_refused_before_any_data_are_read(
     (tmp_path / "tuned" / "finetuning.json").write_text("{}")
     code, said = run("cenas")
     assert code == 2
-    assert "holds a finished training" in said
+    assert "is not empty and no training of ours" in said
+
+
+def test_the_same_command_again_gives_the_same(
+    run: Callable[..., tuple[int, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    """Also the page that was forgotten at first, with all its pictures."""
+    asked = ("cenas", "--limit", "40", "--no-near", "--language", "en")
+    page, later, portuguese = (tmp_path / f"{name}.html" for name in ("page", "later", "portuguese"))
+    code, first = run(*asked, "--report", str(page))
+    assert code == 0, first
+    monkeypatch.setattr("luneta.finetuning.run.Plan", None)  # whatever is begun would fail
+    code, again = run(*asked, "--report", str(later))
+    assert code == 0, again
+    assert f"done already: {tmp_path / 'tuned'} holds this very training" in caplog.text
+    table = first[first.index("Before and after") : first.index("Wrote")]
+    assert table in again
+    assert later.read_bytes() == page.read_bytes()
+    code, again = run(*asked, "--locale", "pt-BR", "--report", str(portuguese))
+    assert code == 0, again
+    assert "já está feito" in caplog.text
+    assert 'lang="pt-BR"' in portuguese.read_text()
+    assert len(read_ledger()) == 1
+    code, other = run(*asked, "--steps", "4", "--locale", "pt-BR")
+    assert code == 2
+    said = "já tem um treino terminado de outros dados, outro codificador ou outra receita (recipe steps: 3 there, 4"
+    assert said in unwrapped(other)
+    assert "escolha outra pasta" in unwrapped(other)
+
+
+def unwrapped(said: str) -> str:
+    return " ".join(said.split())
 
 
 def test_a_split_that_decides(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:

@@ -83,5 +83,5 @@ def command(
     )  # fmt: skip
     console.print(trained_view(fitted, spoken))
     if report:
-        write_trained(report, fitted, locale=spoken)
+        write_trained(report, fitted.pictured(proof, max_bad_share=max_bad_share), locale=spoken)
         speech.say(console, spoken, "wrote", what=report)

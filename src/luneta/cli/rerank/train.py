@@ -81,7 +81,6 @@ def command(
     from luneta.errors import ConfigError
     from luneta.finetuning.claims import check_folder
     from luneta.layouts import GridView
-    from luneta.rerank.recipe import RESULT
 
     spoken, console = speech.speak(locale), Console()
     if out is None and not dry_run:
@@ -93,7 +92,7 @@ def command(
     checks.check_encoder(encoder)
     checks.check_outputs([], report)
     if out is not None:
-        check_folder(out, RESULT)
+        check_folder(out)
     how = recipes.elip_recipe(variant, recipe)
 
     def opened(part: str | None) -> ImageTextDataset:
@@ -126,5 +125,5 @@ def command(
     trained = train_elip(learner, whole, out=out, **told)
     console.print(trained_view(trained, spoken))
     if report:
-        write_trained(report, trained, locale=spoken)
+        write_trained(report, trained.pictured(proof, max_bad_share=max_bad_share), locale=spoken)
         speech.say(console, spoken, "wrote", what=report)
