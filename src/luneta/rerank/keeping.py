@@ -6,6 +6,9 @@
 Pairs go in the order of their pictures, and so many of them as a stop may lose are a part. What parts there are
 follows from the pairs alone, and each is computed as if it were the only one: so the last bits do not depend on which
 parts were there before, nor on whether any is kept. A part with a picture that cannot be read is not kept.
+
+There is room for so much. What was used longest ago goes, but only when a run begins: whatever it keeps itself is there
+when it is stopped.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +39,11 @@ logger = logging.getLogger("luneta")
 
 PART = 1024
 """Pairs: seconds on a GPU, minutes on a CPU; and still few files."""
+
+_SUFFIX = ".scores"
+
+ROOM = 2**28
+"""Bytes of all scores together: 33 million pairs."""
 
 Scores = NDArray[np.float64]
 Indexes = NDArray[np.int64]
@@ -119,7 +128,7 @@ class KeptScores:
         digest = hashlib.sha256()
         for row, image in zip(task.row.tolist(), place.tolist(), strict=True):
             digest.update(f"{texts[row]}{images[image]}\n".encode())
-        return folder / f"{digest.hexdigest()}.scores"
+        return folder / f"{digest.hexdigest()}{_SUFFIX}"
 
     def _key(self, text: str) -> str:
         if text not in self._keys:
@@ -134,12 +143,17 @@ def resumable(rescorer: Rescorer, *, cache: bool = True) -> Rescorer:
 
     Args:
         rescorer: gives the scores.
-        cache: keep them in `luneta.artifacts.cache_dir()`; False gives the same scores and keeps none.
+        cache: keep them in `luneta.artifacts.cache_dir()`, as far as there is `ROOM`; False gives the same scores and
+            keeps none.
     """
     fingerprint = fingerprint_of(rescorer)
     if not fingerprint:
         return rescorer
-    return KeptScores(rescorer, cache_dir() / "scores" / fingerprint[:16] if cache else None)
+    if not cache:
+        return KeptScores(rescorer, None)
+    scores = cache_dir() / "scores"
+    _make_room(scores)
+    return KeptScores(rescorer, scores / fingerprint[:16])
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +207,29 @@ def _read(path: Path, n: int) -> Scores | None:
         content = path.read_bytes()
     except OSError:
         return None
+    with contextlib.suppress(OSError):  # a cache that may only be read
+        os.utime(path)  # in use
     said, numbers = content[:32], content[32:]
     if len(numbers) != 8 * n or hashlib.sha256(numbers).digest() != said:
         return None
     return np.frombuffer(numbers, dtype="<f8").astype(np.float64)
+
+
+def _make_room(folder: Path) -> None:
+    """Remove what was used longest ago, until the rest has room."""
+    used = []
+    for path in folder.glob(f"*/*{_SUFFIX}"):
+        with contextlib.suppress(OSError):
+            facts = path.stat()
+            used.append((facts.st_mtime_ns, facts.st_size, path))
+    surplus = sum(size for _, size, _ in used) - ROOM
+    for _, size, path in sorted(used):
+        if surplus <= 0:
+            break
+        with contextlib.suppress(OSError):
+            path.unlink()
+            surplus -= size
+            path.parent.rmdir()  # unless it holds others
 
 
 def _write(path: Path, scores: Scores) -> None:

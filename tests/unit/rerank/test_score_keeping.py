@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -170,6 +171,63 @@ def test_a_cache_that_cannot_be_used_costs_time_and_not_the_result(
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_array_equal(one, other)
     assert sum("the scores are not kept between runs" in said for said in caplog.messages) == 1
+
+
+def kept(root: Path) -> dict[Path, int]:
+    """Files of scores, and their bytes."""
+    return {path: path.stat().st_size for path in (root / "cache").rglob("*.scores")}
+
+
+def test_what_was_used_longest_ago_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = []
+    for letter in "abc":
+        both(Batched(fingerprint=letter * 40))
+        runs.append(sorted(set(kept(tmp_path)).difference(*runs)))
+        for number, path in enumerate(runs[-1]):
+            os.utime(path, ns=(0, 10**6 * len(runs) + number))  # long ago, one after the other
+    again = Batched(fingerprint="a" * 40)
+    both(again)  # in use now
+    assert not again.asked
+    n = sum(kept(tmp_path)[path] for path in runs[0] + runs[2])
+    monkeypatch.setattr(keeping, "ROOM", n)
+    resumable(Crossed(Oracle(fingerprint="d" * 40)))
+    assert set(kept(tmp_path)) == {*runs[0], *runs[2]}
+    assert not runs[1][0].parent.exists()
+    monkeypatch.setattr(keeping, "ROOM", n - 1)
+    resumable(Crossed(Oracle(fingerprint="d" * 40)), cache=False)
+    assert set(kept(tmp_path)) == {*runs[0], *runs[2]}
+    resumable(Crossed(Oracle(fingerprint="d" * 40)))
+    assert set(kept(tmp_path)) == {*runs[0], *runs[2][1:]}
+
+
+def test_a_run_keeps_all_of_its_own_whatever_the_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what was stopped goes on where others take up the room that it needs."""
+    monkeypatch.setenv("LUNETA_CACHE", str(tmp_path / "calm" / "cache"))
+    calm = Batched()
+    expected, n = both(calm), sum(kept(tmp_path / "calm").values())
+    monkeypatch.setenv("LUNETA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(keeping, "ROOM", n)
+    both(Batched(fingerprint="a" * 40))
+    others = set(kept(tmp_path))
+    stopped, gone_on = Batched(stops_at=calm.calls), Batched()
+    with pytest.raises(KeyboardInterrupt):
+        both(stopped)
+    assert others < set(kept(tmp_path))
+    for one, other in zip(expected, both(gone_on), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert 0 < len(gone_on.asked) <= 7
+    assert not others <= set(kept(tmp_path))
+
+
+def test_a_cache_that_may_only_be_read_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise PermissionError
+
+    both(Batched())
+    monkeypatch.setattr(os, "utime", refused)
+    again = Batched()
+    both(again)
+    assert not again.asked
 
 
 def test_what_nobody_can_tell_from_another_is_not_kept() -> None:
