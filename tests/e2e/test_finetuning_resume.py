@@ -123,7 +123,7 @@ def test_other_recipes_end_otherwise(found: Any) -> None:
 
 
 def test_ctrl_c_and_the_same_command_again(found: Any) -> None:
-    assert found["codes"] == [130, 0, 2]  # stopped; gone on; there is a result, which is not thrown away
+    assert found["codes"] == [130, 0, 0]  # stopped; gone on; done already
     assert found["ledger"] == ["interrupted", "finished"]
     assert {"model", "finetuning.json", "results"} <= set(found["left"])
     assert "training" not in found["left"]

@@ -98,7 +98,7 @@ import hashlib, json, os, signal, sys, time
 from pathlib import Path
 import luneta
 from luneta.errors import ConfigError
-from luneta.rerank import Reranker, evaluate_depths, fitting, keeping
+from luneta.rerank import Reranker, evaluate_depths, fitting, keeping, outcome
 from crossing import Oracle
 from killing import forked, struck_at
 from worlds import ConceptEncoder, world
@@ -111,7 +111,7 @@ PLACES = {
     "the questions": (fitting, "question"),
     "the re-ranker": (Reranker, "save"),
     "the proof": (fitting, "prove"),
-    "what came out": (fitting, "write_json"),
+    "what came out": (outcome, "write_json"),
 }
 ENCODER, OTHERS = ConceptEncoder(noise=2.0), world(110).without_images(range(60))
 
@@ -155,7 +155,7 @@ def digest(*files):
 
 def fitted(folder):
     said = json.loads((folder / "out" / "fitted.json").read_text())
-    said.pop("cost")
+    assert said.pop("cost")["wall_s"] > said.pop("test")["wall_s"] > 0
     out = folder / "out"
     return [said, *digest(out / "reranker" / "reranker.json", out / "after.queries.parquet"),
             sorted(path.name for path in out.iterdir()), asked(folder)]
@@ -246,7 +246,7 @@ def test_the_same_bytes_whenever_it_was_killed(found: Any) -> None:
 
 
 def test_ctrl_c_and_the_same_command_again(found: Any) -> None:
-    assert found["codes"] == [130, 0, 2]  # stopped; gone on; there is a result, which is not thrown away
+    assert found["codes"] == [130, 0, 0]  # stopped; gone on; done already
     assert found["ledger"] == ["interrupted", "finished"]
 
 
