@@ -367,7 +367,8 @@ def predict_cost(
     """What `finetune` with the same arguments would take, from a rehearsal of a few steps.
 
     Args:
-        out: folder of the result; of a training that was begun there, what is left is predicted. None begins anew.
+        out: folder of the result; of a training that was begun there, what is left is predicted. None, or one that has
+            ended: all of it.
         encoder, train, recipe, validation, test, keep, near, max_bad_share, prices: as in `finetune`.
 
     Raises:
