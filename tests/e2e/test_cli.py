@@ -20,7 +20,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 import pages
-from luneta import Bundle, Searcher, load_encoder, load_evaluation, open_dataset
+from luneta import Bundle, Searcher, compare, load_encoder, load_evaluation, open_dataset
 from luneta.cli import app
 
 STAMPS = Path(__file__).parents[3] / "shared" / "data" / "stamps"
@@ -252,7 +252,7 @@ def demo(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
     done = subprocess.run(
         [sys.executable, "-m", "luneta", "demo", "--out", "my demo", "--limit", "40"], capture_output=True, text=True,
-        cwd=folder, env=os.environ | {"LUNETA_CACHE": str(cache), "COLUMNS": "160"}, timeout=240,
+        cwd=folder, env=os.environ | {"LUNETA_CACHE": str(cache), "COLUMNS": "160"}, timeout=280,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"Report: {folder / 'my demo' / 'report.html'}" in done.stdout
@@ -322,9 +322,70 @@ def test_the_demo_doubts_its_numbers(demo: Path) -> None:
     assert gap["value"] == pytest.approx(recall["luneta-mini"] - recall["luneta-mini-siglip"])
     page = pages.read((demo / "report.html").read_text(encoding="utf-8"))
     links = [link.attributes["href"] for link in page.all("a") if not link.attributes["href"].startswith("#")]
-    assert links == ["doctor.html", "leakage.html", "comparison.html", "finetuning.html"]
+    assert links == [
+        "doctor.html", "leakage.html", "comparison.html", "finetuning.html",
+        *(f"sketches-{method}.html" for method in ("full", "lora", "lit", "head")),
+    ]  # fmt: skip
     for link in links:
         assert pages.read((demo / link).read_text(encoding="utf-8")).all("main")
+
+
+def test_the_demo_learns_sketches_in_four_ways(demo: Path) -> None:
+    """Its table says what the results that were saved say, in the order of their costs."""
+    records = json.loads((demo / "summary.json").read_text())
+    page = pages.read((demo / "report.html").read_text(encoding="utf-8"))
+    (table,) = [t for t in page.all("table") if [cell.text for cell in t.all("th")][:1] == ["method"]]
+    _, start, *rows = [
+        [cell.text for cell in row.children if isinstance(cell, pages.Element)] for row in table.all("tr")
+    ]
+    assert sorted(row[0].removesuffix(" *") for row in rows) == ["full", "head", "lit", "lora"]
+    usd = []
+    for row in rows:
+        method = row[0].removesuffix(" *")
+        folder = demo / "demo-sketches" / method
+        said = json.loads((folder / "finetuning.json").read_text())
+        assert said["recipe"]["method"] == method
+        cells = []
+        for proof in ("1-cenas-sketch-test-en", "2-cenas-val-en"):
+            both = [load_evaluation(folder / "results" / f"{proof}.{when}.json") for when in ("before", "after")]
+            before, after = (result.metrics["text_to_image"]["recall@1"].value for result in both)
+            gap = compare(both).difference("text_to_image", "recall@1", 1, 0)
+            limits = "" if gap.low is None else f" ({gap.low or 0.0:+.3f} to {gap.high or 0.0:+.3f})"
+            cells.append(f"{before:.3f} → {after:.3f}{limits}")
+            (record,) = [
+                r for r in records
+                if (r["step"], r["encoder"]) == ("styles", f"luneta-mini tuned by {method}")
+                and (r["metric"], r["direction"]) == ("recall@1", "text_to_image")
+                and r["style"] == ("sketch" if "sketch" in proof else "flat")
+            ]  # fmt: skip
+            assert (record["baseline"], record["value"]) == (before, after)
+        cost = said["cost"]
+        assert cost["usd"] == pytest.approx(cost["wall_s"] / 3600 * 0.5)
+        assert cost["brl"] == pytest.approx(cost["usd"] * 5.4)
+        assert row[2:] == [
+            f"{said['alpha']:.1f}", *cells, f"{cost['wall_s']:.0f}", f"{cost['usd']:.4f}", f"{cost['brl']:.4f}",
+        ]  # fmt: skip
+        assert start[3:5] == [cell.partition(" →")[0] for cell in cells]
+        usd.append(cost["usd"])
+    assert usd == sorted(usd)
+    runs = [json.loads(line) for line in (demo / "runs" / "ledger.jsonl").read_text().splitlines()]
+    outs = [Path(run["out"]).name for run in runs if run["event"] == "start"]
+    assert outs == ["demo-tuned", "full", "lora", "lit", "head"]
+
+
+def test_the_demos_total_leaves_nothing_out(demo: Path) -> None:
+    records = json.loads((demo / "summary.json").read_text())
+    total = {r["metric"]: r["value"] for r in records if r["step"] == "total"}
+    timed = [
+        r["value"] for r in records
+        if r["step"] in ("zero-shot", "finetune", "styles", "rerank") and r["metric"].endswith("wall_s")
+    ]  # fmt: skip
+    assert len(timed) == 8 + 1 + 4 + 1 + 1
+    once = {(r["step"], r["seconds"]) for r in records if r["step"] in ("profile", "doctor", "groups", "comparison",
+                                                                        "index")}  # fmt: skip
+    assert len(once) == 5
+    assert total["wall_s"] == pytest.approx(sum(timed) + sum(seconds for _, seconds in once))
+    assert total["brl"] == pytest.approx(total["usd"] * 5.4)
 
 
 def test_the_demo_leaves_a_bundle_to_search(demo: Path) -> None:

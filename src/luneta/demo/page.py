@@ -9,14 +9,17 @@ from luneta.demo.indexing import Indexed
 from luneta.demo.records import Demo, total_cost
 from luneta.demo.rounds import BRL_PER_USD, RULES, USD_PER_HOUR
 from luneta.demo.searching import Found
+from luneta.demo.styles import Styles
 from luneta.demo.trust import Trust
+from luneta.demo.verdict import choices, leader, outcomes, outcomes_grid, verdict
 from luneta.finetuning import FineTuning
 from luneta.report import reranking
 from luneta.report.comparison import comparison_lead
+from luneta.report.costs import frontier_drawing
 from luneta.report.doctor import doctor_lead
-from luneta.report.document import Report, Section
+from luneta.report.document import Page, Report, Section
 from luneta.report.evaluation import EvaluationSection
-from luneta.report.facts import FactsSection
+from luneta.report.facts import FactsSection, Figure
 from luneta.report.finetuning import before_and_after, finetuning_lead, page_in
 from luneta.report.messages import Locale, translator
 from luneta.report.numbers import format_number
@@ -57,6 +60,11 @@ def report_of(demo: Demo, locale: Locale) -> Report:
     steps = [Step(t("demo_profile_step"), demo.profile_s)]
     steps += [Step(t(f"demo_{name}"), seconds) for name, seconds in demo.trust.seconds.items()]
     steps.append(Step(t("demo_learning"), float(demo.learnt.cost["wall_s"])))
+    steps.append(Step(t("demo_styles_before"), demo.styles.before_s))
+    steps += [
+        Step(t("demo_styles_step", method=found.recipe.method), float(found.cost["wall_s"]))
+        for found in demo.styles.learnt
+    ]
     steps.append(Step(t("demo_reranking"), demo.reranked.cost["wall_s"]))
     steps.append(Step(t("demo_index"), demo.indexed.seconds))
     sections: list[Section] = [
@@ -65,6 +73,7 @@ def report_of(demo: Demo, locale: Locale) -> Report:
         *advice,
         *_learnt(demo.learnt, locale),
         *_indexed(demo.indexed, locale),
+        *_sketches(demo.styles, locale),
         *_reranked(demo.reranked, locale),
         _searches(demo, locale),
         ProfileSection(demo.profile),
@@ -87,6 +96,30 @@ def _learnt(found: FineTuning, locale: Locale) -> list[Section]:
         Overview(before_and_after(found, page), title=t("demo_learning")),
         Links([link], title=t("demo_learning_more"), note=t("demo_learning_note")),
     ]
+
+
+def _sketches(styles: Styles, locale: Locale) -> list[Section]:
+    """What each method has made of the encoder, for what, and where the rest of it is."""
+    page = Page(locale, translator(locale))
+    t, found = page.t, outcomes(styles)
+    links = [
+        (
+            t("demo_styles_page", method=one.recipe.method, trains=t(f"demo_styles_{one.recipe.method}")),
+            page_of(one), finetuning_lead(one, locale),
+        )
+        for one in styles.learnt
+    ]  # fmt: skip
+    frontier = Figure(frontier_drawing(choices(found, page), page))
+    table, said = outcomes_grid(found, page), verdict(found, leader(styles), page)
+    return [
+        FactsSection(t("demo_styles"), figures=[frontier], grids=[table], paragraphs=[said]),
+        Links(links, title=t("demo_styles_more"), note=t("demo_styles_links")),
+    ]
+
+
+def page_of(found: FineTuning) -> str:
+    """Name of the page of one of the ways to learn sketches."""
+    return f"sketches-{found.recipe.method}.html"
 
 
 def _reranked(found: Reranking, locale: Locale) -> list[Section]:

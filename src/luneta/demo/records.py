@@ -11,7 +11,9 @@ from luneta.comparison import Comparison
 from luneta.demo.indexing import Indexed
 from luneta.demo.rounds import BRL_PER_USD, ROUNDS, RULES, USD_PER_HOUR, Measured
 from luneta.demo.searching import Found
+from luneta.demo.styles import Styles
 from luneta.demo.trust import Trust
+from luneta.demo.verdict import Outcome
 from luneta.finetuning import FineTuning
 from luneta.finetuning.tables import METRICS
 from luneta.metrics import chance
@@ -34,7 +36,8 @@ class Demo:
         measured: every round.
         profile: of the first round's data set; `profile_s` seconds were spent on it.
         trust: what speaks for the numbers, and against them.
-        learnt: the fine-tuning.
+        learnt: the fine-tuning that taught Portuguese.
+        styles: those that taught sketches.
         reranked: sketches, by the encoder alone and re-ranked.
         searches: examples.
         indexed: a bundle, and searches in it.
@@ -45,6 +48,7 @@ class Demo:
     profile_s: float
     trust: Trust
     learnt: FineTuning
+    styles: Styles
     reranked: Reranking
     searches: Sequence[Found]
     indexed: Indexed
@@ -53,7 +57,7 @@ class Demo:
 def total_cost(demo: Demo) -> tuple[float, float, float]:
     """Seconds, USD and BRL of everything that was measured."""
     seconds = demo.profile_s + sum(demo.trust.seconds.values()) + demo.reranked.cost["wall_s"]
-    seconds += float(demo.learnt.cost["wall_s"]) + demo.indexed.seconds
+    seconds += float(demo.learnt.cost["wall_s"]) + demo.styles.seconds + demo.indexed.seconds
     seconds += sum(float(e.cost["wall_s"] or 0) for result in demo.measured for e in result.evaluations)
     usd = seconds / 3600 * USD_PER_HOUR
     return seconds, usd, usd * BRL_PER_USD
@@ -77,7 +81,8 @@ def records(demo: Demo) -> Iterator[Record]:
         for suggestion in advise(result.evaluations, rules=RULES):
             for name, value in _numbers(dict(suggestion.evidence), suggestion.rule):
                 yield _record("advice", name, value, **_about(result.evaluations[0], result) | {"encoder": None})
-    yield from _of_learning(demo.learnt)
+    yield from _of_learning(demo.learnt, "finetune", f"{demo.learnt.base} tuned")
+    yield from _of_styles(demo.styles)
     yield from _of_reranking(demo.reranked)
     for search in demo.searches:
         about = _about(search.result.evaluations[0], search.result) | {"direction": "text_to_image"}
@@ -159,33 +164,43 @@ def _shown(evaluation: Evaluation, direction: Direction) -> Iterator[tuple[str, 
                 yield f"{kind} {n}: score of result {place}", score
 
 
-def _of_learning(found: FineTuning) -> Iterator[Record]:
+def _of_learning(found: FineTuning, step: str, encoder: str) -> Iterator[Record]:
     """Every metric after, with what it was before as its baseline; the paired differences of the tables; the course."""
     seconds = float(found.cost["wall_s"])
     for proof in found.proofs:
         data = proof.after.dataset
         about = {
-            "encoder": f"{found.base} tuned", "data": f"{data['name']}:{data['split']}", "language": data["language"],
-            "style": ROUNDS[0].style, "seconds": seconds,
+            "encoder": encoder, "data": f"{data['name']}:{data['split']}", "language": data["language"],
+            "style": data["name"].partition("/")[2] or ROUNDS[0].style, "seconds": seconds,
         }  # fmt: skip
         for direction in DIRECTIONS:
             for name, metric in proof.after.metrics[direction].items():
                 before = proof.before.metrics[direction][name].value
-                yield _record("finetune", name, **asdict(metric), direction=direction, baseline=before, **about)
+                yield _record(step, name, **asdict(metric), direction=direction, baseline=before, **about)
             for name in METRICS:
                 change = proof.comparison.difference(direction, name, 1, 0)
-                yield _record("finetune", f"difference of {name}", change.value, low=change.low, high=change.high,
+                yield _record(step, f"difference of {name}", change.value, low=change.low, high=change.high,
                               direction=direction, **about)  # fmt: skip
-    about = {"encoder": f"{found.base} tuned", "seconds": seconds}
+    about = {"encoder": encoder, "seconds": seconds}
     for point in found.curve:
         for name, recall in point.recalls.items():
-            yield _record("finetune", f"recall@1 on {name} at alpha {point.alpha:g}", recall, **about)
+            yield _record(step, f"recall@1 on {name} at alpha {point.alpha:g}", recall, **about)
     for moment in found.history:
         if "recall" in moment:
-            yield _record("finetune", f"recall@1 in training at step {moment['step']:g}", moment["recall"], **about)
+            yield _record(step, f"recall@1 in training at step {moment['step']:g}", moment["recall"], **about)
     facts = {name: getattr(found, name) for name in ("n_steps", "n_train", "n_val", "n_leaked", "n_truncated")}
     for name, value in _numbers({**facts, "alpha": found.chosen.alpha, **found.cost}):
-        yield _record("finetune", name, value, **about)
+        yield _record(step, name, value, **about)
+
+
+def _of_styles(styles: Styles) -> Iterator[Record]:
+    """All that is known of every fine-tuning, and what a US cent has bought."""
+    for found in styles.learnt:
+        encoder = f"{found.base} tuned by {found.recipe.method}"
+        yield from _of_learning(found, "styles", encoder)
+        bought = Outcome.of(found).points_per_cent
+        yield _record("styles", "points a US cent", bought, encoder=encoder, seconds=float(found.cost["wall_s"]))
+    yield _record("styles", "measured before: wall_s", styles.before_s, seconds=styles.before_s)
 
 
 def _of_reranking(found: Reranking) -> Iterator[Record]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from luneta.cost import GIVEN, OF_TABLE
 from luneta.grids import Grid
 from luneta.ledger import Entry, reais_of, total
@@ -76,17 +78,29 @@ def frontiers(entries: Sequence[Entry], locale: str = "en") -> list[Frontier]:
         elif not facts.get("n_images_reused"):
             key = "evaluated", encoder, recall
             choices[key] = max(choice, choices.get(key, choice), key=lambda one: one.usd)
-    return [Frontier(protocol, names[protocol], _ranked(list(choices.values()))) for protocol, choices in found.items()
+    return [Frontier(protocol, names[protocol], ranked(list(choices.values()))) for protocol, choices in found.items()
             if len(choices) > 1]  # fmt: skip
 
 
-def _ranked(choices: Sequence[Choice]) -> tuple[Choice, ...]:
-    ranked: list[Choice] = []
+def ranked(choices: Sequence[Choice]) -> tuple[Choice, ...]:
+    """The cheapest first, and which of them are the best for their cost."""
+    found: list[Choice] = []
     highest = -1.0
     for choice in sorted(choices, key=lambda choice: (choice.usd, -choice.recall)):
-        ranked.append(replace(choice, best=choice.recall > highest))
+        found.append(replace(choice, best=choice.recall > highest))
         highest = max(highest, choice.recall)
-    return tuple(ranked)
+    return tuple(found)
+
+
+def frontier_drawing(choices: Sequence[Choice], page: Page) -> Markup:
+    """Quality against cost, of what `ranked` returns."""
+    dearest = max(choice.usd for choice in choices)
+    digits = 2 if dearest >= 0.1 or not dearest else 1 - math.floor(math.log10(dearest))  # two of the dearest's
+    return cost_plot(
+        [(choice.usd, choice.recall, choice.best) for choice in choices],
+        percent=lambda share: page.percent(share, 0), number=lambda usd: page.number(usd, digits),
+        x_label=page.t("costs_axis"), alt=page.t("costs_alt"),
+    )  # fmt: skip
 
 
 def costs_grid(entries: Sequence[Entry], *, ledger: Path, brl_per_usd: float | None = None, locale: str = "en") -> Grid:
@@ -172,13 +186,6 @@ class FrontierSection:
 
     def view(self, page: Page) -> Mapping[str, Any]:
         t, choices = page.t, self.frontier.choices
-        dearest = max(choice.usd for choice in choices)
-        digits = 2 if dearest >= 0.1 or not dearest else 1 - math.floor(math.log10(dearest))  # two of the dearest's
-        drawing = cost_plot(
-            [(choice.usd, choice.recall, choice.best) for choice in choices],
-            percent=lambda share: page.percent(share, 0), number=lambda usd: page.number(usd, digits),
-            x_label=t("costs_axis"), alt=t("costs_alt"),
-        )  # fmt: skip
         rows = tuple(
             (choice.name, t("costs_best") if choice.best else "", _price(choice, page), page.number(choice.usd),
              page.percent(choice.recall))
@@ -186,7 +193,7 @@ class FrontierSection:
         )  # fmt: skip
         note = t("costs_frontier_note", hash=self.frontier.protocol[:12])
         header = (t("costs_what"), "", t("costs_price"), "USD", "recall@1")
-        return {"grid": Grid("", header, rows, (note,), n_labels=3), "drawing": drawing}
+        return {"grid": Grid("", header, rows, (note,), n_labels=3), "drawing": frontier_drawing(choices, page)}
 
 
 def write_costs(

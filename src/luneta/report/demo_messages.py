@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 DEMO: dict[str, tuple[str, str]] = {
-    "demo_title": ("Luneta in five minutes", "A Luneta em cinco minutos"),
+    "demo_title": ("Luneta in a few minutes", "A Luneta em poucos minutos"),
     "demo_lead": (
         "Two small encoders learned English captions of flat drawings. Here they meet what they know, another language "
-        "and other drawing styles; one of them learns Portuguese, is put to use and looks at sketches a second time. "
-        "Every number comes with its interval and with what guessing would give.",
+        "and other drawing styles; one of them learns Portuguese, is put to use, learns sketches in four ways and, as "
+        "it was, looks at them a second time. Every number comes with its interval and with what guessing would give.",
         "Dois codificadores pequenos aprenderam legendas em inglês de desenhos chapados. Aqui encontram o que sabem, "
-        "outro idioma e outros estilos de desenho; um deles aprende português, é posto em uso e olha esboços uma "
-        "segunda vez. Cada número vem com seu intervalo e com o que o acaso daria.",
+        "outro idioma e outros estilos de desenho; um deles aprende português, é posto em uso, aprende esboços de "
+        "quatro modos e, como era, os olha outra vez. Cada número vem com seu intervalo e com o que o acaso daria.",
     ),
     "demo_round_en_flat": ("English, flat drawings (as trained)", "Inglês, desenhos chapados (como no treino)"),
     "demo_round_pt_flat": ("Portuguese, flat drawings", "Português, desenhos chapados"),
@@ -46,6 +46,75 @@ DEMO: dict[str, tuple[str, str]] = {
         "those it is measured on. The checkpoint is in the folder demo-tuned/model.",
         "Manteve os olhos e aprendeu palavras: legendas nos dois idiomas de imagens de treino, nenhuma das quais está "
         "entre as da medição. O checkpoint está na pasta demo-tuned/model.",
+    ),
+    "demo_styles": ("Sketches: four ways to learn them", "Esboços: quatro modos de aprendê-los"),
+    "demo_styles_step": ("Sketches: {method}", "Esboços: {method}"),
+    "demo_styles_before": ("Sketches: before learning them", "Esboços: antes de aprendê-los"),
+    "demo_styles_more": ("How each of the four learnt", "Como cada um dos quatro aprendeu"),
+    "demo_styles_page": ("By {method}: {trains}", "Por {method}: {trains}"),
+    "demo_styles_links": (
+        "All begin from the encoder that knows flat drawings only, and learn from the same sketches and flat drawings "
+        "with English captions. The checkpoints are in the folders demo-sketches/METHOD/model.",
+        "Todos partem do codificador que só conhece desenhos chapados e aprendem com os mesmos esboços e desenhos "
+        "chapados, com legendas em inglês. Os checkpoints estão nas pastas demo-sketches/MÉTODO/model.",
+    ),
+    "demo_styles_method": ("method", "método"),
+    "demo_styles_trains": ("what learns", "o que aprende"),
+    "demo_styles_full": ("everything", "tudo"),
+    "demo_styles_lora": ("additions of low rank", "adições de posto baixo"),
+    "demo_styles_lit": ("the image tower", "a torre de imagens"),
+    "demo_styles_head": ("the projections", "as projeções"),
+    "demo_styles_start": ("as it was", "como era"),
+    "demo_styles_alpha": ("share kept", "parcela que ficou"),
+    "demo_styles_sketches": ("sketches", "esboços"),
+    "demo_styles_flat": ("flat drawings", "desenhos chapados"),
+    "demo_styles_note": (
+        "Recall@1 from text to image before → after, with the 95 % interval of the difference, paired by query, on "
+        "pictures that nothing was learnt from or decided by. Of what was learnt the share was kept (alpha) that finds "
+        "most sketches at a loss of at most {allowed} points of flat drawings, both on pictures that decide. Seconds "
+        "and prices are of the whole of it: prediction, training, validation and proof. Nothing cheaper finds more "
+        "sketches than what has a *: the line in the drawing, whose points from left to right are the rows from top to "
+        "bottom.",
+        "Recall@1 de texto para imagem antes → depois, com o intervalo de 95 % da diferença, pareada por consulta, em "
+        "imagens de que nada foi aprendido nem decidido. Do aprendido ficou a parcela (alfa) que acha mais esboços com "
+        "perda de no máximo {allowed} pontos de desenhos chapados, ambos em imagens que decidem. Segundos e preços são "
+        "de tudo: previsão, treino, validação e prova. Nada mais barato acha mais esboços do que o que tem *: a linha "
+        "do desenho, cujos pontos da esquerda para a direita são as linhas da tabela de cima para baixo.",
+    ),
+    "demo_styles_ahead": (
+        "Most sketches are found by {method}, surely ahead of each of the others: {before} before, {after} after.",
+        "Quem mais acha esboços é {method}, com certeza à frente de cada um dos outros: de {before} a {after}.",
+    ),
+    "demo_styles_first": (
+        "Most sketches are found by {method}, {before} before and {after} after, not surely ahead of each of the "
+        "others.",
+        "Quem mais acha esboços é {method}, {before} antes e {after} depois, sem estar com certeza à frente de cada um "
+        "dos outros.",
+    ),
+    "demo_styles_unlearnt": ("No method has surely learnt sketches.", "Nenhum método aprendeu esboços com certeza."),
+    "demo_styles_thrifty": (
+        "For its cost {method} has gained most: {points} points a US cent, where {best} has gained {others}.",
+        "Pelo que custou, quem mais ganhou foi {method}: {points} pontos por centavo de dólar; {best} ganhou {others}.",
+    ),
+    "demo_styles_thrifty_too": (
+        "It has gained most for its cost as well: {points} points a US cent.",
+        "Foi também o que mais ganhou pelo que custou: {points} pontos por centavo de dólar.",
+    ),
+    "demo_styles_kept": (
+        "No method has surely forgotten more of flat drawings than the {allowed} points that were allowed.",
+        "Nenhum método esqueceu com certeza mais dos desenhos chapados do que os {allowed} pontos permitidos.",
+    ),
+    "demo_styles_forgot": (
+        "More of flat drawings than the {allowed} points that were allowed has surely been forgotten by {methods}.",
+        "Mais dos desenhos chapados do que os {allowed} pontos permitidos foi com certeza esquecido por {methods}.",
+    ),
+    "demo_styles_unwatched": (
+        "What was forgotten of flat drawings cannot be told from so few.",
+        "O que se esqueceu de desenhos chapados não se pode dizer com tão poucos.",
+    ),
+    "demo_styles_unkept": (
+        "Nothing at all was kept of what was learnt by {methods}.",
+        "Nada ficou do que foi aprendido por {methods}.",
     ),
     "demo_index": ("Put to use: search in both languages", "Em uso: busca nos dois idiomas"),
     "demo_index_text": (

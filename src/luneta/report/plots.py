@@ -148,6 +148,7 @@ def cost_plot(
         colour = _SERIES[0] if best else _MUTED
         axes.plot([cost], [share], "o", markersize=6, color=colour, markerfacecolor=colour if best else "none")
     axes.set_xlim(-0.03 * last, 1.05 * last)
+    axes.locator_params(axis="x", nbins=5)  # sums of hundredths of a cent are long
     axes.xaxis.set_major_formatter(lambda value, _: number(value))
     _share_axis(axes, max(share for _, share, _ in points), percent)
     axes.set_xlabel(x_label, color=_MUTED, fontsize=FONT_SIZE)
