@@ -35,7 +35,7 @@ def test_no_module_takes_the_place_of_a_public_name() -> None:
     assert modules.isdisjoint(luneta.__all__)
 
 
-LAZY = ("luneta", "luneta.bundles", "luneta.finetuning", "luneta.rerank")
+LAZY = ("luneta", "luneta.bundles", "luneta.finetuning", "luneta.rerank", "luneta.serving")
 
 
 @pytest.mark.parametrize("name", LAZY)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from luneta.lazy import loaded_from
 
 _HOMES = {
     "Settings": "luneta.serving.settings",
@@ -14,12 +15,7 @@ _HOMES = {
 __all__ = ["Settings", "create_app", "serve"]
 
 
-def __getattr__(name: str) -> Any:
-    """What is served with is an optional dependency, and settings are read without it."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
+__getattr__ = loaded_from(_HOMES, __name__)  # what is served with is an optional dependency
 
 if TYPE_CHECKING:
     from luneta.serving.app import create_app
