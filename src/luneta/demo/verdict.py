@@ -139,21 +139,21 @@ def outcomes_grid(found: Sequence[Outcome], page: Page) -> Grid:
     """A row for the encoder as it was, and one for every method, in the order of `choices`."""
     t = page.t
     best = {choice.name for choice in choices(found, page) if choice.best}
-    kept = found[0].kept
-    known = ("–" if kept is None else page.number(kept.before), "–", "–", "–")
-    start = (t("demo_styles_start"), "–", "–", page.number(found[0].learnt.before), *known)
+    learnt, kept = found[0].learnt, found[0].kept
+    start = (t("demo_styles_start"), page.number(learnt.before), "–" if kept is None else page.number(kept.before),
+             "–", "–", "–", "–")  # fmt: skip
     rows = [
         (
-            f"{one.method}{' *' if one.method in best else ''}", t(f"demo_styles_{one.method}"),
-            page.number(one.alpha, 1), _change(one.learnt, page), "–" if one.kept is None else _change(one.kept, page),
-            page.number(one.seconds, 0), page.number(one.usd, 4), page.number(one.brl, 4),
+            f"{one.method}{' *' if one.method in best else ''} ({t(f'demo_styles_{one.method}')})",
+            _change(one.learnt, page), "–" if one.kept is None else _change(one.kept, page),
+            page.number(one.alpha, 1), page.number(one.seconds, 0), page.number(one.usd, 4), page.number(one.brl, 4),
         )
         for one in found
     ]  # fmt: skip
-    header = (t("demo_styles_method"), t("demo_styles_trains"), t("demo_styles_alpha"), t("demo_styles_sketches"),
-              t("demo_styles_flat"), "s", "USD", "BRL")  # fmt: skip
+    header = (t("demo_styles_method"), t("demo_styles_sketches"), t("demo_styles_flat"), t("demo_styles_alpha"), "s",
+              "USD", "BRL")  # fmt: skip
     note = t("demo_styles_note", allowed=page.number(100 * ALLOWED_LOSS, 0))
-    return Grid("", header, (start, *rows), (note,), n_labels=2)
+    return Grid("", header, (start, *rows), (note,))
 
 
 def _change(change: Change, page: Page) -> str:

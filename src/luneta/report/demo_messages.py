@@ -58,8 +58,7 @@ DEMO: dict[str, tuple[str, str]] = {
         "Todos partem do codificador que só conhece desenhos chapados e aprendem com os mesmos esboços e desenhos "
         "chapados, com legendas em inglês. Os checkpoints estão nas pastas demo-sketches/MÉTODO/model.",
     ),
-    "demo_styles_method": ("method", "método"),
-    "demo_styles_trains": ("what learns", "o que aprende"),
+    "demo_styles_method": ("method (what learns)", "método (o que aprende)"),
     "demo_styles_full": ("everything", "tudo"),
     "demo_styles_lora": ("additions of low rank", "adições de posto baixo"),
     "demo_styles_lit": ("the image tower", "a torre de imagens"),

@@ -126,15 +126,16 @@ def test_the_table_and_the_drawing_hold_the_same_in_one_order() -> None:
         ("full", FULL.usd, 0.5, True),
     ]  # fmt: skip
     grid = outcomes_grid(found, ENGLISH)
-    assert [row[0] for row in grid.rows] == ["as it was", "head *", "lora", "full *"]
-    assert grid.rows[0][3:] == ("0.200", "0.900", "–", "–", "–")
-    assert grid.rows[1] == (
-        "head *", "the projections", "0.8", "0.200 → 0.450 (+0.240 to +0.300)", "0.900 → 0.895 (-0.020 to +0.010)",
-        "36", "0.0050", "0.0270",
+    assert [row[0] for row in grid.rows] == [
+        "as it was", "head * (the projections)", "lora (additions of low rank)", "full * (everything)",
+    ]  # fmt: skip
+    assert grid.rows[0][1:] == ("0.200", "0.900", "–", "–", "–", "–")
+    assert grid.rows[1][1:] == (
+        "0.200 → 0.450 (+0.240 to +0.300)", "0.900 → 0.895 (-0.020 to +0.010)", "0.8", "36", "0.0050", "0.0270",
     )  # fmt: skip
-    assert outcomes_grid(found, PORTUGUESE).rows[1][3] == "0,200 → 0,450 (+0,240 a +0,300)"
+    assert outcomes_grid(found, PORTUGUESE).rows[1][:2] == ("head * (as projeções)", "0,200 → 0,450 (+0,240 a +0,300)")
     untold = replace(FULL, learnt=Change(0.2, 0.5, None, None), kept=None)
-    assert outcomes_grid([untold], ENGLISH).rows[1][3:5] == ("0.200 → 0.500", "–")
+    assert outcomes_grid([untold], ENGLISH).rows[1][1:3] == ("0.200 → 0.500", "–")
 
 
 def measured(noise: float, seed: int) -> Evaluation:
