@@ -66,11 +66,17 @@ for name, recipe in {"full": {"ema": 0.9},
 for name in ("clip", "naflex", "altclip", "align"):
     out[name] = run(name, checkpoints[name], {"steps": 1, "validations": 1})
 if processes.count() > 1:
-    stop_at = 3
-    with contextlib.suppress(KeyboardInterrupt):
-        run("stopped", checkpoints["siglip"], {"ema": 0.9})
-    stop_at = None
-    out["stopped"] = run("stopped", checkpoints["siglip"], {"ema": 0.9})
+    asked = str(shared).lower()
+    ways = {"stopped": (asked, asked)}
+    if shared:
+        ways |= {"shared, then whole": ("true", "false"), "whole, then shared": ("false", "true")}
+    for name, (begun, ended) in ways.items():
+        os.environ["ACCELERATE_USE_FSDP"], stop_at = begun, 3
+        with contextlib.suppress(KeyboardInterrupt):
+            run(name, checkpoints["siglip"], {"ema": 0.9})
+        os.environ["ACCELERATE_USE_FSDP"], stop_at = ended, None
+        out[name] = run(name, checkpoints["siglip"], {"ema": 0.9})
+    os.environ["ACCELERATE_USE_FSDP"] = asked
 os.environ.update(LUNETA_LEDGER=str(root / "ledger.jsonl"), LUNETA_CACHE=str(root / "cache"))
 recipe = Recipe(method="head", steps=2, batch_size=4, validations=1, precision="float32")
 tuned = finetune(load_encoder(str(checkpoints["siglip"]), device="cpu"), pairs(12), out=root / "tuned", recipe=recipe,
@@ -156,6 +162,13 @@ def test_two_processes_that_were_stopped_go_on_where_they_were(found: dict[str, 
     for each in found[together]:
         assert max(differences(each["stopped"]["weights"], each["full"]["weights"]).values()) == 0
         assert each["stopped"]["recalls"] == each["full"]["recalls"]
+
+
+@pytest.mark.parametrize("way", ["shared, then whole", "whole, then shared"])
+def test_a_training_goes_on_where_the_model_is_held_otherwise(found: dict[str, list[Any]], way: str) -> None:
+    for each in found["FSDP"]:
+        assert max(differences(each[way]["weights"], each["full"]["weights"]).values()) < 2e-5
+        assert each[way]["recalls"] == each["full"]["recalls"]
 
 
 @pytest.mark.parametrize("together", TWO)

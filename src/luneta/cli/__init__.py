@@ -121,7 +121,8 @@ def _root(
     quiet: bool = typer.Option(False, "--quiet", "-q", help="Say nothing but results and errors."),
 ) -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
-    echo = "LOCAL_RANK" in os.environ and os.environ.get("RANK") != "0"  # of a launcher's processes the first speaks
+    # Of a launcher's processes the first speaks.
+    echo = "LOCAL_RANK" in os.environ and os.environ.get("RANK", "0") != "0"
     logging.getLogger("luneta").setLevel(logging.ERROR if echo else logging.WARNING if quiet else logging.INFO)
     context.with_resource(speech.spoken(context.obj))
     if quiet or echo:

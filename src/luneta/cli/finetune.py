@@ -92,7 +92,7 @@ def command(
     from luneta.data.signatures import signed_once
     from luneta.errors import ConfigError
     from luneta.finetuning.claims import check_folder
-    from luneta.finetuning.recipe import Recipe
+    from luneta.finetuning.recipe import RESULT, Recipe
 
     spoken, console = speech.speak(locale), Console()
     if out is None and not dry_run:
@@ -112,6 +112,9 @@ def command(
         raise ConfigError(f"{encoder} cannot be fine-tuned: only checkpoints of transformers can")
     if out is not None:
         check_folder(out)
+        if dry_run and (out / RESULT).is_file():
+            speech.say(console, spoken, "ended", what=out)
+            return
     checks.check_outputs([], report)
     dims, log_to = recipes.widths("--dims", recipe.pop("dims")), tuple(recipe.pop("log_to") or ())
     how = Recipe(**recipe, dims=dims, log_to=log_to)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def resolve_device(device: str) -> torch.device:
-    """`auto` is the GPU when there is one.
+    """`auto` is the GPU when there is one; of several processes that a launcher has started, each has its own.
 
     Raises:
         ConfigError: no such kind of device, or none of it here.
@@ -25,7 +26,7 @@ def resolve_device(device: str) -> torch.device:
     if not isinstance(device, str | torch.device):
         raise ConfigError(f"device is {device!r}, expected a name: auto, cpu, cuda or mps")
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return _own_gpu() if torch.cuda.is_available() else torch.device("cpu")
     try:
         resolved = torch.device(device)
     except RuntimeError:
@@ -40,7 +41,15 @@ def resolve_device(device: str) -> torch.device:
         raise ConfigError(
             f"device {device!r} was asked for, but PyTorch {torch.__version__} finds none here; use 'auto'"
         )
-    return resolved
+    return _own_gpu() if resolved.type == "cuda" and resolved.index is None else resolved
+
+
+def _own_gpu() -> torch.device:
+    """That of this process: the launcher has numbered the processes of a machine."""
+    number = os.environ.get("LOCAL_RANK", "")
+    if number.isdecimal() and int(number) < torch.cuda.device_count():
+        return torch.device("cuda", int(number))
+    return torch.device("cuda")
 
 
 def resolve_dtype(dtype: str, device: torch.device) -> str:

@@ -297,6 +297,16 @@ _TRAINING = {
         "em {path} falta {what}: foi escrito por uma versão que guardava menos. Escolha outra pasta, ou apague essa "
         "para treinar de novo"
     ),
+    "{model} holds other weights than those that {path} tells of: they were exchanged or damaged. Choose another "
+    "folder, or remove this one to train anew": (
+        "{model} tem outros pesos, não os que {path} descreve: foram trocados ou danificados. Escolha outra pasta, ou "
+        "apague essa para treinar de novo"
+    ),
+    "{out} holds a finished training by {name}, which may have been edited since; choose another folder, or remove "
+    "it": (
+        "{out} já tem um treino terminado por {name}, que pode ter sido editado depois; escolha outra pasta, ou apague "
+        "essa"
+    ),
     "another process has ended this training in {out} just now: ask for it again": (
         "outro processo terminou agora mesmo este treino em {out}: peça de novo"
     ),

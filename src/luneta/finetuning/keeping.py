@@ -15,7 +15,7 @@ from transformers import TrainerCallback
 
 from luneta.artifacts import atomic_path, read_json, write_json
 from luneta.finetuning import processes
-from luneta.finetuning.sharing import assign, whole
+from luneta.finetuning.sharing import assign, gathered
 
 BEST = "best.safetensors"
 _AVERAGE = "average.safetensors"
@@ -63,7 +63,7 @@ class RunningAverage:
 
     def save(self, folder: Path) -> None:
         if self._decay is not None:
-            average = {name: whole(tensor) for name, tensor in self._average.items()}
+            average = gathered(self._average)
             if processes.is_main():
                 save_file(average, folder / _AVERAGE)
                 write_json(folder / "average.json", {"n_steps": self._n_steps})
@@ -100,10 +100,10 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
         best = recalls.index(max(recalls))
         if best == len(recalls) - 1:
             with self._average.applied():
-                weights = {name: whole(p.detach()).contiguous() for name, p in trained(self._model).items()}
+                weights = gathered({name: p.detach() for name, p in trained(self._model).items()})
                 if processes.is_main():
                     with atomic_path(self._folder / BEST) as path:
-                        save_file(weights, path)
+                        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, path)
         if _is_out_of_patience(state.log_history, self._patience):
             control.should_training_stop = True
 

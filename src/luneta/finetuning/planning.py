@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from luneta.cost import Prices
 from luneta.data.dataset import ImageTextDataset
@@ -43,10 +44,14 @@ class Given:
     max_bad_share: float
 
     @property
-    def fingerprints(self) -> list[str | None]:
-        """Of all of them, by their places."""
-        sets = (self.train, self.validation, *self.tests, *self.keep)
-        return [None if data is None else data.fingerprint for data in sets]
+    def fingerprints(self) -> dict[str, Any]:
+        """Of all of them, by what they are for."""
+        return {
+            "train": self.train.fingerprint,
+            "validation": None if self.validation is None else self.validation.fingerprint,
+            "tests": [data.fingerprint for data in self.tests],
+            "keep": [data.fingerprint for data in self.keep],
+        }
 
 
 @dataclass(frozen=True)

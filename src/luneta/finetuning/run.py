@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from luneta.artifacts import public_name, write_json, write_text
+from luneta.artifacts import hash_file, hash_json, public_name, write_json, write_text
 from luneta.comparison import Comparison
 from luneta.cost import Prices
 from luneta.data.dataset import ImageTextDataset
@@ -27,6 +27,7 @@ from luneta.finetuning.card import card
 from luneta.finetuning.claims import claimed, is_done, read_result
 from luneta.finetuning.interpolation import TARGET, Point, choose, curve, mixed
 from luneta.finetuning.keeping import last_checkpoint
+from luneta.finetuning.parts import relevance_of
 from luneta.finetuning.planning import Given, Plan
 from luneta.finetuning.prediction import Prediction
 from luneta.finetuning.proof import Proof, data_name, load_proofs, save_proofs
@@ -56,6 +57,7 @@ class FineTuning:
     Attributes:
         folder: of the checkpoint: an ordinary one of transformers, which `load_encoder` takes by its path.
         encoder: the new one.
+        weights: SHA-256 of the file of its weights.
         recipe: how it was trained.
         base: name of the encoder that was fine-tuned, and `data`, of what it learnt from.
         curve: mixtures of the weights before and after: what was learnt against what was forgotten.
@@ -72,6 +74,7 @@ class FineTuning:
 
     folder: Path
     encoder: Encoder
+    weights: str
     recipe: Recipe
     base: str
     data: str
@@ -105,6 +108,7 @@ class FineTuning:
         return {
             "schema": SCHEMA,
             "encoder": {"name": spec.name, "fingerprint": spec.fingerprint, "dtype": spec.dtype},
+            "weights": self.weights,
             "recipe": self.recipe.to_dict(),
             "base": self.base,
             "data": self.data,
@@ -144,6 +148,11 @@ class FineTuning:
             dtype = said["encoder"]["dtype"]
         except (KeyError, TypeError, StopIteration, ConfigError) as error:
             raise ArtifactError(f"{path} is no whole fine-tuning: {type(error).__name__}: {error}") from error
+        if _hash_of(folder / "model") != said["weights"]:
+            raise ArtifactError(
+                f"{folder / 'model'} holds other weights than those that {path} tells of: they were exchanged or "
+                "damaged. Choose another folder, or remove this one to train anew"
+            )
         return cls(
             folder=folder / "model", encoder=encoder or load_encoder(str(folder / "model"), dtype=dtype),
             recipe=recipe, curve=points, chosen=chosen, proofs=proofs,
@@ -166,17 +175,20 @@ class FineTuning:
         if any(proof.before.data is not None for proof in self.proofs):
             return self
         both = (before, self.encoder)
-        learnt = zip(self.proofs, _several(test), strict=False)  # of what is to be kept, further ones
-        shown = [proof.pictured(both, data, max_bad_share) for proof, data in learnt]
-        return replace(self, proofs=[*shown, *self.proofs[len(shown) :]])
+        learnt, given = [proof for proof in self.proofs if proof.learnt], _several(test)
+        if len(learnt) != len(given):
+            raise ConfigError(f"it was proved on {len(learnt)} test parts, and here are {len(given)}")
+        shown = [proof.pictured(both, data, max_bad_share) for proof, data in zip(learnt, given, strict=True)]
+        return replace(self, proofs=[*shown, *(proof for proof in self.proofs if not proof.learnt)])
 
 
-_AS_WRITTEN = ("base", "data", "n_steps", "history", "n_train", "n_val", "n_leaked", "n_truncated", "cost")
+_AS_WRITTEN = ("weights", "base", "data", "n_steps", "history", "n_train", "n_val", "n_leaked", "n_truncated", "cost")
 """Attributes of a fine-tuning that are in its file as they are."""
 
 _NEEDED = ("encoder", "recipe", "alpha", "curve", "proofs", *_AS_WRITTEN)
 
 
+@processes.shared_by_ourselves()
 def finetune(
     encoder: Encoder,
     train: ImageTextDataset,
@@ -223,6 +235,8 @@ def finetune(
     given = Given(train, validation, _several(test), keep, near, max_bad_share)
     identity = _identity(learner, given, recipe, allowed)
     if is_done(out, identity, RESULT):
+        if processes.is_main():
+            shutil.rmtree(out / "training", ignore_errors=True)  # of one that was killed just after its end
         return FineTuning.load(out, encoder=_reloaded(out / "model", learner))
     about = {"encoder": encoder.spec.name, "data": train.name, "method": recipe.method, "out": str(out)}
     device, main, steps = encoder.spec.device, processes.is_main(), out / "training"
@@ -244,14 +258,15 @@ def finetune(
         proofs = plan.proofs(before, plan.measure(tuned))
         run.facts.update(_facts(learnt, proofs), actual_s=time.perf_counter() - start_s)
         found = FineTuning(
-            folder=out / "model", encoder=tuned, recipe=recipe, base=public_name(encoder.spec.name),
-            data=data_name(train), curve=learnt.curve, chosen=learnt.chosen,
+            folder=out / "model", encoder=tuned, weights=_hash_of(out / "model"), recipe=recipe,
+            base=public_name(encoder.spec.name), data=data_name(train), curve=learnt.curve, chosen=learnt.chosen,
             n_steps=learnt.n_steps, history=learnt.history, n_train=plan.parts.train.n_images,
             n_val=plan.parts.validation.n_images, n_leaked=plan.parts.n_leaked, n_truncated=plan.n_truncated,
             proofs=proofs, cost={**run.cost(), "resumed": resumed},
         )  # fmt: skip
         if main:
             _write(found, out, card(found, encoder.spec, train))
+    processes.wait()  # until then nothing says that it is done
     return found
 
 
@@ -273,14 +288,16 @@ def _allowed(asked: object, keep: Sequence[ImageTextDataset]) -> float:
     if not keep:
         raise ConfigError(f"allowed_loss={asked} is for what is to be kept, and nothing is: name it with keep (another "
                           "data set, or other captions of this one), or leave it out")  # fmt: skip
-    return asked
+    return float(asked)
 
 
 def _identity(encoder: Encoder, given: Given, recipe: Recipe, allowed_loss: float) -> dict[str, Any]:
     """What the result follows from: a training goes on in its folder only where all of it is the same."""
+    column = recipe.relevance  # of the metadata, which no fingerprint covers
     return {
         "encoder": encoder.spec.fingerprint,
         "data": given.fingerprints,
+        "relevance": None if column is None else hash_json(relevance_of(given.train, column).tolist()),
         "recipe": {key: value for key, value in recipe.to_dict().items() if key not in OF_THE_MACHINE},
         "precision": resolve_dtype(recipe.precision, torch.device(encoder.spec.device)),
         "allowed_loss": allowed_loss,
@@ -332,6 +349,10 @@ def _reloaded(folder: Path, like: TrainableEncoder) -> TrainableEncoder:
     return _checked(tuned)
 
 
+def _hash_of(model: Path) -> str:
+    return hash_file(model / "model.safetensors")
+
+
 def _facts(learnt: _Learnt, proofs: Sequence[Proof]) -> dict[str, Any]:
     """For the ledger."""
     before, after = learnt.curve[0].recalls[TARGET], learnt.chosen.recalls[TARGET]
@@ -351,6 +372,7 @@ def _write(found: FineTuning, out: Path, model_card: str) -> None:
     shutil.rmtree(out / "training", ignore_errors=True)
 
 
+@processes.shared_by_ourselves()
 def predict_cost(
     encoder: Encoder,
     train: ImageTextDataset,

@@ -1,7 +1,8 @@
 """One model shared out among processes (FSDP): each holds a part of every block, of its gradients and of its moments.
 
-A block is put together when it is needed and forgotten after it. What is not in a block (heads, scale and bias) is
-small: every process has all of it. Parameters that are shared out are `DTensor`s.
+A block is put together when it is needed and forgotten after it (where products are rounded to 16 bits, what autocast
+has rounded of it stays until the backward pass). What is not in a block (heads, scale and bias) is small: every process
+has all of it. Parameters that are shared out are `DTensor`s.
 """
 
 from __future__ import annotations
@@ -69,29 +70,39 @@ def assign(target: Tensor, value: Tensor) -> None:
     target.copy_(_like(value, target))
 
 
-def gather_state(state: Any) -> Any:
-    """The state of an optimizer with whole tensors; all must ask for it."""
-    if isinstance(state, Tensor):
-        return whole(state)
+def gathered(state: Any) -> Any:
+    """Weights, or the state of an optimizer, whole and in main memory for the first process; all must ask for it.
+
+    They are put together one by one: on no device is ever more than one of them whole. The others get None in the place
+    of what was shared out.
+    """
+    if isinstance(state, DTensor):
+        found = state.full_tensor()
+        return found.cpu() if processes.is_main() else None
     if isinstance(state, Mapping):
-        return {key: gather_state(value) for key, value in state.items()}
-    return [gather_state(value) for value in state] if isinstance(state, list) else state
+        return {key: gathered(value) for key, value in state.items()}
+    return [gathered(value) for value in state] if isinstance(state, list) else state
 
 
 def save_state(optimizer: Any, schedule: Any, folder: Path) -> None:
     """Write both as the Trainer does with whole tensors; all must call it, and the first writes."""
-    state = gather_state(optimizer.state_dict())
+    state = gathered(optimizer.state_dict())
     if processes.is_main():
         torch.save(state, folder / OPTIMIZER_NAME)
         torch.save(schedule.state_dict(), folder / SCHEDULER_NAME)
 
 
-def share_out_state(optimizer: Any) -> None:
-    """Where accelerate's optimizer was given whole moments of parameters that are shared out, share them out too."""
-    for parameter, moments in optimizer.optimizer.state.items():
+def load_state(optimizer: Any, schedule: Any, folder: Path) -> None:
+    """What the Trainer has written, or `save_state`, each process taking its part."""
+    state = torch.load(folder / OPTIMIZER_NAME, map_location="cpu", weights_only=True)
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for number, moments in state["state"].items():
+        parameter = parameters[number]
         for name, value in moments.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 moments[name] = _like(value, parameter)
+    optimizer.load_state_dict(state)
+    schedule.load_state_dict(torch.load(folder / SCHEDULER_NAME, weights_only=True))
 
 
 def load_weights(model: nn.Module, checkpoint: Path) -> None:

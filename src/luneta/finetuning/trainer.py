@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from accelerate.data_loader import prepare_data_loader
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainingArguments
 from transformers.trainer_utils import SaveStrategy
@@ -168,13 +167,14 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
         """AdamW; blocks further down learn slower by `layer_decay` each, only matrices are pulled to zero."""
         if self.optimizer is None:
             towers = self.model.towers
-            groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
+            blocks = tuple(f"{name}." for name in towers.blocks())  # may be shared out: kept apart in any case, so that
+            groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}  # it goes on with more or fewer processes
             for name, parameter in self.model.model.named_parameters():
                 if not parameter.requires_grad:
                     continue
                 rate = self.args.learning_rate * self.recipe.layer_decay ** towers.depth(name)
                 decay = self.recipe.weight_decay if parameter.ndim >= 2 else 0.0
-                groups.setdefault((rate, decay, isinstance(parameter, DTensor)), []).append(parameter)
+                groups.setdefault((rate, decay, name.startswith(blocks)), []).append(parameter)
             self.optimizer = torch.optim.AdamW(
                 [{"params": own, "lr": rate, "weight_decay": decay} for (rate, decay, _), own in groups.items()],
                 betas=(0.9, 0.98),
@@ -222,10 +222,10 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
             self._watch(outputs, loss, inputs, relations)
             self.accelerator.backward(loss)
             if self._shared:
-                _average_gradients(self.model)
+                processes.average_gradients(self.model)
         else:
             loss = self._step_in_parts(self.model, inputs, relations)
-            _average_gradients(self.model)
+            processes.average_gradients(self.model)
         return loss.detach()
 
     def _ready(self, part: Mapping[str, Rows]) -> dict[str, dict[str, Tensor]]:
@@ -269,13 +269,13 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
         return loss
 
     def _loss(self, outputs: Outputs, relations: Relations) -> Tensor:
-        images, texts = _gather(outputs["images"]), _gather(outputs["texts"])
-        negatives = _gather(outputs.get("negatives", outputs["texts"][:0]))
+        images, texts = processes.gather(outputs["images"]), processes.gather(outputs["texts"])
+        negatives = processes.gather(outputs.get("negatives", outputs["texts"][:0]))
         self._n_negatives = len(negatives)
         return self.objective(Vectors(images, texts, negatives, outputs["scale"], outputs.get("bias")), relations)
 
     def _relations(self, own: Mapping[str, Tensor]) -> Relations:
-        whole = {name: _gather(values.to(self.args.device)) for name, values in own.items()}
+        whole = {name: processes.gather(values.to(self.args.device)) for name, values in own.items()}
         return Relations(whole["texts"], whole["images"], whole["groups"], whole.get("weights"))
 
     @torch.no_grad()
@@ -301,7 +301,7 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
         if not self._shared:
             super().save_model(output_dir, _internal_call)
             return
-        weights = sharing.gather_state(self.model.state_dict())
+        weights = sharing.gathered(self.model.state_dict())
         if self.args.should_save:
             self._save(output_dir, state_dict=weights)
 
@@ -318,9 +318,10 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
             super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        super()._load_optimizer_and_scheduler(checkpoint)
-        if self._shared:
-            sharing.share_out_state(self.optimizer)
+        if not self._shared:
+            super()._load_optimizer_and_scheduler(checkpoint)
+        elif checkpoint is not None:
+            sharing.load_state(self.optimizer, self.lr_scheduler, Path(checkpoint))
 
     # -- measuring -----------------------------------------------------------------------------------------------
 
@@ -373,51 +374,9 @@ def split(batch: Batch, size: int) -> list[tuple[str, Rows]]:
     return parts
 
 
-def _average_gradients(model: nn.Module) -> None:
-    """Over all processes, where there are several and no wrapper does it: after parts, which went past it, and where
-    the blocks are shared out, whose gradients are averaged already."""
-    if not processes.are_joined():
-        return
-    for parameter in model.parameters():
-        if parameter.requires_grad and not isinstance(parameter, DTensor):
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-            torch.distributed.all_reduce(parameter.grad)
-            parameter.grad /= processes.count()
-
-
 def _different(relations: Mapping[str, Tensor]) -> Tensor:
     """(n, n) whether two pairs of a batch are of different groups, with captions and pictures that are not equal."""
     return torch.stack([ids[:, None] != ids for name, ids in relations.items() if name != "weights"]).all(dim=0)
-
-
-def _gather(values: Tensor) -> Tensor:
-    """The rows of all processes, with gradients to each; the values themselves where there is one process."""
-    if not processes.are_joined():
-        return values
-    sizes = [torch.zeros(1, dtype=torch.int64, device=values.device) for _ in range(processes.count())]
-    torch.distributed.all_gather(sizes, sizes[0] + len(values))
-    longest = max(int(size) for size in sizes)
-    padded = torch.cat([values, values.new_zeros((longest - len(values), *values.shape[1:]))])
-    parts = _AllGather.apply(padded)  # type: ignore[no-untyped-call]
-    return torch.cat([part[: int(size)] for part, size in zip(parts, sizes, strict=True)])
-
-
-class _AllGather(torch.autograd.Function):
-    """What each process has, in all of them. The gradients of the processes add up, and the parameters' are averaged
-    after that: each has computed the loss of the whole batch."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor) -> tuple[Tensor, ...]:
-        parts = [torch.empty_like(values) for _ in range(processes.count())]
-        torch.distributed.all_gather(parts, values.contiguous())
-        return tuple(parts)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        whole = torch.stack(gradients)
-        torch.distributed.all_reduce(whole)
-        return whole[processes.number()]
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -149,6 +149,13 @@ class Training:
         Raises:
             ConfigError: the method does not fit the model.
         """
+        with processes.shared_by_ourselves(), self._prepared(features) as found:
+            yield found
+
+    @contextlib.contextmanager
+    def _prepared(
+        self, features: Mapping[Side, NDArray[np.float32]] | None
+    ) -> Iterator[tuple[ContrastiveTrainer, Material, Any]]:
         torch.manual_seed(self.recipe.seed)
         device = str(next(self.trainable.model.parameters()).device)
         arguments = training_arguments(self.recipe, self.folder, self.n_steps, device)

@@ -46,6 +46,12 @@ COMMON: Messages = {
     "skip_to_content": ("Skip to the content", "Ir para o conteúdo"),
     "and_more": ("and {n} more", "e mais {n}"),
     "wrote": ("Wrote {what}", "Escrito: {what}"),
+    "ended": (
+        "{what} holds a finished training: of the same one nothing is left to do (without --dry-run it is read), and "
+        "another needs another folder",
+        "{what} já tem um treino terminado: do mesmo não resta nada a fazer (sem --dry-run ele é lido), e outro "
+        "precisa de outra pasta",
+    ),
     "wrote_both": ("Wrote {result} and {queries}", "Escritos: {result} e {queries}"),
     "embedded": (
         "{out}: {images} images and {texts} texts embedded, {old_images} and {old_texts} were there already or occur "

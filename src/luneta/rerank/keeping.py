@@ -152,8 +152,9 @@ def resumable(rescorer: Rescorer, *, cache: bool = True) -> Rescorer:
     if not cache:
         return KeptScores(rescorer, None)
     scores = cache_dir() / "scores"
-    _make_room(scores)
-    return KeptScores(rescorer, scores / fingerprint[:16])
+    own = scores / fingerprint[:16]
+    _make_room(scores, spared=own)
+    return KeptScores(rescorer, own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,21 +216,20 @@ def _read(path: Path, n: int) -> Scores | None:
     return np.frombuffer(numbers, dtype="<f8").astype(np.float64)
 
 
-def _make_room(folder: Path) -> None:
-    """Remove what was used longest ago, until the rest has room."""
+def _make_room(folder: Path, spared: Path) -> None:
+    """Remove what was used longest ago, until the rest has room, but nothing that a run may go on from."""
     used = []
     for path in folder.glob(f"*/*{_SUFFIX}"):
         with contextlib.suppress(OSError):
             facts = path.stat()
             used.append((facts.st_mtime_ns, facts.st_size, path))
     surplus = sum(size for _, size, _ in used) - ROOM
-    for _, size, path in sorted(used):
+    for _, size, path in sorted(entry for entry in used if entry[2].parent != spared):
         if surplus <= 0:
             break
         with contextlib.suppress(OSError):
             path.unlink()
             surplus -= size
-            path.parent.rmdir()  # unless it holds others
 
 
 def _write(path: Path, scores: Scores) -> None:

@@ -138,6 +138,11 @@ def train_elip(
         "trained_by": None if trained_by is ElipTraining else trained_by.__qualname__,
     }
     if is_done(out, identity, RESULT):
+        if trained_by is not ElipTraining:
+            raise ConfigError(
+                f"{out} holds a finished training by {trained_by.__qualname__}, which may have been edited since; "
+                "choose another folder, or remove it"
+            )
         return ElipTrained.load(out, encoder, cross_encoder=matcher)
     elip = Elip.untrained(able, recipe)
     about = {"encoder": encoder.spec.name, "data": train.name, "method": "elip", "out": str(out)}

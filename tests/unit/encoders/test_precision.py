@@ -51,3 +51,25 @@ def test_only_matrices_are_lowered() -> None:
         stream = torch.ones(1, 8)
         assert model[0](stream).dtype == torch.bfloat16
         assert model[1](stream + model[0](stream)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("asked", "number", "given"),
+    [
+        ("auto", "1", "cuda:1"),
+        ("cuda", "1", "cuda:1"),
+        ("cuda:0", "1", "cuda:0"),
+        ("auto", "7", "cuda"),
+        ("auto", None, "cuda"),
+        ("cpu", "1", "cpu"),
+    ],
+)
+def test_each_process_of_a_launcher_has_a_gpu_of_its_own(
+    asked: str, number: str | None, given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if number is not None:
+        monkeypatch.setenv("LOCAL_RANK", number)
+    assert str(precision.resolve_device(asked)) == given

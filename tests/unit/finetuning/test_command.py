@@ -151,6 +151,14 @@ def test_a_split_that_decides(run: Callable[..., tuple[int, str]], tmp_path: Pat
     assert "Whether it has forgotten anything was not measured" in said
 
 
+def test_of_a_run_that_has_ended_a_dry_run_says_so(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    assert run("cenas", "--limit", "30", "--no-near")[0] == 0
+    code, said = run("cenas", "--limit", "30", "--no-near", "--dry-run")
+    assert code == 0
+    assert f"{tmp_path / 'tuned'} holds a finished training: of the same one nothing is left to do" in said
+    assert "about" not in said
+
+
 def test_a_dry_run_has_nothing_to_report(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     code, said = run("cenas", "--limit", "20", "--dry-run", "--report", str(tmp_path / "page.html"))
     assert code == 0, said

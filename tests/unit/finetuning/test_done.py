@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
+from luneta.data.dataset import ImageTextDataset
 from luneta.encoders.registry import load_encoder
 from luneta.errors import ArtifactError, ConfigError
 from luneta.finetuning import FineTuning, Recipe, finetune
@@ -86,8 +90,9 @@ def test_what_does_not_change_what_is_learnt_may_differ(ask: Callable[..., FineT
     ("changed", "told"),
     [
         ({"recipe": replace(QUICK, steps=3)}, r"recipe steps: 2 there, 3 here"),
-        ({"train": pairs(13)}, "data"),
-        ({"test": ()}, "data"),
+        ({"train": pairs(13)}, "data train"),
+        ({"test": ()}, "data tests"),
+        ({"test": [TEST, KEPT], "keep": []}, "data keep; data tests"),
         ({"allowed_loss": 0.5}, r"allowed_loss: 0.03 there, 0.5 here"),
         ({"near": True}, "near: False there, True here"),
     ],
@@ -101,6 +106,49 @@ def test_another_training_is_refused_by_what_differs(
         ask(**changed)
     assert written(tmp_path) == before
     assert len(read_ledger()) == 1
+
+
+def test_graded_pairs_of_other_grades_are_refused(
+    ask: Callable[..., FineTuning], encoder: Encoder, tmp_path: Path
+) -> None:
+    """No fingerprint of data covers the columns beside pictures and captions."""
+    graded = [graded_pairs(range(1, 13)), graded_pairs(range(12, 0, -1))]
+    assert graded[0].fingerprint == graded[1].fingerprint
+    how = replace(QUICK, relevance="grade")
+    ask(graded[0], recipe=how)
+    ask(graded[0], recipe=how)
+    with pytest.raises(ConfigError, match=r"holds a finished training of other.*\(relevance\)"):
+        ask(graded[1], recipe=how)
+
+
+def graded_pairs(grades: Iterable[int]) -> ImageTextDataset:
+    data = pairs(12)
+    return replace(data, rows=data.rows.append_column("grade", pa.array(list(grades))))
+
+
+def test_numbers_that_are_equal_are_the_same_training(ask: Callable[..., FineTuning]) -> None:
+    found = ask(allowed_loss=1)
+    assert ask(allowed_loss=1.0).to_dict() == found.to_dict()
+
+
+def test_weights_that_were_exchanged_are_not_presented_with_the_proof_of_others(
+    ask: Callable[..., FineTuning], tmp_path: Path
+) -> None:
+    ask()
+    weights = tmp_path / "out" / "model" / "model.safetensors"
+    others = {name: torch.zeros_like(tensor) for name, tensor in load_file(weights).items()}
+    others = {name: tensor + 0.5 for name, tensor in others.items()}
+    save_file(others, weights, {"format": "pt"})
+    with pytest.raises(ArtifactError, match=r"model holds other weights than those that .*finetuning.json tells of"):
+        ask()
+
+
+def test_what_a_kill_just_after_the_end_has_left_goes(ask: Callable[..., FineTuning], tmp_path: Path) -> None:
+    ask()
+    left = tmp_path / "out" / "training" / "checkpoint-2"
+    left.mkdir(parents=True)
+    ask()
+    assert not left.parent.exists()
 
 
 def test_another_encoder_is_refused(
@@ -152,6 +200,8 @@ def test_pictures_come_back_with_the_data(ask: Callable[..., FineTuning], encode
     assert found.pictured(encoder, TEST) is found
     with pytest.raises(ConfigError, match="test was measured on other data than pairs"):
         FineTuning.load(tmp_path / "out").pictured(encoder, pairs(5))
+    with pytest.raises(ConfigError, match="proved on 1 test parts, and here are 2"):
+        FineTuning.load(tmp_path / "out").pictured(encoder, [TEST, KEPT])
 
 
 def forget(folder: Path, *names: str) -> None:
@@ -167,7 +217,7 @@ def test_a_folder_that_keeps_less_or_other_things_is_refused(ask: Callable[..., 
     forget(tmp_path, "base", "data")
     with pytest.raises(ArtifactError, match=r"finetuning.json lacks base, data: .* a version that kept less. Choose"):
         ask()
-    (out / "finetuning.json").write_text(re.sub(r'"dtype": "float32"\s*\},\s*"recipe"', '"x": 1}, "recipe"', whole))
+    (out / "finetuning.json").write_text(re.sub(r'"dtype": "float32"\s*\},\s*"weights"', '"x": 1}, "weights"', whole))
     with pytest.raises(ArtifactError, match=r"no whole fine-tuning: KeyError: 'dtype'"):
         ask()
     (out / "finetuning.json").write_text(whole.replace(written_hash(whole), "0" * 64))

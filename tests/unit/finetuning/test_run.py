@@ -534,14 +534,26 @@ def test_what_a_launcher_asks_for_and_is_not_done(
     recipe: dict[str, Any],
     message: str,
 ) -> None:
-    monkeypatch.setenv("LUNETA_USE_FSDP", "false")  # so that what is set there is put back
     for name, value in {**asked, "LOCAL_RANK": "0", "RANK": "0", "WORLD_SIZE": "2"}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match=message):
         finetune(encoder, pairs(12), out=tmp_path / "out", recipe=replace(QUICK, precision=precision, **recipe))
+    assert {name: os.environ.get(name) for name in asked} == asked  # others see again what was asked for
 
 
 def test_one_process_has_nothing_to_share_a_model_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LUNETA_USE_FSDP", "false")
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    assert not processes.shares_weights()
+
+
+def test_only_we_see_that_a_model_is_to_be_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"ACCELERATE_USE_FSDP": "true", "LOCAL_RANK": "0", "RANK": "0", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    with processes.shared_by_ourselves():
+        assert "ACCELERATE_USE_FSDP" not in os.environ
+        with processes.shared_by_ourselves():
+            assert processes.shares_weights()
+        assert processes.shares_weights()
+    assert os.environ["ACCELERATE_USE_FSDP"] == "true"
+    monkeypatch.delenv("ACCELERATE_USE_FSDP")
     assert not processes.shares_weights()

@@ -192,12 +192,20 @@ def test_what_was_used_longest_ago_makes_room(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(keeping, "ROOM", n)
     resumable(Crossed(Oracle(fingerprint="d" * 40)))
     assert set(kept(tmp_path)) == {*runs[0], *runs[2]}
-    assert not runs[1][0].parent.exists()
     monkeypatch.setattr(keeping, "ROOM", n - 1)
     resumable(Crossed(Oracle(fingerprint="d" * 40)), cache=False)
     assert set(kept(tmp_path)) == {*runs[0], *runs[2]}
     resumable(Crossed(Oracle(fingerprint="d" * 40)))
     assert set(kept(tmp_path)) == {*runs[0], *runs[2][1:]}
+
+
+def test_a_run_goes_on_from_all_that_it_has_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where that is more than there is room for."""
+    both(Batched())
+    monkeypatch.setattr(keeping, "ROOM", sum(kept(tmp_path).values()) // 2)
+    again = Batched()
+    both(again)
+    assert not again.asked
 
 
 def test_a_run_keeps_all_of_its_own_whatever_the_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -264,3 +264,5 @@ def test_another_way_of_learning_is_a_class_of_ones_own_and_has_its_own_folder(
     theirs, ours = quick(checkpoint, tmp_path / "out", trained_by=Backwards), quick(checkpoint, tmp_path / "usual")
     assert len(Backwards.asked) == 4 + 6 + 4
     assert theirs.history != ours.history
+    with pytest.raises(ConfigError, match="finished training by Backwards, which may have been edited since"):
+        quick(checkpoint, tmp_path / "out", trained_by=Backwards)

@@ -81,6 +81,7 @@ def command(
     from luneta.errors import ConfigError
     from luneta.finetuning.claims import check_folder
     from luneta.layouts import GridView
+    from luneta.rerank.recipe import RESULT
 
     spoken, console = speech.speak(locale), Console()
     if out is None and not dry_run:
@@ -93,6 +94,9 @@ def command(
     checks.check_outputs([], report)
     if out is not None:
         check_folder(out)
+        if dry_run and (out / RESULT).is_file():
+            speech.say(console, spoken, "ended", what=out)
+            return
     how = recipes.elip_recipe(variant, recipe)
 
     def opened(part: str | None) -> ImageTextDataset:
