@@ -149,6 +149,7 @@ def cost_plot(
         axes.plot([cost], [share], "o", markersize=6, color=colour, markerfacecolor=colour if best else "none")
     axes.set_xlim(-0.03 * last, 1.05 * last)
     axes.locator_params(axis="x", nbins=5)  # sums of hundredths of a cent are long
+    figure.subplots_adjust(right=0.94)  # and the last of them is not cut off
     axes.xaxis.set_major_formatter(lambda value, _: number(value))
     _share_axis(axes, max(share for _, share, _ in points), percent)
     axes.set_xlabel(x_label, color=_MUTED, fontsize=FONT_SIZE)
