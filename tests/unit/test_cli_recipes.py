@@ -50,7 +50,7 @@ def test_what_is_not_said_is_as_the_variant_has_it(variant: str) -> None:
 
 
 SAID: dict[str, Any] = {
-    "insert_layer": -1, "n_prompts": 5, "hidden": "64, 32", "gated": True, "keep_prompts": True, "dropout": 0.2,
+    "insert_layer": -1, "n_prompts": 5, "hidden": "64, 32", "gated": True, "keep_prompts": False, "dropout": 0.2,
     "loss": "softmax", "batches": "lists", "queries": 9, "hard": 4, "random": 2, "pool": 33, "drawn_by": "similarity",
     "suspicious": 1, "steps": 77, "learning_rate": 0.02, "gate_rate": 0.03, "warmup": 0.2, "weight_decay": 0.1,
     "max_grad_norm": 2.0, "validations": 3, "validated": 44, "checkpointing": True, "seed": 7,
@@ -60,8 +60,8 @@ SAID: dict[str, Any] = {
 def test_whatever_is_said_is_taken() -> None:
     told = recipes.elip_recipe("elip-c", SAID)
     assert told.to_dict() == {**SAID, "hidden": [64, 32]}
-    assert recipes.elip_recipe("elip", {"gated": False, "seed": 0, "warmup": 0.0}) == dataclasses.replace(
-        VARIANTS["elip"], gated=False, warmup=0.0
+    assert recipes.elip_recipe("elip", {"gated": False, "keep_prompts": True, "warmup": 0.0}) == dataclasses.replace(
+        VARIANTS["elip"], gated=False, keep_prompts=True, warmup=0.0
     )
 
 
@@ -72,6 +72,7 @@ def test_whatever_is_said_is_taken() -> None:
         ("elip", {"batches": "global", "drawn_by": "rank"}, "say nothing with --batches global"),
         ("elip-c", {"gate_rate": 0.1}, "--gate-rate says nothing without a gate"),
         ("elip", {"gated": False, "gate_rate": 0.1}, "--gate-rate says nothing without a gate"),
+        ("elip", {"keep_prompts": True}, "keep_prompts shows the prompts to the pooling head .* take gated=False"),
         ("elip", {"hidden": "wide"}, "--hidden is 'wide', expected whole numbers"),
         ("elip", {"warmup": 3.0}, "warmup is 3.0, expected 0 to 1"),
         ("elip-d", {}, "Did you mean elip-"),

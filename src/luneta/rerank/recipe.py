@@ -111,6 +111,11 @@ class ElipRecipe:
         object.__setattr__(self, "hidden", tuple(hidden))
         if isinstance(self.insert_layer, bool) or not isinstance(self.insert_layer, int):
             raise ConfigError(f"insert_layer is {self.insert_layer!r}, expected a whole number")
+        if self.gated and self.keep_prompts:
+            raise ConfigError(
+                "keep_prompts shows the prompts to the pooling head whatever the gates let through, so that a training "
+                "would not begin at the encoder's own scores: take gated=False with it"
+            )
         if self.batches == "global" and self.queries < 2:
             raise ConfigError("queries is 1: a list of the right picture alone teaches nothing; take 2 or more")
         if self.batches == "lists" and not self.hard + self.random:
