@@ -13,8 +13,8 @@ _OPTIONS = {
     ),
     "keep_prompts shows the prompts to the pooling head whatever the gates let through, so that a training would not "
     "begin at the encoder's own scores: take gated=False with it": (
-        "keep_prompts mostra os prompts à cabeça de pooling, seja o que for que as portas deixem passar, e assim um treino "
-        "não começaria nas pontuações do próprio codificador: use gated=False com ele"
+        "keep_prompts mostra os prompts à cabeça de pooling, seja o que for que as portas deixem passar, e assim um "
+        "treino não começaria nas pontuações do próprio codificador: use gated=False com ele"
     ),
     "--gate-rate says nothing without a gate: leave it out, or take --gated": (
         "--gate-rate nada diz sem porta: deixe-o de fora, ou use --gated"

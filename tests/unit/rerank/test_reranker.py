@@ -163,7 +163,11 @@ def test_candidates_that_do_not_fit(tiny_checkpoint: MakeCheckpoint) -> None:
 
 @pytest.mark.parametrize(
     ("family", "recipe"),
-    [("clip", {"insert_layer": 1}), ("siglip", {"keep_prompts": True, "gated": False}), ("siglip2-naflex", {"gated": False})],
+    [
+        ("clip", {"insert_layer": 1}),
+        ("siglip", {"keep_prompts": True, "gated": False}),
+        ("siglip2-naflex", {"gated": False}),
+    ],
 )
 def test_saved_and_read_again(
     family: str, recipe: dict[str, Any], tiny_checkpoint: MakeCheckpoint, tmp_path: Path
