@@ -208,6 +208,6 @@ def _missing(path: Path, name: str) -> DatasetError:
     siblings = [child.name for child in parent.iterdir()] if parent.is_dir() else []
     hint = did_you_mean(path.name, siblings)
     if hint.startswith("Known: "):
-        hint = hint.replace("Known: ", f"{parent} holds ", 1)
+        hint = hint.replace("Known: ", f"{parent.resolve().name or parent} holds ", 1)
     hub = f" For the Hugging Face Hub write {_HUB_PREFIX}{name}." if _HUB_ID.fullmatch(name) else ""
     return DatasetError(f"no such file or folder: {name}. {hint}{hub}")

@@ -72,6 +72,15 @@ class Outcome:
         return self.kept is not None and self.kept.high is not None and self.kept.high < -ALLOWED_LOSS
 
     @property
+    def has_perhaps_forgotten(self) -> bool:
+        """The mean loss is more than was allowed, and it is not sure."""
+        return (
+            self.kept is not None
+            and self.kept.after - self.kept.before < -ALLOWED_LOSS
+            and not self.has_surely_forgotten
+        )
+
+    @property
     def points_per_cent(self) -> float:
         """Points of recall that a US cent has bought."""
         return (self.learnt.after - self.learnt.before) / self.usd
@@ -124,6 +133,8 @@ def verdict(found: Sequence[Outcome], ahead: str | None, page: Page) -> str:
         said.append(t("demo_styles_forgot", allowed=page.number(100 * ALLOWED_LOSS, 0), methods=", ".join(forgetful)))
     else:
         said.append(t("demo_styles_kept", allowed=page.number(100 * ALLOWED_LOSS, 0)))
+    if perhaps := [one.method for one in found if one.has_perhaps_forgotten]:
+        said.append(t("demo_styles_maybe" if len(perhaps) > 1 else "demo_styles_maybe_one", methods=", ".join(perhaps)))
     if unkept := [one.method for one in found if one.alpha == 0]:
         said.append(t("demo_styles_unkept", methods=", ".join(unkept)))
     return " ".join(said)

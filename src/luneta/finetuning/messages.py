@@ -112,12 +112,12 @@ FINETUNING: Messages = {
     "finetuning_hours": ("hours", "horas"),
     "finetuning_first": ("the first prediction on this device", "a primeira previsão neste dispositivo"),
     "finetuning_longer": (
-        "the last prediction on this device: took {share} % longer",
-        "a última previsão neste dispositivo: levou {share} % a mais",
+        "the last run on this device took {share} % longer than predicted",
+        "a última execução neste dispositivo levou {share} % a mais do que o previsto",
     ),
     "finetuning_shorter": (
-        "the last prediction on this device: took {share} % less",
-        "a última previsão neste dispositivo: levou {share} % a menos",
+        "the last run on this device took {share} % less than predicted",
+        "a última execução neste dispositivo levou {share} % a menos do que o previsto",
     ),
     "finetuning_validation": ("validation", "validação"),
 }

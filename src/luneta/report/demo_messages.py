@@ -71,13 +71,15 @@ DEMO: dict[str, tuple[str, str]] = {
         "Recall@1 from text to image before → after, with the 95 % interval of the difference, paired by query, on "
         "pictures that nothing was learnt from or decided by. Of what was learnt the share was kept (alpha) that finds "
         "most sketches at a loss of at most {allowed} points of flat drawings, both on pictures that decide. Seconds "
-        "and prices are of the whole of it: prediction, training, validation and proof. Nothing cheaper finds more "
+        "and prices are of the whole of it: prediction, training, validation and proof; they are by the clock, so that "
+        "other work on the machine changes them and their order. Nothing cheaper finds more "
         "sketches than what has a *: the line in the drawing, whose points from left to right are the rows from top to "
         "bottom.",
         "Recall@1 de texto para imagem antes → depois, com o intervalo de 95 % da diferença, pareada por consulta, em "
         "imagens de que nada foi aprendido nem decidido. Do aprendido ficou a parcela (alfa) que acha mais esboços com "
         "perda de no máximo {allowed} pontos de desenhos chapados, ambos em imagens que decidem. Segundos e preços são "
-        "de tudo: previsão, treino, validação e prova. Nada mais barato acha mais esboços do que o que tem *: a linha "
+        "de tudo: previsão, treino, validação e prova; são pelo relógio, e outro trabalho na máquina os muda, e a sua "
+        "ordem. Nada mais barato acha mais esboços do que o que tem *: a linha "
         "do desenho, cujos pontos da esquerda para a direita são as linhas da tabela de cima para baixo.",
     ),
     "demo_styles_ahead": (
@@ -102,6 +104,14 @@ DEMO: dict[str, tuple[str, str]] = {
     "demo_styles_kept": (
         "No method has surely forgotten more of flat drawings than the {allowed} points that were allowed.",
         "Nenhum método esqueceu com certeza mais dos desenhos chapados do que os {allowed} pontos permitidos.",
+    ),
+    "demo_styles_maybe": (
+        "In the mean, and not for sure, {methods} have lost more than that.",
+        "Na média, e sem certeza, {methods} perderam mais do que isso.",
+    ),
+    "demo_styles_maybe_one": (
+        "In the mean, and not for sure, {methods} has lost more than that.",
+        "Na média, e sem certeza, {methods} perdeu mais do que isso.",
     ),
     "demo_styles_forgot": (
         "More of flat drawings than the {allowed} points that were allowed has surely been forgotten by {methods}.",

@@ -77,8 +77,13 @@ class Reranking:
             title=t("rerank_title"),
             header=("", t("rerank_encoder"), t("rerank_after"), t("rerank_difference"), "p"),
             rows=tuple(rows),
-            notes=(_measured_on(self.after, locale), t("rerank_paired")),
+            notes=(_measured_on(self.after, locale), *self._idle(locale), t("rerank_paired")),
         )
+
+    def _idle(self, locale: str) -> list[str]:
+        """Why nothing differs."""
+        said = self.after.encoder.get("reranker")
+        return [] if said is None or said["fusion"]["alpha"] else [translator_of(locale, RERANK)("rerank_idle")]
 
     def __str__(self) -> str:
         return as_text(self)

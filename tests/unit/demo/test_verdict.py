@@ -104,6 +104,23 @@ def test_who_has_forgotten_more_than_was_allowed(page: Page, expected: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("page", "one", "two"),
+    [
+        (ENGLISH, "In the mean, and not for sure, head has lost more than that.",
+         "In the mean, and not for sure, head, lora have lost more than that."),
+        (PORTUGUESE, "Na média, e sem certeza, head perdeu mais do que isso.",
+         "Na média, e sem certeza, head, lora perderam mais do que isso."),
+    ],
+)  # fmt: skip
+def test_who_has_lost_more_in_the_mean_though_it_is_not_sure(page: Page, one: str, two: str) -> None:
+    unsure = Change(0.9, 0.86, -0.05, -0.029)
+    assert verdict([replace(HEAD, kept=unsure), FULL], None, page).endswith(one)
+    assert verdict([replace(HEAD, kept=unsure), replace(LORA, kept=unsure)], None, page).endswith(two)
+    assert one[:18] not in verdict([HEAD, FULL], None, page)
+    assert one[:18] not in verdict([replace(HEAD, kept=Change(0.9, 0.86, -0.05, -0.031)), FULL], None, page)
+
+
+@pytest.mark.parametrize(
     ("page", "unwatched", "unkept"),
     [
         (ENGLISH, "What was forgotten of flat drawings cannot be told from so few.",

@@ -453,8 +453,8 @@ def test_a_prediction_leaves_no_trace(
 def test_what_a_prediction_says() -> None:
     shown = str(Prediction(720, {}, 300, 1126.4, 0.02, 0.108, "cpu", -0.2))
     assert shown == (
-        "about 12 minutes, 1.1 GiB of memory for the whole process, 0.020 USD, 0.108 BRL (the last prediction on this "
-        "device: took 20 % less)"
+        "about 12 minutes, 1.1 GiB of memory for the whole process, 0.020 USD, 0.108 BRL (the last run on this "
+        "device took 20 % less than predicted)"
     )
     said = Prediction(720, {}, 300, 1126.4, 0.001, None, "cpu", -0.2).said("pt-BR")
     assert said.startswith("cerca de 12 minutos, 1,1 GiB de memória do processo inteiro, 0,001 USD (")
