@@ -5,7 +5,7 @@ light of the text; the encoder stays as it is. Every number is measured on pictu
 and after, paired by text. The tables are those of EXPERIMENTS.md.
 
     python scripts/reranking.py ship                    # the re-rankers beside the encoders' weights; half an hour
-    python scripts/reranking.py vary --out reranking    # with and without each part of the method; as long
+    python scripts/reranking.py vary --out reranking    # with and without each part of the method; an hour and a half
     python scripts/reranking.py vary --out reranking --encoders luneta-mini --only whole diagonal
 """
 
@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,9 +29,12 @@ from luneta.data.dataset import ImageTextDataset
 from luneta.data.joining import join_datasets
 from luneta.encoders.presets import BUNDLED
 from luneta.grids import Grid
-from luneta.rerank import ElipRecipe, ElipTrained, Reranker, Reranking, evaluate_reranked
+from luneta.rerank import ElipRecipe, Reranker, Reranking, evaluate_reranked
 from luneta.rerank.builtin import folder_of
+from luneta.rerank.evaluation import SHOWN
+from luneta.rerank.honesty import Answer
 from luneta.rerank.lists import Lists
+from luneta.rerank.recipe import RESULT
 from luneta.rerank.training import ElipTraining
 from luneta.types import Encoder
 
@@ -47,6 +51,16 @@ ABLATIONS: Mapping[str, ElipRecipe] = {
     "diagonal": SHORT,
 }
 """Each but the first leaves out or exchanges one part; "diagonal" shows every picture in its own caption's light."""
+
+FURTHER: Mapping[str, ElipRecipe] = {
+    "diagonal, open from the start": replace(SHORT, gated=False),
+    "diagonal, pooled with the prompts": replace(SHORT, gated=False, keep_prompts=True),
+    "diagonal, by softmax": replace(SHORT, loss="softmax"),
+}
+"""What might keep luneta-mini-siglip from collapsing: a gate, a pooling head that sees no prompts, the sigmoid loss."""
+
+PROVED: Mapping[str, int | None] = {"test": 500, "compositional": None}
+"""Splits of sketches that the variants are proved on, and how many pictures of each; None: all."""
 
 
 class Diagonal(ElipTraining):
@@ -98,48 +112,86 @@ def proofs(names: Sequence[str]) -> None:
 
 
 def vary(names: Sequence[str], ablations: Sequence[str], out: Path) -> None:
-    """Train with and without each part of the method, on sketches; what was done before this was stopped is kept."""
-    out.mkdir(parents=True, exist_ok=True)
-    known = out / "rows.json"
+    """Train with and without each part of the method, on sketches, and prove it; what is done already is read again."""
+    trained: list[Sequence[str]] = []
+    proved: dict[str, list[Sequence[str]]] = {split: [] for split in PROVED}
     for name in names:
         for ablation in ablations:
-            rows: dict[str, list[str]] = json.loads(known.read_text()) if known.is_file() else {}
-            if (key := f"{name}, {ablation}") not in rows:
-                found = learn(name, ablation, out / name / ablation.replace(" ", "-"))
-                rows = json.loads(known.read_text()) if known.is_file() else {}  # another encoder's may have come in
-                rows[key] = outcome(found)
-                known.write_text(json.dumps(rows, indent=1))
-            print(" | ".join((key, *rows[key])), flush=True)
-    header = ("encoder and variant", "seconds", "MRR by alpha (validation)", "alpha", "questions",
-              "test recall@1", "recall@10", "ms a text")  # fmt: skip
-    print(Grid("ELIP on sketches", header, tuple((key, *row) for key, row in rows.items())).write("markdown"))
+            folder = out / name / ablation.replace(" ", "-")
+            if not (folder / RESULT).is_file():
+                learn(name, ablation, folder)
+            trained.append((f"{name}, {ablation}", *what_was_learnt(json.loads((folder / RESULT).read_text()))))
+            print(" | ".join(trained[-1]), flush=True)
+            for split, rows in proved.items():
+                found = proof(name, folder, split)
+                if ablation == ablations[0]:
+                    rows.append((f"{name} alone", *cells_alone(found)))
+                rows.append((f"{name}, {ablation}", *cells_after(found)))
+                print(split, "|", " | ".join(rows[-1]), flush=True)
+    header = ("encoder and variant", "seconds", "MRR by alpha (validation)", "alpha", "questions")
+    print(Grid("Trained on sketches", header, tuple(map(tuple, trained))).write("markdown"))
+    for split, rows in proved.items():
+        proof_header = ("encoder and variant", *SHOWN, "ms a text")
+        print(Grid(f"Proved on sketches, {split} split", proof_header, tuple(map(tuple, rows))).write("markdown"))
 
 
-def learn(name: str, ablation: str, out: Path) -> ElipTrained:
-    return luneta.train_elip(
+def learn(name: str, ablation: str, out: Path) -> None:
+    luneta.train_elip(
         encoder_of(name), cenas("train", "sketch", limit=4000), validation=cenas("val", "sketch", limit=200),
-        test=cenas("test", "sketch", limit=500), out=out, recipe=ABLATIONS[ablation],
-        trained_by=Diagonal if ablation == "diagonal" else ElipTraining,
+        test=cenas("test", "sketch", limit=PROVED["test"]), out=out,
+        recipe={**ABLATIONS, **FURTHER}[ablation],
+        trained_by=Diagonal if ablation.startswith("diagonal") else ElipTraining,
     )  # fmt: skip
 
 
-def outcome(found: ElipTrained) -> list[str]:
-    deepest = max(trial.fusion.k for trial in found.choice.trials)
-    curve = [found.choice.trials[0]] + [t for t in found.choice.trials[1:] if t.fusion.k == deepest]
-    alphas = ", ".join(f"{trial.fusion.alpha:g}: {trial.value:.3f}" for trial in curve)
-    failed = [answer.question for answer in found.answers if not answer.passed]
-    assert found.test is not None
-    return [f"{float(found.cost['wall_s']):.0f}", alphas, f"{found.reranker.fusion.alpha:g}",
-            "no: " + ", ".join(failed) if failed else "yes", *cells(found.test, ("recall@1", "recall@10"))]  # fmt: skip
+def proof(name: str, folder: Path, split: str) -> Reranking:
+    """What a re-ranker does on a split of sketches; the training has measured one of them."""
+    kept = folder if split == "test" else folder / split
+    if not (kept / "after.json").is_file():
+        reranker = Reranker.load(folder / "reranker", encoder_of(name))
+        found = evaluate_reranked(reranker, cenas(split, "sketch", limit=PROVED[split]))
+        found.before.save(kept / "before.json")
+        found.after.save(kept / "after.json")
+    before, after = (luneta.load_evaluation(kept / f"{which}.json") for which in ("before", "after"))
+    wall_s = float(after.cost["wall_s"] or 0)
+    return Reranking(before, after, {"ms_per_text": 1000 * wall_s / after.protocol["n_texts"]})
+
+
+def what_was_learnt(record: Mapping[str, Any]) -> Iterator[str]:
+    """Seconds, the curve of alpha at the deepest k, the alpha that was taken, and whether the questions were passed."""
+    trials = record["trials"]
+    deepest = max(trial["fusion"]["k"] for trial in trials)
+    curve = [trials[0]] + [trial for trial in trials[1:] if trial["fusion"]["k"] == deepest]
+    failed = [answer["question"] for answer in record["answers"] if not Answer(**answer).passed]
+    yield f"{record['cost']['wall_s']:.0f}"
+    yield ", ".join(f"{trial['fusion']['alpha']:g}: {trial['value']:.3f}" for trial in curve)
+    yield f"{record['fusion']['alpha']:g}"
+    yield "no: " + ", ".join(failed) if failed else "yes"
+
+
+def cells_alone(found: Reranking) -> Iterator[str]:
+    for metric in SHOWN:
+        yield f"{found.before.metrics['text_to_image'][metric].value:.3f}"
+    yield ""
+
+
+def cells_after(found: Reranking) -> Iterator[str]:
+    for metric in SHOWN:
+        yield f"{found.after.metrics['text_to_image'][metric].value:.3f}{limits_of(found, metric)}"
+    yield f"{found.cost['ms_per_text']:.0f}"
 
 
 def cells(found: Reranking, metrics: Sequence[str]) -> Iterator[str]:
     for metric in metrics:
         before, after = (result.metrics["text_to_image"][metric].value for result in (found.before, found.after))
-        gain = found.comparison.difference("text_to_image", metric, 0, 1)
-        limits = "" if gain.low is None else f" ({gain.low:+.3f} to {gain.high:+.3f})"
-        yield f"{before:.3f} -> {after:.3f}{limits}"
+        yield f"{before:.3f} -> {after:.3f}{limits_of(found, metric)}"
     yield f"{found.cost.get('ms_per_text', 0):.0f}"
+
+
+def limits_of(found: Reranking, metric: str) -> str:
+    """The 95 % interval of the difference."""
+    gain = found.comparison.difference("text_to_image", metric, 0, 1)
+    return "" if gain.low is None else f" ({gain.low:+.3f} to {gain.high:+.3f})"
 
 
 def main() -> None:
@@ -147,7 +199,7 @@ def main() -> None:
     parser.add_argument("what", choices=("ship", "prove", "vary"))
     parser.add_argument("--out", type=Path, default=Path("reranking"), help="folder of what is made on the way")
     parser.add_argument("--encoders", nargs="+", choices=BUNDLED, default=BUNDLED)
-    parser.add_argument("--only", nargs="+", choices=ABLATIONS, default=tuple(ABLATIONS), help="variants")
+    parser.add_argument("--only", nargs="+", choices=(*ABLATIONS, *FURTHER), default=tuple(ABLATIONS), help="variants")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if arguments.what == "ship":
