@@ -61,7 +61,7 @@ PeakOf = Literal["gpu", "run", "process"]
 system keeps no such peak, of the process since it began, which the run has not exceeded."""
 
 
-@dataclass
+@dataclass(eq=False)  # two that have seen the same are two
 class Peak:
     """The most memory in use since a start; several may be watched at once, one inside the other.
 

@@ -260,6 +260,20 @@ def test_where_no_peak_is_forgotten_that_is_said(monkeypatch: pytest.MonkeyPatch
         assert (peak.mib(), peak.of) == (900.0, "run")
 
 
+def test_peaks_that_have_seen_the_same_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The inner one ends, and the outer one is still told before anything is forgotten."""
+    level = [800.0]
+    monkeypatch.setattr(cost, "_peak_mib", lambda device: level[0])
+    monkeypatch.setattr(cost, "_forget_peak", lambda device: True)
+    with cost.peak_memory("cpu") as outer:
+        with cost.peak_memory("cpu") as inner:
+            assert inner.mib() == outer.mib()
+        level[0] = 900.0
+        with cost.peak_memory("cpu"):
+            level[0] = 500.0  # forgotten
+        assert outer.mib() == 900.0
+
+
 def test_memory_is_of_the_gpu_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not of the current one, which is the first unless somebody has said otherwise."""
     peaks = {"cuda:0": 7 * 2**20, "cuda:1": 9 * 2**20}

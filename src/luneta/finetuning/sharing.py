@@ -46,8 +46,8 @@ def shared_out(trainable: Trainable) -> Iterator[None]:
     Where one process fails the others cannot put the model together: it stays in pieces, as the training has failed.
     """
     model = trainable.model
-    device = next(model.parameters()).device.type
-    mesh = init_device_mesh(device, (processes.count(),))
+    device = next(model.parameters()).device
+    mesh = init_device_mesh(device.type, (processes.count(),))
     plain = {}
     for name in trainable.towers.blocks():
         module = model.get_submodule(name)

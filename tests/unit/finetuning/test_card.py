@@ -23,7 +23,7 @@ def written(base: EncoderSpec, **data: str) -> str:
     kept = replace(pairs(2), name="/home/ana/keep/photos", split="test", language="en")
     points = [Point(alpha, {"validation": 0.5, names_of([kept])[0]: 0.25}) for alpha in (0.0, 1.0)]
     found = FineTuning(
-        folder=Path("out/model"), encoder=ConceptEncoder(), recipe=Recipe(),
+        folder=Path("out/model"), encoder=ConceptEncoder(), weights="a" * 64, recipe=Recipe(),
         base=public_name(base.name), data=data_name(told), curve=points,
         chosen=points[1], n_steps=1,
         history=[], n_train=9, n_val=2, n_leaked=0, n_truncated=0, proofs=[],

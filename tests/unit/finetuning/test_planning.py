@@ -273,7 +273,7 @@ def test_another_precision_is_another_training(
 
 def test_what_differs_is_named(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stopped(encoder, tmp_path / "out", QUICK, monkeypatch)
-    with pytest.raises(ConfigError, match=r"\(data; recipe steps: 2 there, 3 here\); choose another folder"):
+    with pytest.raises(ConfigError, match=r"\(data train; recipe steps: 2 there, 3 here\); choose another folder"):
         finetune(encoder, pairs(13), out=tmp_path / "out", recipe=replace(QUICK, steps=3), near=False)
 
 
