@@ -10,11 +10,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 import checkpoints
+from browsing import CHROMIUM
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # No test asserts a time: beside other work an example may take long, and so may making one.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -49,3 +54,14 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
 def _no_energy_meter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs are not metered by codecarbon, which takes seconds to start; the test of it takes this back."""
     monkeypatch.setitem(sys.modules, "codecarbon", None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window; its tests are marked `browsing.needs_chromium`."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image, ImageDraw
 
+from browsing import needs_chromium
 from luneta.advice import advise
 from luneta.evaluation import evaluate
 from luneta.report.evaluation import write_report
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from playwright.sync_api import Page as Tab
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+pytestmark = needs_chromium
 
 EVIL = "<script>alert(1)</script>\"'><img src=http://x.test/y onerror=alert(2)><svg onload=alert(3)>{{ 7*7 }}"
 ARABIC = "قارب أحمر صغير على الشاطئ عند الغروب"
@@ -76,16 +75,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         extra=[Searches([Search(ARABIC, found, "ar", LONG)], note=EVIL)],
         command=f"luneta evaluate {LONG} --encoder luneta-mini",
     )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @dataclass

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from browsing import needs_chromium
 from luneta.cli import app
 from luneta.rerank import Fusion, run
 from luneta.rerank.honesty import QUESTIONS, Answer
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from playwright.sync_api import Page as Tab
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+pytestmark = needs_chromium
 
 LOCALES = ("en", "pt-BR")
 HEADINGS = {
@@ -68,16 +67,6 @@ def folder(tiny_checkpoint: Callable[[str], Path], tmp_path_factory: pytest.Temp
 @pytest.fixture(scope="module")
 def made(folder: Path) -> Any:
     return json.loads((folder / "elip" / "elip.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from test_report_browser import TEXTS_WITHOUT_CONTRAST
 
+from browsing import needs_chromium
 from luneta.bundles import IndexRecipe, build_bundle
 from luneta.bundles.attaching import calibrate
 from luneta.data.sources import open_dataset
 from luneta.encoders.registry import load_encoder
 from luneta.search import Item, Query, Searcher
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    needs_chromium,
     pytest.mark.skipif(find_spec("gradio") is None, reason="pages are an optional dependency"),
 ]
 
@@ -92,16 +91,6 @@ def address(folder: Path, cache: Path) -> Iterator[str]:
     except subprocess.TimeoutExpired:
         server.kill()
         server.communicate()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @dataclass

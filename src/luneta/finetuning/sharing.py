@@ -59,6 +59,19 @@ def shared_out(trainable: Trainable) -> Iterator[None]:
         model.set_submodule(name, module.to(device))
 
 
+class Together(nn.Module):
+    """Stands where the Trainer would put the wrapper that keeps whole copies of a model equal: it wraps nothing that
+    is wrapped already."""
+
+    def __init__(self, student: nn.Module) -> None:
+        super().__init__()
+        self.student = student
+
+    def forward(self, **inputs: Any) -> Any:
+        """As `Student`."""
+        return self.student(**inputs)
+
+
 def whole(tensor: Tensor) -> Tensor:
     """A tensor with what all processes have of it; all must ask for it."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor

@@ -65,20 +65,6 @@ class Student(nn.Module):
         return towers.text_vectors(read["features"] if "features" in read else towers.text_features(read))
 
 
-class Together(nn.Module):
-    """Stands where the Trainer would put the wrapper that keeps whole copies of a model equal: it wraps nothing that
-    is wrapped already."""
-
-    def __init__(self, student: nn.Module) -> None:
-        super().__init__()
-        self.student = student
-
-    def forward(self, **inputs: Any) -> Outputs:
-        """As `Student`."""
-        outputs: Outputs = self.student(**inputs)
-        return outputs
-
-
 @dataclass
 class StepFacts:
     """What the last step saw, for whoever watches the training.
@@ -295,7 +281,7 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]
         if not self._shared:
             wrapped: nn.Module = super()._wrap_model(model, training, dataloader)
             return wrapped
-        return model if isinstance(model, Together) else Together(model)
+        return model if isinstance(model, sharing.Together) else sharing.Together(model)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         if not self._shared:
