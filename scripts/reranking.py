@@ -5,6 +5,8 @@ light of the text; the encoder stays as it is. Every number is measured on pictu
 and after, paired by text. The tables are those of EXPERIMENTS.md.
 
     python scripts/reranking.py ship                    # the re-rankers beside the encoders' weights; half an hour
+    python scripts/reranking.py choose                  # how far these are believed, and how far they look; minutes
+    python scripts/reranking.py flat --out reranking    # on the flat drawings that the encoders know; ten minutes each
     python scripts/reranking.py vary --out reranking    # with and without each part of the method; an hour and a half
     python scripts/reranking.py vary --out reranking --encoders luneta-mini --only whole diagonal
 """
@@ -28,18 +30,27 @@ import luneta
 from luneta.data.dataset import ImageTextDataset
 from luneta.data.joining import join_datasets
 from luneta.encoders.presets import BUNDLED
+from luneta.evaluation import embed_cached, evaluate_embeddings
 from luneta.grids import Grid
-from luneta.rerank import ElipRecipe, Reranker, Reranking, evaluate_reranked
+from luneta.rerank import ElipRecipe, Fusion, Reranker, Reranking, evaluate_reranked
 from luneta.rerank.builtin import folder_of
+from luneta.rerank.choosing import KS, choose
 from luneta.rerank.evaluation import SHOWN
 from luneta.rerank.honesty import Answer
+from luneta.rerank.keeping import resumable
 from luneta.rerank.lists import Lists
 from luneta.rerank.recipe import RESULT
+from luneta.rerank.search import found_by
+from luneta.rerank.tables import choice_grid, early_exit_grid
 from luneta.rerank.training import ElipTraining
 from luneta.types import Encoder
 
 SHIPPED = ElipRecipe(insert_layer=-2, queries=64, steps=1000, validated=300)
+FLAT = replace(SHIPPED, insert_layer=-1, steps=2000)
 SHORT = ElipRecipe(insert_layer=-2, queries=32, steps=300, validated=200, validations=5)
+
+DECIDING = 400
+"""Sketches on which it was chosen how far the shipped ones are believed."""
 
 ABLATIONS: Mapping[str, ElipRecipe] = {
     "whole": SHORT,
@@ -93,10 +104,37 @@ def ship(names: Sequence[str], out: Path) -> None:
     for name in names:
         train = join_datasets([cenas("train", "sketch", limit=8000), cenas("train", limit=4000)])
         found = luneta.train_elip(
-            encoder_of(name), train, validation=cenas("val", "sketch", limit=400), out=out / name, recipe=SHIPPED
+            encoder_of(name), train, validation=cenas("val", "sketch", limit=DECIDING), out=out / name, recipe=SHIPPED
         )
         print(found, flush=True)
         shutil.copytree(out / name / "reranker", folder_of(name), dirs_exist_ok=True)
+
+
+def choose_again(names: Sequence[str]) -> None:
+    """Alpha, k and early exit of the shipped re-rankers, on the pictures that decided when they were trained."""
+    for name in names:
+        encoder = encoder_of(name)
+        reranker = Reranker.load(folder_of(name), encoder)
+        embeddings = embed_cached(encoder, cenas("val", "sketch", limit=DECIDING))
+        found = found_by(embeddings, evaluate_embeddings(embeddings), max(KS))
+        rescorer = resumable(reranker.rescorer)
+        choice = choose(
+            found, rescorer.rescore(found.queries, rescorer.pictures(found.dataset.images), found.candidates)
+        )
+        for grid in (choice_grid(choice, choice.fusion), early_exit_grid(choice, choice.fusion)):
+            if grid is not None:
+                print(replace(grid, title=f"{name}: {grid.title}").write("markdown"), flush=True)
+
+
+def flat(names: Sequence[str], out: Path) -> None:
+    """Train on the drawings that the encoders know; and what that does on other ones, believed or not."""
+    for name in names:
+        found = luneta.train_elip(encoder_of(name), cenas("train"), validation=cenas("val"), out=out / name / "flat",
+                                  recipe=FLAT)  # fmt: skip
+        print(found, flush=True)
+        for split in ("test", "compositional"):
+            believed = replace(found.reranker, fusion=Fusion(0.5, max(KS)))
+            print(f"{split}, at alpha 0.5:", evaluate_reranked(believed, cenas(split)), flush=True)
 
 
 def proofs(names: Sequence[str]) -> None:
@@ -196,7 +234,7 @@ def limits_of(found: Reranking, metric: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("ship", "prove", "vary"))
+    parser.add_argument("what", choices=("ship", "prove", "choose", "flat", "vary"))
     parser.add_argument("--out", type=Path, default=Path("reranking"), help="folder of what is made on the way")
     parser.add_argument("--encoders", nargs="+", choices=BUNDLED, default=BUNDLED)
     parser.add_argument("--only", nargs="+", choices=(*ABLATIONS, *FURTHER), default=tuple(ABLATIONS), help="variants")
@@ -206,6 +244,10 @@ def main() -> None:
         ship(arguments.encoders, arguments.out)
     if arguments.what == "vary":
         vary(arguments.encoders, arguments.only, arguments.out)
+    elif arguments.what == "flat":
+        flat(arguments.encoders, arguments.out)
+    elif arguments.what == "choose":
+        choose_again(arguments.encoders)
     else:
         proofs(arguments.encoders)
 

@@ -26,6 +26,11 @@ class Interval:
     low: float | None
     high: float | None
 
+    @property
+    def is_above_0(self) -> bool:
+        """All of it, known limits included: of a difference, that it is sure."""
+        return self.low is not None and self.low > 0
+
 
 def clusters(pairs: Indexes, n_texts: int, n_images: int) -> tuple[Indexes, Indexes]:
     """Which queries are not independent: connected components of the graph of what is relevant to what.

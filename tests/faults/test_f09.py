@@ -15,7 +15,7 @@ from luneta.errors import ConfigError, TrainingError
 from luneta.metrics import METRICS
 from luneta.ranking import reranked
 from luneta.rerank import Fusion, Reranker
-from luneta.rerank.fusion import choose
+from luneta.rerank.choosing import choose
 from luneta.rerank.honesty import question
 from luneta.rerank.run import believed
 from reranking import training

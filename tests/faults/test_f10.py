@@ -13,7 +13,7 @@ from torch import Tensor
 
 from luneta.errors import ConfigError
 from luneta.rerank import Fusion, Reranker
-from luneta.rerank.fusion import choose
+from luneta.rerank.choosing import choose
 from luneta.rerank.honesty import question
 from luneta.rerank.lists import Lists
 from luneta.rerank.run import believed

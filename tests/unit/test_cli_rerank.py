@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner, Result
 
-from luneta import finetuning, rerank
+from luneta import finetuning, load_evaluation, rerank
 from luneta.cli import app
 from luneta.grids import Grid
 from luneta.rerank.builtin import folder_of
@@ -61,6 +62,24 @@ def test_a_re_ranker_that_changes_nothing_says_so(elip: Path) -> None:
     (elip / "reranker.json").write_text(json.dumps(record))
     assert "The re-ranker has alpha 0: it changes nothing" in luneta(*asked).stdout
     assert "O reordenador tem alfa 0: nada muda" in luneta(*asked, "--locale", "pt-BR").stdout
+
+
+def test_how_far_it_looks_and_how_it_is_made_to_look_at_all(elip: Path) -> None:
+    asked = ("rerank", "evaluate", "elip/reranker", "cenas", "--split", "val", "--limit", "12", "--language", "en")
+    record = json.loads((elip / "reranker.json").read_text())
+    assert "looked at for each text" not in luneta(*asked).stdout  # this one looks at all
+    record["fusion"]["within"] = 0.2
+    (elip / "reranker.json").write_text(json.dumps(record))
+    for arguments, point in (((), "."), (("--locale", "pt-BR"), ",")):
+        luneta(*asked, *arguments, "--json", "near.json")
+        said = luneta(*asked, *arguments).stdout
+        (looks,) = re.findall(r"(\d+[.,]\d) (?:of|de) 100 candidat", said)
+        assert point in looks
+        assert 0 < float(looks.replace(",", ".")) < 12
+    whole = luneta(*asked, "--no-early-exit", "--json", "all.json").stdout
+    assert "looked at for each text" not in whole
+    near, everything = (load_evaluation(f"{name}.json").encoder["reranker"]["fusion"] for name in ("near", "all"))
+    assert (near["within"], everything["within"]) == (0.2, None)
 
 
 @pytest.mark.usefixtures("elip")

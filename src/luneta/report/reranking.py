@@ -20,11 +20,12 @@ from luneta.report.messages import check_locale, translator
 from luneta.report.plots import Curve, gain_curves
 from luneta.report.sections import Encoders, Group, Overview, data_label, duration
 from luneta.rerank import ElipTrained, Reranker, Reranking
+from luneta.rerank.choosing import Choice, Trial
 from luneta.rerank.evaluation import Depths
-from luneta.rerank.fusion import Choice, Fusion, Trial
+from luneta.rerank.fusion import Fusion
 from luneta.rerank.messages import RERANK
 from luneta.rerank.outcome import Outcome
-from luneta.rerank.tables import answers_grid, choice_grid, signed, use_of
+from luneta.rerank.tables import answers_grid, choice_grid, early_exit_grid, signed, use_of
 from luneta.results import Evaluation
 from luneta.wording import translator_of
 
@@ -126,10 +127,12 @@ def _choice(choice: Choice, used: Fusion, page: Page) -> list[FactsSection]:
         alt=page.t("reranking_curve_alt", metric=choice.metric, name=names[0], gains=gains),
     )  # fmt: skip
     note = page.t("reranking_curve_note", metric=choice.metric)
-    return [
+    sections = [
         FactsSection(page.t("reranking_choice"), figures=[Figure(drawing, legend(names))], paragraphs=[note]),
         FactsSection(page.t("reranking_tried"), grids=[replace(choice_grid(choice, used, page.locale), title="")]),
     ]
+    spared = early_exit_grid(choice, used, page.locale)
+    return [*sections, *([FactsSection(spared.title, grids=[replace(spared, title="")])] if spared else [])]
 
 
 def _curve(trials: Sequence[Trial]) -> Curve:
@@ -191,6 +194,9 @@ def _recipe(trained: Outcome, page: Page) -> FactsSection:
     if trained.test is not None:
         pace = page.t("reranking_ms", ms=page.number(trained.test.cost["ms_per_text"], 1))
         rows.append((page.t("reranking_looking"), pace))
+        looks = trained.test.cost.get("looks_per_text")
+        if looks is not None:  # of a proof that was read, as it was written
+            rows.append((page.t("reranking_looks"), page.number(looks, 1)))
     recipe = tuple((name, str(value)) for name, value in trained.reranker.record.get("recipe", {}).items())
     grids = [Grid("", ("", ""), tuple(rows)), *([Grid("", ("", ""), recipe)] if recipe else [])]
     return FactsSection(page.t("reranking_recipe"), grids=grids)

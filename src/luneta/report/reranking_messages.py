@@ -83,4 +83,5 @@ RERANKING: Messages = {
     "reranking_device": ("Device", "Dispositivo"),
     "reranking_ms": ("{ms} ms", "{ms} ms"),
     "reranking_looking": ("Looking again, for each text", "Olhar de novo, por texto"),
+    "reranking_looks": ("Candidates looked at, for each text", "Candidatas olhadas, por texto"),
 }

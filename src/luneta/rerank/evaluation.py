@@ -49,7 +49,7 @@ class Reranking:
     Attributes:
         before: the encoder alone.
         after: re-ranked.
-        cost: wall_s of the re-ranking and ms_per_text.
+        cost: wall_s of the re-ranking, ms_per_text, and looks_per_text.
     """
 
     before: Evaluation
@@ -136,7 +136,7 @@ class Depths:
     Attributes:
         before: the encoder alone.
         after: {k: re-ranked}, ascending.
-        cost: wall_s of looking at them all and ms_per_text.
+        cost: wall_s of looking at them all, ms_per_text, and how many looks a text took on average.
         lost: candidates that cannot be read any more, by their indexes; they keep the encoder's score.
     """
 
@@ -231,17 +231,20 @@ def rerank_depths(
     if reranker.fusion.changes:
         _warn_of_what_chose(reranker, embeddings.dataset)
     start = time.perf_counter()
-    rankings, lost = dict.fromkeys(sorted(set(ks)), before.rankings["text_to_image"]), ()
+    rankings, lost, n_looks = dict.fromkeys(sorted(set(ks)), before.rankings["text_to_image"]), (), 0
     if reranker.fusion.changes:
         found = found_by(embeddings, before, max(ks))
         rescorer = resumable(reranker.rescorer, cache=cache)
-        new = rescorer.rescore(found.queries, rescorer.pictures(found.dataset.images), found.candidates)
+        looked_at = replace(reranker.fusion, k=max(ks)).looked_at(found.candidates, found.scores)
+        new = rescorer.rescore(found.queries, rescorer.pictures(found.dataset.images), looked_at)
         rankings = {k: replace(reranker.fusion, k=k).ranking(found, new) for k in rankings}
-        lost = tuple(np.unique(found.candidates[(found.candidates >= 0) & np.isnan(new)]).tolist())
+        lost = tuple(np.unique(looked_at[(looked_at >= 0) & np.isnan(new)]).tolist())
+        n_looks = int((looked_at >= 0).sum())
     wall_s = time.perf_counter() - start
     after = {k: _measured(reranker, before, k, ranking, wall_s, seed) for k, ranking in rankings.items()}
     n_texts = before.rankings["text_to_image"].n_queries
-    return Depths(before, after, {"wall_s": wall_s, "ms_per_text": 1000 * wall_s / n_texts}, lost)
+    cost = {"wall_s": wall_s, "ms_per_text": 1000 * wall_s / n_texts, "looks_per_text": n_looks / n_texts}
+    return Depths(before, after, cost, lost)
 
 
 def _warn_of_what_chose(reranker: Reranker, dataset: ImageTextDataset) -> None:

@@ -18,9 +18,9 @@ from luneta.evaluation import embed_cached, evaluate_embeddings
 from luneta.finetuning.claims import claimed, is_done
 from luneta.finetuning.parts import untested
 from luneta.ledger import entered
+from luneta.rerank.choosing import KS, choose
 from luneta.rerank.crossing import Crossed
 from luneta.rerank.evaluation import Reranking, rerank_evaluation
-from luneta.rerank.fusion import KS, choose
 from luneta.rerank.honesty import question
 from luneta.rerank.keeping import resumable
 from luneta.rerank.kinds import INSIDE, identity_of

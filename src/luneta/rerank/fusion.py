@@ -1,12 +1,7 @@
 """How much a re-ranker is believed: s = s_base + alpha (s_new - s_base) on the first k candidates, or not at all.
 
-alpha and k are chosen where the right answers are known, with "not at all" among the choices, and anything else is
-taken only if its gain over the encoder alone is sure there: the lower end of the paired 95 % interval is above 0. Below
-the first k the encoder's order stays. So a re-ranker that is no use changes nothing.
-
-The best of many trials looks better than it is, even where all are noise. So the gain must also be sure where nothing
-was chosen: the texts are halved, each half is fused as is best for the other one, and the gain over both is what counts
-(cross-fitting; Stone, "Cross-validatory choice and assessment of statistical predictions", 1974).
+Below the first k the encoder's order stays, and so it does below a score that is too far from the first one's. Which
+alpha, k and distance are used is chosen in `luneta.rerank.choosing`.
 
 Scores of another kind than cosines are first brought to the encoder's mean and spread, by one line for all texts: their
 order is the same, and alpha means the same whatever gave them. No right answer is needed for that.
@@ -14,28 +9,17 @@ order is the same, and alpha means the same whatever gave them. No right answer 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from luneta.errors import ConfigError, did_you_mean
-from luneta.metrics import METRICS
+from luneta.errors import ConfigError
 from luneta.ranking import Ranking, reranked
 from luneta.rerank.search import Found
-from luneta.stats import Interval, bootstrap
 
-ALPHAS = (0.1, 0.25, 0.5, 0.75, 1.0)
-"""Weights that are tried, beside 0."""
-
-KS = (10, 20, 50, 100)
-"""Depths that are tried, as far as there are candidates."""
-
-CHOSEN_BY = "mrr"
-"""What is to gain: it moves whenever the right picture moves, so that fewer texts decide than recall@1 needs."""
-
+Indexes = NDArray[np.int64]
 Floats = NDArray[np.floating[Any]]
 
 
@@ -47,12 +31,15 @@ class Fusion:
         alpha: 0 is the encoder alone, 1 the new score alone.
         k: candidates that are put into another order.
         slope, shift: new scores are taken as slope x score + shift.
+        within: of those k only candidates whose score is at most so far below the first one's; None is all of them. A
+            text whose first one leads by more is left as it is.
     """
 
     alpha: float
     k: int
     slope: float = 1.0
     shift: float = 0.0
+    within: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.alpha <= 1:
@@ -61,11 +48,36 @@ class Fusion:
             raise ConfigError(f"k is {self.k}, expected how many candidates are put into another order: at least 1")
         if not (0 < self.slope < np.inf and np.isfinite(self.shift)):
             raise ConfigError(f"slope {self.slope} and shift {self.shift}, expected a slope above 0 and a number")
+        if self.within is not None and not 0 <= self.within < np.inf:
+            raise ConfigError(f"within is {self.within}, expected how far below the first score: 0 or more")
 
     @property
     def changes(self) -> bool:
         """Whether anything is put into another order."""
         return self.alpha > 0
+
+    def looked_at(self, candidates: Indexes, scores: Floats) -> Indexes:
+        """The candidates that are scored anew: the first of each text, and -1 behind them.
+
+        Args:
+            candidates: (n, at least 1) of each text, best first; -1 behind them where there are fewer.
+            scores: (n, as many) the encoder's.
+
+        Returns:
+            (n, at most k); of a text that is left as it is there is none.
+
+        >>> Fusion(0.5, k=3, within=0.1).looked_at(
+        ...     np.array([[7, 8, 9, 6], [5, 4, 3, 2]]), np.array([[0.9, 0.85, 0.7, 0.6], [0.9, 0.7, 0.6, 0.5]])
+        ... )
+        array([[ 7,  8, -1],
+               [-1, -1, -1]])
+        """
+        first = candidates[:, : self.k]
+        if self.within is None:
+            return first
+        with np.errstate(invalid="ignore"):  # where there is no candidate: infinity less infinity
+            near = scores[:, :1] - scores[:, : self.k] <= self.within
+        return np.where(near & (near.sum(axis=1, keepdims=True) > 1), first, -1)
 
     def fuse(self, base: Floats, new: Floats) -> Floats:
         """(n, k) scores of both -> those that decide; where there is no new one (NaN), the old one does."""
@@ -73,59 +85,17 @@ class Fusion:
         return np.asarray(base + self.alpha * gained, dtype=np.float32)
 
     def ranking(self, found: Found, new: Floats) -> Ranking:
-        """The ranking after the first k candidates were put into another order.
+        """The ranking after what is looked at was put into another order.
 
         Args:
             found: what the encoder alone finds.
-            new: (n_texts, at least k) new scores of its candidates.
+            new: (n_texts, at least k) new scores of its candidates; of those that are not looked at any.
         """
         if not self.changes:
             return found.ranking
         first = slice(None), slice(self.k)
-        return reranked(found.ranking, found.candidates[first], self.fuse(found.scores[first], new[first]))
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One way to fuse, as measured: the metric, and its gain over the encoder alone, paired by text."""
-
-    fusion: Fusion
-    value: float
-    gain: Interval
-
-    @property
-    def is_sure(self) -> bool:
-        """The whole interval of the gain is above 0."""
-        return self.gain.low is not None and self.gain.low > 0
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What was chosen, and among what.
-
-    Attributes:
-        fusion: the best that is sure, or the encoder alone.
-        value: the metric with it.
-        gain: over the encoder alone, on texts that had no part in choosing alpha and k.
-        trials: all that was tried; the encoder alone first.
-        metric: what they were measured by.
-    """
-
-    fusion: Fusion
-    value: float
-    gain: Interval
-    trials: Sequence[Trial]
-    metric: str
-
-    @property
-    def baseline(self) -> float:
-        """The metric of the encoder alone."""
-        return self.trials[0].value
-
-    @property
-    def best(self) -> Trial:
-        """The trial of the highest value, sure or not; the first of equals."""
-        return max(self.trials, key=lambda trial: trial.value)
+        candidates = self.looked_at(found.candidates, found.scores)
+        return reranked(found.ranking, candidates, self.fuse(found.scores[first], new[first]))
 
 
 def line(base: Floats, new: Floats) -> tuple[float, float]:
@@ -157,52 +127,3 @@ def spread(scores: Floats) -> float:
     """
     known = ~np.isnan(scores).all(axis=1)
     return float(np.sqrt(np.nanvar(scores[known].astype(np.float64), axis=1).mean())) if known.any() else 0.0
-
-
-def choose(found: Found, new: Floats, *, own_scale: bool = False, metric: str = CHOSEN_BY, seed: int = 0) -> Choice:
-    """The best alpha and k, or none.
-
-    Args:
-        found: what the encoder alone finds, on data that was not learnt from.
-        new: (n_texts, k) new scores of its candidates.
-        own_scale: they are of another kind than the encoder's, and are brought to its mean and spread.
-        metric: a name of `luneta.metrics.METRICS` that is better when it is higher.
-        seed: of the halves and of the bootstrap.
-
-    Raises:
-        ConfigError: an unknown metric.
-    """
-    if metric not in METRICS or metric in ("best_rank", "positive_similarity"):
-        raise ConfigError(f"unknown metric {metric!r}. {did_you_mean(metric, METRICS)}")
-    depths = [k for k in KS if k < found.k] + [found.k]
-    scale = line(found.scores, new) if own_scale else (1.0, 0.0)
-    fusions = [Fusion(0.0, found.k, *scale), *(Fusion(alpha, k, *scale) for k in depths for alpha in ALPHAS)]
-    values = np.stack([METRICS[metric](fusion.ranking(found, new)) for fusion in fusions])
-    gains = {str(number): value - values[0] for number, value in enumerate(values)}
-    gains["fair"] = _fair_gains(values, found.clusters, seed)
-    intervals = bootstrap(gains, found.clusters, bounded=False, seed=seed)
-    fair = intervals.pop("fair")
-    trials = [
-        Trial(fusion, float(value.mean()), gain)
-        for fusion, value, gain in zip(fusions, values, intervals.values(), strict=True)
-    ]
-    sure = [trial for trial in trials if trial.is_sure] if fair.low is not None and fair.low > 0 else []
-    best = max(sure, key=lambda trial: trial.value) if sure else trials[0]
-    return Choice(best.fusion, best.value, fair, trials, metric)
-
-
-def _fair_gains(values: NDArray[np.float64], clusters: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
-    """(n_texts,) gain of each text by the trial that is best for the other half of the clusters.
-
-    Args:
-        values: (n_trials, n_texts) of the metric; the encoder alone first.
-        clusters: (n_texts,) texts of one cluster are in one half.
-        seed: of the halves.
-    """
-    half = (np.random.default_rng(seed).permutation(int(clusters.max()) + 1) % 2)[clusters].astype(bool)
-    gains = np.zeros(values.shape[1])
-    for own in (half, ~half):
-        if own.any() and not own.all():
-            best = values[:, ~own].mean(axis=1).argmax()
-            gains[own] = (values[best] - values[0])[own]
-    return gains

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from luneta.metrics import METRICS
 from luneta.ranking import reranked
-from luneta.rerank.fusion import CHOSEN_BY, Floats, Fusion
+from luneta.rerank.choosing import CHOSEN_BY
+from luneta.rerank.fusion import Floats, Fusion
 from luneta.rerank.messages import RERANK
 from luneta.rerank.search import Found, Queries
 from luneta.stats import bootstrap
@@ -117,10 +118,11 @@ def question(
     used = fusion if fusion.changes else replace(fusion, alpha=1.0, k=found.k)
     first = found.cut(used.k)
     swapped = rescorer.rescore(
-        first.queries, pictures, first.candidates, guides=first.queries.of(strangers(found.clusters, seed))
-    )
+        first.queries, pictures, used.looked_at(first.candidates, first.scores),
+        guides=first.queries.of(strangers(found.clusters, seed)),
+    )  # fmt: skip
     metric = METRICS[CHOSEN_BY]
-    order, alone = metric(used.ranking(first, new)), metric(replace(used, alpha=1.0).ranking(first, new))
+    order, alone = metric(used.ranking(first, new)), metric(replace(used, alpha=1.0, within=None).ranking(first, new))
     shuffled = metric(reranked(first.ranking, first.candidates, np.zeros_like(first.scores)))
     differences = {
         "beats_baseline": order - metric(first.ranking),

@@ -20,6 +20,26 @@ RERANK: Messages = {
         "On texts that had no part in choosing alpha and k: {gain}.",
         "Em textos que não participaram da escolha de alfa e k: {gain}.",
     ),
+    "rerank_early_exit": ("How far below the first score it looks", "Até que distância da primeira pontuação se olha"),
+    "rerank_within": ("distance", "distância"),
+    "rerank_looks": ("looks a text", "olhadas por texto"),
+    "rerank_left": ("texts left as they are", "textos deixados como estão"),
+    "rerank_change": ("change", "mudança"),
+    "rerank_losing": ("texts that lose", "textos que perdem"),
+    "rerank_up_to": ("up to {high}", "até {high}"),
+    "rerank_all": ("all {k}", "todas as {k}"),
+    "rerank_early_exit_note": (
+        "Change of {metric} from looking at the first {k} of every text, paired by text; * is used. It is the nearest "
+        "distance that costs at most {loss} and hits at most {losing} of the texts, by the worse limits of their 95 % "
+        "intervals; the first that fails ends it.",
+        "Mudança de {metric} em relação a olhar as {k} primeiras de cada texto, pareada por texto; * é a usada. É a "
+        "menor distância que custa no máximo {loss} e atinge no máximo {losing} dos textos, pelos piores limites dos "
+        "seus intervalos de 95 %; a primeira que falha encerra.",
+    ),
+    "rerank_looked": (
+        "{looks} of {k} candidates looked at for each text",
+        "{looks} de {k} candidatas olhadas por texto",
+    ),
     "rerank_rank": ("rank", "posição"),
     "rerank_picture": ("picture", "imagem"),
     "rerank_score": ("score", "pontuação"),
@@ -40,6 +60,10 @@ RERANK: Messages = {
     "rerank_yes": ("yes", "sim"),
     "rerank_no": ("no", "não"),
     "rerank_used": ("alpha {alpha} on the first {k}", "alfa {alpha} nas primeiras {k}"),
+    "rerank_used_within": (
+        "alpha {alpha} on the first {k}, as far as they are within {within} of the first",
+        "alfa {alpha} nas primeiras {k}, enquanto a até {within} da primeira",
+    ),
     "rerank_not_honest": (
         "it changes nothing: it has not shown that it does what it says",
         "nada muda: não mostrou que faz o que diz",

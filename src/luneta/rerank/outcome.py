@@ -14,8 +14,10 @@ from luneta.errors import ArtifactError, ConfigError
 from luneta.evaluation import embed_cached, evaluate_embeddings
 from luneta.finetuning.claims import read_result
 from luneta.grids import as_text
+from luneta.rerank.choosing import Choice, Trial
+from luneta.rerank.early_exit import EarlyExit
 from luneta.rerank.evaluation import Reranking
-from luneta.rerank.fusion import Choice, Fusion, Trial
+from luneta.rerank.fusion import Fusion
 from luneta.rerank.honesty import Answer
 from luneta.rerank.kinds import INSIDE
 from luneta.rerank.reranker import Reranker
@@ -70,6 +72,7 @@ class Outcome:
             "fusion": asdict(self.reranker.fusion),
             "gain": asdict(choice.gain),
             "trials": [asdict(trial) for trial in choice.trials],
+            "early_exits": [asdict(tried) for tried in choice.early_exits],
             "chosen": {"fusion": asdict(choice.fusion), "value": choice.value, "metric": choice.metric},
             "answers": [asdict(answer) for answer in self.answers],
             "test": None if self.test is None else dict(self.test.cost),
@@ -152,7 +155,10 @@ def _choice(said: Mapping[str, Any]) -> Choice:
     trials = [
         Trial(Fusion(**trial["fusion"]), trial["value"], Interval(**trial["gain"])) for trial in said["trials"]
     ]  # fmt: skip
+    exits = [
+        EarlyExit(**{**tried, **{name: Interval(**tried[name]) for name in ("change", "losing", "gain")}})
+        for tried in said.get("early_exits", ())
+    ]
     chosen = said["chosen"]
-    return Choice(
-        Fusion(**chosen["fusion"]), chosen["value"], Interval(**said["gain"]), trials, chosen["metric"]
-    )  # fmt: skip
+    fusion, gain = Fusion(**chosen["fusion"]), Interval(**said["gain"])
+    return Choice(fusion, chosen["value"], gain, trials, chosen["metric"], exits)

@@ -17,8 +17,8 @@ from luneta.finetuning.messages import FINETUNING
 from luneta.finetuning.prediction import duration
 from luneta.grids import Grid
 from luneta.ranking import top_k
+from luneta.rerank.choosing import KS
 from luneta.rerank.disk import DISKS, PAPER_PAIRS, SIDES, Sizes, said
-from luneta.rerank.fusion import KS
 from luneta.rerank.messages import RERANK
 from luneta.rerank.pictures import PICTURES_BYTES, Pictures
 from luneta.rerank.search import Found

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from luneta.artifacts import atomic_folder, write_json
 from luneta.errors import ArtifactError, ConfigError, ShapeError
 from luneta.rerank.builtin import located
-from luneta.rerank.fusion import Fusion
+from luneta.rerank.fusion import Floats, Fusion
 from luneta.rerank.honesty import QUESTIONS, Answer, Answers, Rescorer
 from luneta.rerank.kinds import RECORD, SCHEMA, check_model, identity_of, read_record, read_rescorer, write_rescorer
 from luneta.rerank.search import Queries
@@ -45,8 +45,9 @@ class Reranker:
     _last: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __repr__(self) -> str:
-        use = f"alpha={self.fusion.alpha:g}, k={self.fusion.k}" if self.fusion.changes else "changes nothing"
-        return f"Reranker({self.encoder.spec.name!r}, {use})"
+        used = {name: getattr(self.fusion, name) for name in ("alpha", "k", "within")}
+        use = ", ".join(f"{name}={value:g}" for name, value in used.items() if value is not None)
+        return f"Reranker({self.encoder.spec.name!r}, {use if self.fusion.changes else 'changes nothing'})"
 
     @property
     def is_honest(self) -> bool:
@@ -58,8 +59,8 @@ class Reranker:
     ) -> tuple[Indexes, NDArray[np.float32]]:
         """Candidates in the new order.
 
-        The first `fusion.k` of a text change places; those after them stay where they are, with the encoder's scores. A
-        picture that cannot be read any more keeps the encoder's score.
+        Those that `fusion` looks at change places, at most the first k of a text; those after them stay where they are,
+        with the encoder's scores. A picture that cannot be read any more keeps the encoder's score.
 
         Args:
             texts: n texts.
@@ -76,14 +77,17 @@ class Reranker:
         _check_candidates(texts, images, candidates, scores)
         if not self.fusion.changes or not candidates.size:
             return candidates, scores
-        k = min(self.fusion.k, candidates.shape[1])
-        first = candidates[:, :k]
-        queries = Queries(list(texts), self.encoder.encode_texts(list(texts)))
+        first = self.fusion.looked_at(candidates, scores)
+        asking = np.flatnonzero((first >= 0).any(axis=1))
+        if not len(asking):
+            return candidates, scores
+        first, k = first[asking], first.shape[1]
+        asked = [texts[text] for text in asking.tolist()]
+        queries = Queries(asked, self.encoder.encode_texts(asked))
         new = self.rescorer.rescore(queries, self._pictures(images), first)
-        fused = self.fusion.fuse(scores[:, :k], new)
-        order = np.lexsort((first, -fused), axis=1)
-        moved, ordered = np.take_along_axis(first, order, axis=1), np.take_along_axis(fused, order, axis=1)
-        return np.concatenate([moved, candidates[:, k:]], axis=1), np.concatenate([ordered, scores[:, k:]], axis=1)
+        items, values = candidates.copy(), scores.copy()
+        items[asking, :k], values[asking, :k] = _ordered(first, items[asking, :k], values[asking, :k], new, self.fusion)
+        return items, values
 
     def _pictures(self, images: Sequence[ImageRef]) -> Any:
         """As the rescorer takes them; what it knows of them already is used when the same sequence comes again."""
@@ -159,6 +163,17 @@ def believed(reranker: Reranker) -> Reranker:
     failed = Answers([answer for answer in reranker.answers if not answer.passed])
     logger.warning("the re-ranker has not shown that it does what it says (%s): it changes nothing (alpha 0)", failed)
     return replace(reranker, fusion=replace(reranker.fusion, alpha=0.0))
+
+
+def _ordered(
+    looked_at: Indexes, candidates: Indexes, scores: NDArray[np.float32], new: Floats, fusion: Fusion
+) -> tuple[Indexes, NDArray[np.float32]]:
+    """(n, k) candidates and their scores: those looked at by what decides, the others behind as they were."""
+    there, places = looked_at >= 0, np.arange(candidates.shape[1])
+    fused = fusion.fuse(scores, new)
+    order = np.lexsort((np.where(there, candidates, places), np.where(there, -fused, np.inf)), axis=1)
+    ordered = np.where(there, fused, scores)
+    return np.take_along_axis(candidates, order, axis=1), np.take_along_axis(ordered, order, axis=1)
 
 
 def _check_candidates(

@@ -26,10 +26,10 @@ from luneta.finetuning.negatives import Miner
 from luneta.finetuning.parts import MOST_VALIDATED, Parts, apart
 from luneta.finetuning.prediction import scratch
 from luneta.ledger import entered, ledger_is_wanted
+from luneta.rerank.choosing import KS, choose
 from luneta.rerank.disk import Sizes, decided, folder_bytes, free_bytes, is_begun, write_decision
 from luneta.rerank.elip import Elip, promptable
 from luneta.rerank.fitting import chosen_on, prove
-from luneta.rerank.fusion import KS, choose
 from luneta.rerank.honesty import question
 from luneta.rerank.keeping import resumable
 from luneta.rerank.kinds import INSIDE, identity_of

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from luneta.grids import Grid
 from luneta.rerank.application import Hit
-from luneta.rerank.fusion import Choice, Fusion, Trial
+from luneta.rerank.choosing import Choice, Trial
+from luneta.rerank.early_exit import LOSING, LOSS
+from luneta.rerank.fusion import Fusion
 from luneta.rerank.honesty import Answer
 from luneta.rerank.messages import REPRODUCTION, RERANK
 from luneta.stats import Interval
@@ -38,7 +40,37 @@ def choice_grid(choice: Choice, used: Fusion, locale: str = "en") -> Grid:
 
 def _is(tried: Fusion, used: Fusion) -> bool:
     """Whether this is how it is used; not to be used at all has one row, whatever its depth."""
-    return tried == used if used.changes else not tried.changes
+    return tried == replace(used, within=None) if used.changes else not tried.changes
+
+
+def early_exit_grid(choice: Choice, used: Fusion, locale: str = "en") -> Grid | None:
+    """Every distance from the first score that was tried, and which of them is used; None where none was."""
+    if not choice.early_exits:
+        return None
+    t, k = translator_of(locale, RERANK), str(choice.fusion.k)
+    star = {within: " *" if used.changes and used.within == within else "" for within in _distances(choice)}
+    whole = (t("rerank_all", k=k) + star[None], k, "", "", "", "")
+    rows = [
+        (
+            written(f"{tried.within:g}", locale) + star[tried.within], written(f"{tried.looks:.1f}", locale),
+            written(f"{tried.left:.1%}", locale), signed(tried.change.value, locale), _limits(tried.change, locale),
+            _share(tried.losing, locale),
+        )
+        for tried in choice.early_exits
+    ]  # fmt: skip
+    limits = {"loss": written(f"{LOSS:g}", locale), "losing": written(f"{LOSING:.0%}", locale)}
+    note = t("rerank_early_exit_note", metric=choice.metric, k=k, **limits)
+    header = tuple(t(f"rerank_{name}") for name in ("within", "looks", "left", "change", "interval", "losing"))
+    return Grid(t("rerank_early_exit"), header, (whole, *rows), (note,))
+
+
+def _share(losing: Interval, locale: str) -> str:
+    high = translator_of(locale, RERANK)("rerank_up_to", high="?" if losing.high is None else f"{losing.high:.1%}")
+    return written(f"{losing.value:.1%} ({high})", locale)
+
+
+def _distances(choice: Choice) -> list[float | None]:
+    return [None, *(tried.within for tried in choice.early_exits)]
 
 
 def _row(trial: Trial, used: bool, locale: str) -> tuple[str, ...]:
@@ -108,7 +140,9 @@ def trained_view(trained: Outcome, locale: str = "en") -> RenderableType:
     from luneta.layouts import GridView
 
     t = translator_of(locale, RERANK)
-    shown: list[RenderableType] = [GridView(choice_grid(trained.choice, trained.reranker.fusion, locale))]
+    used = trained.reranker.fusion
+    grids = choice_grid(trained.choice, used, locale), early_exit_grid(trained.choice, used, locale)
+    shown: list[RenderableType] = [GridView(grid) for grid in grids if grid is not None]
     shown += [Text(answer.said(locale)) for answer in trained.answers]
     if trained.test is not None:
         shown.append(GridView(trained.test.grid(locale)))
@@ -119,7 +153,10 @@ def use_of(trained: Outcome, locale: str = "en") -> str:
     """How far it is believed, or why it changes nothing."""
     t, fusion = translator_of(locale, RERANK), trained.reranker.fusion
     if fusion.changes:
-        return t("rerank_used", alpha=written(f"{fusion.alpha:g}", locale), k=fusion.k)
+        said = {"alpha": written(f"{fusion.alpha:g}", locale), "k": fusion.k}
+        if fusion.within is None:
+            return t("rerank_used", **said)
+        return t("rerank_used_within", **said, within=written(f"{fusion.within:g}", locale))
     return t("rerank_not_honest" if trained.choice.fusion.changes else "rerank_not_used")
 
 

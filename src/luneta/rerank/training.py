@@ -24,8 +24,9 @@ from luneta.artifacts import atomic_path
 from luneta.errors import ConfigError, TrainingError
 from luneta.metrics import METRICS
 from luneta.progress import track
+from luneta.rerank.choosing import ALPHAS, CHOSEN_BY
 from luneta.rerank.elip import Elip
-from luneta.rerank.fusion import ALPHAS, CHOSEN_BY, Fusion, line, spread
+from luneta.rerank.fusion import Fusion, line, spread
 from luneta.rerank.lists import ListPlan, Lists
 from luneta.rerank.pictures import Pictures
 from luneta.rerank.recipe import ElipRecipe

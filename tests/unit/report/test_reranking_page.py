@@ -232,6 +232,29 @@ def test_how_far_it_is_believed(fitted: Callable[..., RerankerFitted], tmp_path:
     assert f"{found.test.cost['ms_per_text']:.1f} ms" in page.text
 
 
+@pytest.mark.parametrize(
+    ("locale", "title"), [("en", "How far below the first score"), ("pt-BR", "Até que distância da primeira pontuação")]
+)
+def test_which_looks_are_spared(tmp_path: Path, locale: str, title: str) -> None:
+    encoder, proof = ConceptEncoder(noise=0.8), world(140).without_images(range(110))
+    found = fit_reranker(
+        encoder, Oracle(), world(110, captions_per_image=2), out=tmp_path / "fit", test=proof, near=False
+    )
+    assert found.reranker.fusion.within is not None
+    page = opened(write_trained(tmp_path / "p.html", found, locale=locale))
+    assert any(title in heading.text for heading in page.all("h2"))
+    point = "." if locale == "en" else ","
+    for tried in found.choice.early_exits:
+        used = " *" if tried.within == found.reranker.fusion.within else ""
+        first = [f"{tried.within:g}".replace(".", point) + used, f"{tried.looks:.1f}".replace(".", point)]
+        assert any(row[:2] == first for row in rows(page)), first
+    assert found.test is not None
+    assert found.test.cost["looks_per_text"] < 5
+    looks = f"{found.test.cost['looks_per_text']:.1f}".replace(".", point)
+    asked = "Candidates looked at, for each text" if locale == "en" else "Candidatas olhadas, por texto"
+    assert [asked, looks] in rows(page)
+
+
 def test_without_a_test_part_nothing_is_proved(fitted: Callable[..., RerankerFitted], tmp_path: Path) -> None:
     page = opened(write_trained(tmp_path / "p.html", fitted(), locale="pt-BR"))
     assert "nada se prova aqui (alfa 0,5 nas primeiras 10)" in page.all("p", klass="lead")[0].text

@@ -13,8 +13,9 @@ from luneta.embedding import embed
 from luneta.errors import ConfigError
 from luneta.evaluation import evaluate_embeddings
 from luneta.metrics import METRICS, recall_at
-from luneta.rerank import fusion
-from luneta.rerank.fusion import ALPHAS, Fusion, choose, line
+from luneta.rerank import choosing
+from luneta.rerank.choosing import ALPHAS, Trial, choose
+from luneta.rerank.fusion import Fusion, line
 from luneta.rerank.honesty import QUESTIONS, question, strangers
 from luneta.rerank.search import Found, Queries, found_by
 from luneta.stats import Interval
@@ -77,12 +78,12 @@ def test_the_best_of_many_trials_looks_better_than_it_is_and_the_fair_gain_does_
         values = np.random.default_rng(seed).normal(size=(51, 200))
         values[0] = 0
         best.append(values.mean(axis=1).max())
-        fair.append(fusion._fair_gains(values, clusters, seed).mean())
+        fair.append(choosing._fair_gains(values, clusters, seed).mean())
     assert np.mean(best) > 0.12
     assert abs(np.mean(fair)) < 3 * np.std(fair) / 300**0.5
     better = np.zeros((3, 200))
     better[2] = 0.4
-    assert (fusion._fair_gains(better, clusters, 0) == 0.4).all()  # what is better is found by either half
+    assert (choosing._fair_gains(better, clusters, 0) == 0.4).all()  # what is better is found by either half
 
 
 def test_noise_is_seldom_believed() -> None:
@@ -92,7 +93,7 @@ def test_noise_is_seldom_believed() -> None:
 
 @pytest.mark.parametrize(("low", "sure"), [(0.01, True), (0.0, False), (-0.01, False), (None, False)])
 def test_a_gain_is_sure_when_its_whole_interval_is_above_0(low: float | None, sure: bool) -> None:
-    assert fusion.Trial(Fusion(1.0, 5), 0.6, Interval(0.1, low, 0.2)).is_sure == sure
+    assert Trial(Fusion(1.0, 5), 0.6, Interval(0.1, low, 0.2)).is_sure == sure
 
 
 def test_a_gain_that_is_not_sure_is_not_taken() -> None:

@@ -114,6 +114,28 @@ def test_a_fit_is_read_and_nothing_is_looked_at(
     equal(RerankerFitted.load(tmp_path / "out", ENCODER, cross_encoder=Oracle()), found, tmp_path / "out")
 
 
+def test_how_far_it_looks_is_read_again(tmp_path: Path) -> None:
+    """What was tried, and what is used of it; a folder of before there was such a thing is read as it is."""
+    out, encoder = tmp_path / "out", ConceptEncoder(noise=0.8)
+    found = luneta.fit_reranker(encoder, Oracle(), world(110, captions_per_image=2), out=out, near=False)
+    assert len(found.choice.early_exits) > 2
+    assert found.choice.early_exits[0].change.low is None
+    assert found.reranker.fusion.within == found.choice.fusion.within is not None
+    again = RerankerFitted.load(out, encoder, cross_encoder=Oracle())
+    assert again.choice == found.choice
+    assert again.reranker.fusion == found.reranker.fusion
+    assert str(again) == str(found)
+    for record in (out / "fitted.json", out / "reranker" / "reranker.json"):
+        said = json.loads(record.read_text())
+        said.pop("early_exits", None)
+        for fusion in (said["fusion"], said.get("chosen", said)["fusion"]):
+            fusion.pop("within", None)
+        record.write_text(json.dumps(said))
+    old = RerankerFitted.load(out, encoder, cross_encoder=Oracle())
+    assert old.choice.early_exits == []
+    assert old.reranker.fusion == dataclasses.replace(found.reranker.fusion, within=None)
+
+
 def test_without_a_test_part_there_is_no_proof_to_read(tmp_path: Path) -> None:
     found = fit(tmp_path / "out", test=None)
     again = fit(tmp_path / "out", test=None)

@@ -182,6 +182,24 @@ def test_saved_and_read_again(
     assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == ["guide.safetensors", "reranker.json"]
 
 
+def test_how_far_it_looks_is_kept_and_one_of_older_folders_looks_at_all(
+    tiny_checkpoint: MakeCheckpoint, tmp_path: Path
+) -> None:
+    made = reranker(tiny_checkpoint("clip"))
+    narrow = dataclasses.replace(made, fusion=dataclasses.replace(made.fusion, within=0.125))
+    narrow.save(tmp_path)
+    assert Reranker.load(tmp_path, made.encoder).fusion == Fusion(0.5, 6, within=0.125)
+    assert repr(narrow).endswith("alpha=0.5, k=6, within=0.125)")
+    said = json.loads((tmp_path / "reranker.json").read_text())
+    assert said["fusion"].pop("within") == 0.125
+    (tmp_path / "reranker.json").write_text(json.dumps(said))
+    assert Reranker.load(tmp_path, made.encoder).fusion == made.fusion
+    said["fusion"]["within"] = -1
+    (tmp_path / "reranker.json").write_text(json.dumps(said))
+    with pytest.raises(ArtifactError, match="no whole re-ranker: ConfigError: within is -1"):
+        Reranker.load(tmp_path, made.encoder)
+
+
 def test_it_is_refused_for_another_encoder(
     tiny_checkpoint: MakeCheckpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

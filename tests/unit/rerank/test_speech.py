@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -11,11 +12,13 @@ from luneta.evaluation import evaluate
 from luneta.grids import Grid
 from luneta.layouts import GridView
 from luneta.rerank.application import Hit
+from luneta.rerank.choosing import Choice, Trial
+from luneta.rerank.early_exit import EarlyExit
 from luneta.rerank.evaluation import SHOWN, Reranking
-from luneta.rerank.fusion import Choice, Fusion, Trial
+from luneta.rerank.fusion import Fusion
 from luneta.rerank.honesty import QUESTIONS, Answer, Answers
 from luneta.rerank.plan import Plan
-from luneta.rerank.tables import choice_grid, hits_grid
+from luneta.rerank.tables import choice_grid, early_exit_grid, hits_grid
 from luneta.stats import Interval
 from worlds import ConceptEncoder, words_of, world
 
@@ -27,6 +30,7 @@ def shown(grid: Grid) -> str:
     return captured.get()
 
 
+SURE = Interval(0.02, 0.01, 0.03)
 CHOICE = Choice(
     Fusion(0.25, 20),
     0.5212,
@@ -34,7 +38,10 @@ CHOICE = Choice(
     [Trial(Fusion(0.0, 20), 0.5, Interval(0.0, None, None)),
      Trial(Fusion(0.25, 20), 0.5212, Interval(0.0212, 0.0101, 0.0343))],
     "mrr",
+    [EarlyExit(0.125, 9.5, 0.015, Interval(0.0, None, None), Interval(0.0, 0.0, 0.0072), SURE),
+     EarlyExit(0.0875, 4.25, 0.11, Interval(-0.002, -0.003, 0.0), Interval(0.01, 0.0, 0.02), SURE)],
 )  # fmt: skip
+USED = replace(CHOICE.fusion, within=0.125)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +61,7 @@ def test_tables_speak_portuguese_with_decimal_commas(reranking: Reranking) -> No
     hits = [Hit(1, 4, "boat.png", 0.3125, 3), Hit(2, 0, "owl.png", 0.25, 1)]
     for english, portuguese in (
         [choice_grid(CHOICE, CHOICE.fusion, locale) for locale in ("en", "pt-BR")],
+        [early_exit_grid(CHOICE, USED, locale) for locale in ("en", "pt-BR")],
         [hits_grid("um barco", hits, locale) for locale in ("en", "pt-BR")],
         [reranking.grid(locale) for locale in ("en", "pt-BR")],
     ):
@@ -62,7 +70,7 @@ def test_tables_speak_portuguese_with_decimal_commas(reranking: Reranking) -> No
         assert re.search(r"\d\.\d", other) is None
         shared = words_of(one) & words_of(other)
         assert {w for w in shared if not re.fullmatch("[0-9a-f]{2,}", w)} <= words_of(
-            "mrr recall ndcg um barco boat png owl world"
+            "mrr recall ndcg um barco boat png owl world as"
         )
         assert sorted(re.findall(r"\d+", one)) == sorted(re.findall(r"\d+", other))
 
@@ -73,6 +81,22 @@ def test_the_old_words_are_the_english_ones() -> None:
         "On texts that had no part in choosing alpha and k: +0.0212 (+0.0101 to +0.0343)."
         in choice_grid(CHOICE, CHOICE.fusion).notes
     )
+
+
+def test_how_far_it_looks() -> None:
+    grid = early_exit_grid(CHOICE, USED)
+    assert grid is not None
+    assert grid.rows == (
+        ("all 20", "20", "", "", "", ""),
+        ("0.125 *", "9.5", "1.5%", "+0.0000", "", "0.0% (up to 0.7%)"),
+        ("0.0875", "4.2", "11.0%", "-0.0020", "-0.0030 to +0.0000", "1.0% (up to 2.0%)"),
+    )
+    assert [row[0] for row in early_exit_grid(CHOICE, CHOICE.fusion).rows] == ["all 20 *", "0.125", "0.0875"]  # type: ignore[union-attr]
+    idle = early_exit_grid(CHOICE, replace(USED, alpha=0.0))
+    assert [row[0] for row in idle.rows] == ["all 20", "0.125", "0.0875"]  # type: ignore[union-attr]
+    assert early_exit_grid(replace(CHOICE, early_exits=()), USED) is None
+    starred = [row for row in choice_grid(CHOICE, USED).rows if "*" in row[0]]
+    assert [row[:2] for row in starred] == [("0.25 *", "20")]  # of alpha and k, whatever the distance
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

@@ -40,6 +40,13 @@ def command(
             show_default="as it was chosen",
         ),
     ] = None,
+    early_exit: Annotated[
+        bool,
+        typer.Option(
+            "--early-exit/--no-early-exit",
+            help="Leave out candidates far below the first, where that was found to lose nothing; or look at all k.",
+        ),
+    ] = True,
     cache: options.Cache = True,
     json: Annotated[
         Path | None,
@@ -51,6 +58,8 @@ def command(
     report: options.Report = None,
     locale: options.Locale = "en",
 ) -> None:
+    from dataclasses import replace
+
     from rich.console import Console
 
     from luneta.evaluation import measure
@@ -64,6 +73,8 @@ def command(
         revision=revision,
     )  # fmt: skip
     reranker = models.open_reranker(folder, encoder, model, dtype, device)
+    if not early_exit:
+        reranker = replace(reranker, fusion=replace(reranker.fusion, within=None))
     from luneta.report.reranking import write_reranked
     from luneta.rerank.evaluation import rerank_depths
 
@@ -74,7 +85,11 @@ def command(
     found = rerank_depths(reranker, embeddings, before, ks, cache=cache)
     console.print(GridView((found if len(ks) > 1 else found.at(ks[0])).grid(spoken)))
     pace = written(f"{found.cost['ms_per_text']:.1f}", spoken)
-    console.print(translator_of(spoken, RERANK)("rerank_pace", ms=pace), highlight=False)
+    t = translator_of(spoken, RERANK)
+    console.print(t("rerank_pace", ms=pace), highlight=False)
+    if reranker.fusion.changes and reranker.fusion.within is not None:
+        looks = written(f"{found.cost['looks_per_text']:.1f}", spoken)
+        console.print(t("rerank_looked", looks=looks, k=max(ks)), highlight=False)
     for path, result in zip(results, [before, *found.after.values()], strict=False):
         result.save(path)
     if report:
