@@ -15,7 +15,7 @@ from luneta.errors import ConfigError
 from luneta.evaluation import evaluate_embeddings
 from luneta.metrics import METRICS
 from luneta.rerank import Fusion, Reranker
-from luneta.rerank.choosing import Choice, choose
+from luneta.rerank.choosing import Choice, _fair_gains, choose
 from luneta.rerank.early_exit import LOSING, LOSS, EarlyExit, _losing
 from luneta.rerank.evaluation import evaluate_depths, evaluate_reranked
 from luneta.rerank.honesty import question
@@ -203,6 +203,21 @@ def test_what_is_far_and_of_no_use_is_left_out() -> None:
     assert choice.value == pytest.approx(METRICS["mrr"](choice.fusion.ranking(TASK, new)).mean())
     assert choice.gain == used.gain
     assert used.looks < 0.8 * whole.k
+
+
+def test_what_is_gained_by_not_looking_counts() -> None:
+    """Far ones lead one text in twelve astray."""
+    led_astray = (MEDIAN < BEHIND) & (np.arange(len(RIGHT)) % 12 == 0)[:, None]
+    new = np.asarray(knowing(MEDIAN >= BEHIND) + 0.9 * led_astray, dtype=np.float32)
+    choice = choose(TASK, new)
+    used = next(tried for tried in choice.early_exits if tried.within == choice.fusion.within)
+    assert used.change.value > 0.01
+    assert choice.value == pytest.approx(METRICS["mrr"](choice.fusion.ranking(TASK, new)).mean())
+    values = np.stack([METRICS["mrr"](trial.fusion.ranking(TASK, new)) for trial in choice.trials])
+    fair = _fair_gains(values, TASK.clusters, 0).mean()
+    for tried in choice.early_exits:
+        assert tried.gain.value == pytest.approx(fair + tried.change.value)
+    assert choice.gain == used.gain
 
 
 def test_what_is_far_and_of_use_is_looked_at() -> None:
