@@ -95,3 +95,18 @@ def test_what_it_would_take_may_be_asked_of_the_whole_command(
     assert "luneta-mini: an hour" in said.stdout
     assert not Path("tuned").exists()
     assert not Path("tuned.html").exists()
+
+
+@pytest.mark.usefixtures("elip")
+def test_one_that_has_ended_takes_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is loaded to say so."""
+    monkeypatch.setattr(rerank, "predict_elip", None)
+    asked = ("rerank", "train", *FEW, "--language", "en", "--out", "done", "--dry-run")
+    Path("done").mkdir()
+    for name in ("training.json", "elip.json"):
+        Path("done", name).write_text("{}")
+    assert luneta(*asked).stdout.startswith("done holds a finished training: of the same one nothing is left to do")
+    assert luneta(*asked, "--locale", "pt-BR").stdout.startswith("done já tem um treino terminado")
+    Path("done", "elip.json").unlink()  # begun, not ended
+    with pytest.raises(TypeError, match="NoneType"):
+        CliRunner().invoke(app, [*asked], catch_exceptions=False)
