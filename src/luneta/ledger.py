@@ -274,6 +274,7 @@ class Total:
         wall_s, usd: seconds and dollars.
         energy_kwh, brl: None where no run has them.
         n_unpriced: runs without a price.
+        n_without_reais: runs with a price in dollars alone, which `brl` leaves out.
     """
 
     n_runs: int
@@ -283,6 +284,7 @@ class Total:
     energy_kwh: float | None
     brl: float | None
     n_unpriced: int
+    n_without_reais: int
 
 
 def total(entries: Sequence[Entry], brl_per_usd: float | None = None) -> Total:
@@ -297,6 +299,7 @@ def total(entries: Sequence[Entry], brl_per_usd: float | None = None) -> Total:
         return [float(entry.facts[key]) for entry in entries if entry.facts.get(key) is not None]
 
     reais = [value for entry in entries if (value := reais_of(entry, brl_per_usd)) is not None]
+    n_priced = sum(entry.facts.get("usd") is not None or entry.facts.get("brl") is not None for entry in entries)
     return Total(
         n_runs=len(entries),
         n_at_least=sum(entry.status in ("killed", "running") for entry in entries),
@@ -305,6 +308,7 @@ def total(entries: Sequence[Entry], brl_per_usd: float | None = None) -> Total:
         energy_kwh=sum(known("energy_kwh")) if known("energy_kwh") else None,
         brl=sum(reais) if reais else None,
         n_unpriced=len(entries) - len(known("usd")),
+        n_without_reais=n_priced - len(reais),
     )
 
 

@@ -117,11 +117,10 @@ def costs_grid(entries: Sequence[Entry], *, ledger: Path, brl_per_usd: float | N
     rows = [_row(entry, brl_per_usd, page) for entry in entries]
     summed = (t("costs_sum", n=page.number(whole.n_runs, 0)), "", "", "", page.number(whole.wall_s / 60, 1), "",
               _known(whole.energy_kwh, 4, page), page.number(whole.usd, 3), _known(whole.brl, 3, page))  # fmt: skip
-    notes = [
-        t(name, n=page.number(n, 0))
-        for name, n in (("costs_at_least", whole.n_at_least), ("costs_unpriced", whole.n_unpriced))
-        if n
-    ]
+    counted = {"costs_at_least": whole.n_at_least, "costs_unpriced": whole.n_unpriced}
+    if whole.brl is not None:
+        counted["costs_without_reais"] = whole.n_without_reais
+    notes = [t(name, n=page.number(n, 0)) for name, n in counted.items() if n]
     if any(entry.facts.get("peak_mib") is not None for entry in entries):
         notes.append(t("costs_memory"))
     notes.append(t("costs_where", path=ledger.resolve()))

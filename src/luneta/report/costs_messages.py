@@ -33,6 +33,10 @@ COSTS: Messages = {
         "{n} runs have no price: name one with --usd-per-hour when you train.",
         "{n} execuções não têm preço: indique um com --usd-per-hour ao treinar.",
     ),
+    "costs_without_reais": (
+        "{n} runs have no exchange rate, and the sum of BRL leaves them out: name one with --brl-per-usd.",
+        "{n} execuções não têm câmbio, e a soma em BRL as deixa de fora: indique um com --brl-per-usd.",
+    ),
     "costs_memory": (
         "Peak MiB on a CPU are those of the process so far, whatever it did before the run; on a GPU those of the run.",
         "Os MiB de pico na CPU são os do processo até então, o que quer que tenha feito antes da execução; na GPU, os "

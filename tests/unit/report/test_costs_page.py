@@ -46,6 +46,15 @@ def test_the_grid_sums_failed_ones_too() -> None:
     assert costs_grid(RUNS, ledger=LEDGER, locale="pt-BR").rows[-1][7] == "9,100"
 
 
+def test_a_sum_of_reais_says_what_it_leaves_out() -> None:
+    said = "4 runs have no exchange rate, and the sum of BRL leaves them out"
+    some = costs_grid(RUNS, ledger=LEDGER)
+    assert some.rows[-1][-2:] == ("9.100", "2.000")
+    assert sum(said in note for note in some.notes) == 1
+    assert not any("exchange rate" in note for note in costs_grid(RUNS, ledger=LEDGER, brl_per_usd=5.0).notes)
+    assert not any("exchange rate" in note for note in costs_grid(RUNS[:2], ledger=LEDGER).notes)  # there is no sum
+
+
 def test_the_frontier_holds_what_nothing_cheaper_equals() -> None:
     (found,) = frontiers(RUNS)
     assert (found.protocol, found.data) == ("p", "photos")
