@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, overload
@@ -151,6 +152,29 @@ def _checked(values: Mapping[str, ArrayLike], clusters: ArrayLike | None) -> tup
     if members.shape != (n,):
         raise ShapeError(f"clusters have shape {members.shape}; expected ({n},), one for every query")
     return table, np.unique(members, return_inverse=True)[1]
+
+
+def share_at_most(n_seen: int, n: int, *, confidence: float = 0.95) -> float:
+    """Upper limit of a share of which n_seen of n were seen, independent of one another (Clopper and Pearson, 1934).
+
+    Args:
+        n_seen: 0 to n.
+        n: at least 1.
+        confidence: of the interval with two limits, between 0 and 1.
+
+    >>> round(share_at_most(0, 100), 4), round(share_at_most(5, 100), 4)
+    (0.0362, 0.1128)
+    """
+    if n_seen == n:
+        return 1.0
+    fewer = range(n_seen + 1)
+    ways = np.array([math.lgamma(n + 1) - math.lgamma(few + 1) - math.lgamma(n - few + 1) for few in fewer])
+    low, high = n_seen / n, 1.0
+    for _ in range(50):
+        share = (low + high) / 2
+        chance = np.exp(ways + np.array(fewer) * math.log(share) + (n - np.array(fewer)) * math.log1p(-share)).sum()
+        low, high = (share, high) if chance > (1 - confidence) / 2 else (low, share)
+    return high
 
 
 def _limits_without_spread(column: NDArray[np.float64], n_clusters: int, tail: float) -> Limits:

@@ -73,7 +73,7 @@ def test_how_far_it_looks_and_how_it_is_made_to_look_at_all(elip: Path) -> None:
     for arguments, point in (((), "."), (("--locale", "pt-BR"), ",")):
         luneta(*asked, *arguments, "--json", "near.json")
         said = luneta(*asked, *arguments).stdout
-        (looks,) = re.findall(r"(\d+[.,]\d) (?:of|de) 100 candidat", said)
+        (looks,) = re.findall(r"(\d+[.,]\d) (?:of|de) 12 candidat", said)
         assert point in looks
         assert 0 < float(looks.replace(",", ".")) < 12
     whole = luneta(*asked, "--no-early-exit", "--json", "all.json").stdout

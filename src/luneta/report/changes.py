@@ -107,8 +107,8 @@ def _changes(
         places = [
             _place(order, right, measured) for order, measured in zip((before, after), ranks[:, text], strict=True)
         ]
-        came_from = [int(np.flatnonzero(before == item)[0]) + 1 for item in after[:N_PICTURES]]
-        shown = [order[:N_PICTURES].tolist() for order in (before, after)]
+        shown = [order[:N_PICTURES][order[:N_PICTURES] >= 0].tolist() for order in (before, after)]
+        came_from = [int(np.flatnonzero(before == item)[0]) + 1 for item in shown[1]]
         made.append(Change(text, (places[0], places[1]), right, shown[0], shown[1], came_from))
     return made
 

@@ -157,7 +157,7 @@ def _changes(reranker: Reranker, embeddings: Embeddings, found: Depths, page: Pa
     if not reranker.fusion.changes:
         return []
     deepest = max(found.after)
-    used = replace(reranker, fusion=replace(reranker.fusion, k=deepest))
+    used = replace(reranker, fusion=reranker.fusion.at(deepest))
     return [ChangesSection(changes_of(used, embeddings, found.at(deepest)), embeddings.dataset)]
 
 

@@ -22,7 +22,7 @@ class Hit:
         rank: from 1.
         image: its index in the data set.
         label: what a person would call it.
-        score: that it was ordered by.
+        score: that it was ordered by; behind those that were looked at again the encoder's own, which may be higher.
         rank_before: by the encoder alone.
     """
 

@@ -54,7 +54,7 @@ class Choice:
     Attributes:
         fusion: the best that is sure, or the encoder alone.
         value: the metric with it.
-        gain: over the encoder alone, on texts that had no part in choosing alpha and k.
+        gain: over the encoder alone, on texts that had no part in choosing alpha and k; of looking at all k.
         trials: all that was tried of them; the encoder alone first.
         metric: what they were measured by.
         early_exits: how far it was tried to look, the widest first; the nearest that is safe is used.
@@ -79,7 +79,7 @@ class Choice:
 
 
 def choose(found: Found, new: Floats, *, own_scale: bool = False, metric: str = CHOSEN_BY, seed: int = 0) -> Choice:
-    """The best alpha and k and the fewest looks that lose nothing, or none.
+    """The best alpha and k, and the fewest looks that seem to lose nothing; or none.
 
     Args:
         found: what the encoder alone finds, on data that was not learnt from.
@@ -110,8 +110,8 @@ def choose(found: Found, new: Floats, *, own_scale: bool = False, metric: str = 
     tried = early_exits(found, new, best.fusion, metric, gains["fair"], seed)
     chosen = Choice(best.fusion, best.value, fair, trials, metric, tried)
     for nearest in [early_exit for early_exit in tried if early_exit.is_safe][-1:]:
-        fusion, value = replace(best.fusion, within=nearest.within), best.value + nearest.change.value
-        chosen = replace(chosen, fusion=fusion, value=value, gain=nearest.gain)
+        fusion = replace(best.fusion, within=nearest.within)
+        chosen = replace(chosen, fusion=fusion, value=best.value + nearest.change.value)
     return chosen
 
 

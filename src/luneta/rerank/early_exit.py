@@ -15,19 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luneta.metrics import METRICS
-from luneta.ranking import TIE_TOLERANCE
 from luneta.rerank.fusion import Floats, Fusion
 from luneta.rerank.search import Found
-from luneta.stats import Interval, bootstrap
+from luneta.stats import Interval, bootstrap, share_at_most
 
 SHARES = (0.75, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05)
 """Of all looks, that are tried to be enough."""
 
 LOSS = 0.001
-"""Of the metric: the lower end of what changes may not be below it."""
+"""Of the metric: the lower end of the interval of what changes may not be below it."""
 
-LOSING = 0.05
-"""Of all texts: so many at most may lose anything, seen or not (of few texts, more than that may be unseen)."""
+LOSING = 0.02
+"""Of all texts: no more than that may lose anything, by an exact upper limit. Of few pictures it cannot be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +38,24 @@ class EarlyExit:
         looks: of a text, on average.
         left: share of texts that are left as they are.
         change: of the metric, from looking at all k; paired by text. No limits: it is the same for every text.
-        losing: share of texts that lose by it; of what no text shows, the upper limit says how often it may be.
-        gain: over the encoder alone that is left, on texts that had no part in choosing alpha and k.
+        losing: share of texts that lose by it.
+        losing_at_most: its upper limit: in what no text shows, too.
+        gain: what is left of the gain over the encoder alone, on texts that had no part in choosing alpha and k.
     """
 
     within: float
     looks: float
     left: float
     change: Interval
-    losing: Interval
+    losing: float
+    losing_at_most: float
     gain: Interval
 
     @property
     def is_safe(self) -> bool:
-        """It costs at most `LOSS` and hits at most `LOSING`, by the worse limits; what is left of the gain is sure."""
+        """By the worse limits it costs at most `LOSS`, in at most `LOSING` of the texts, and the gain stays sure."""
         worst = self.change.value if self.change.low is None else self.change.low
-        hit = 1.0 if self.losing.high is None else self.losing.high
-        return worst >= -LOSS and hit <= LOSING and self.gain.is_above_0
+        return worst >= -LOSS and self.losing_at_most <= LOSING and self.gain.is_above_0
 
 
 def early_exits(
@@ -81,16 +81,23 @@ def early_exits(
         change = METRICS[metric](nearer.ranking(found, new)) - whole
         intervals = bootstrap({"change": change, "gain": fair + change}, found.clusters, bounded=False, seed=seed)
         looks, left = float(looked_at.sum(axis=1).mean()), float((~looked_at.any(axis=1)).mean())
-        tried.append(EarlyExit(within, looks, left, losing=_losing(change, found.clusters, seed), **intervals))
+        tried.append(EarlyExit(within, looks, left, intervals["change"], *_losing(change, found.clusters),
+                               intervals["gain"]))  # fmt: skip
         if not tried[-1].is_safe:
             break
     return tried
 
 
-def _losing(change: NDArray[np.float64], clusters: NDArray[np.int64], seed: int) -> Interval:
-    """Share of (n_texts,) changes that are losses; never surer of few than it would be of none."""
-    losing, none = (bootstrap(lost, clusters, seed=seed) for lost in (change < -TIE_TOLERANCE, np.zeros(len(change))))
-    return replace(losing, high=max(share for share in (losing.value, losing.high, none.high) if share is not None))
+def _losing(change: NDArray[np.float64], clusters: NDArray[np.int64]) -> tuple[float, float]:
+    """The share of (n_texts,) changes that are losses, and how large it may be.
+
+    Texts of one cluster lose together: what has a limit is how many clusters do, each with as many of its texts as in
+    those that were seen, and no fewer than if none had been.
+    """
+    lost, (_, member) = change < 0, np.unique(clusters, return_inverse=True)
+    hit = np.bincount(member, weights=lost) > 0
+    n, inside = len(hit), lost[hit[member]].mean() if hit.any() else 1.0
+    return float(lost.mean()), max(share_at_most(int(hit.sum()), n) * float(inside), share_at_most(0, n))
 
 
 def _distances(found: Found, k: int) -> Sequence[float]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from luneta.comparison import Comparison, Difference, compare
 from luneta.data.dataset import ImageTextDataset
@@ -22,10 +23,11 @@ from luneta.grids import Grid, as_text
 from luneta.metrics import METRICS, average_precision
 from luneta.positives import Duplicates
 from luneta.ranking import Ranking
+from luneta.rerank.fusion import Fusion
 from luneta.rerank.keeping import resumable
 from luneta.rerank.messages import RERANK
 from luneta.rerank.reranker import Reranker
-from luneta.rerank.search import found_by
+from luneta.rerank.search import Found, found_by
 from luneta.results import Evaluation
 from luneta.stats import Interval, bootstrap
 from luneta.wording import p_value, translator_of, written
@@ -194,13 +196,13 @@ def evaluate_depths(
     max_bad_share: float = 0.01,
     seed: int = 0,
 ) -> Depths:
-    """Measure the encoder alone and re-ranked at several depths, each candidate looked at once.
+    """Measure the encoder alone and re-ranked at several depths, no candidate looked at twice.
 
     Pictures below the first k keep the encoder's order, as in the published evaluation of ELIP, which takes 1000 off
     their scores.
 
     Args:
-        reranker: whatever its own k, it looks as deep as is said.
+        reranker: whatever its own k, it looks as deep as is said; with early exit at its own k only.
         dataset: to measure on; nothing of it should have been learnt from.
         ks: depths; of a smaller gallery all is looked at.
         duplicates, cache, batch_size, max_bad_share, seed: as in `luneta.evaluate`.
@@ -235,9 +237,10 @@ def rerank_depths(
     if reranker.fusion.changes:
         found = found_by(embeddings, before, max(ks))
         rescorer = resumable(reranker.rescorer, cache=cache)
-        looked_at = replace(reranker.fusion, k=max(ks)).looked_at(found.candidates, found.scores)
+        fusions = {k: reranker.fusion.at(k) for k in rankings}
+        looked_at = _looked_at(found, fusions.values())
         new = rescorer.rescore(found.queries, rescorer.pictures(found.dataset.images), looked_at)
-        rankings = {k: replace(reranker.fusion, k=k).ranking(found, new) for k in rankings}
+        rankings = {k: fusion.ranking(found, new) for k, fusion in fusions.items()}
         lost = tuple(np.unique(looked_at[(looked_at >= 0) & np.isnan(new)]).tolist())
         n_looks = int((looked_at >= 0).sum())
     wall_s = time.perf_counter() - start
@@ -245,6 +248,15 @@ def rerank_depths(
     n_texts = before.rankings["text_to_image"].n_queries
     cost = {"wall_s": wall_s, "ms_per_text": 1000 * wall_s / n_texts, "looks_per_text": n_looks / n_texts}
     return Depths(before, after, cost, lost)
+
+
+def _looked_at(found: Found, fusions: Iterable[Fusion]) -> NDArray[np.int64]:
+    """(n_texts, k) candidates that any of them looks at, first ones of each text; -1 behind them."""
+    looked_at = np.full_like(found.candidates, -1)
+    for fusion in fusions:
+        first = fusion.looked_at(found.candidates, found.scores)
+        np.maximum(looked_at[:, : first.shape[1]], first, out=looked_at[:, : first.shape[1]])
+    return looked_at
 
 
 def _warn_of_what_chose(reranker: Reranker, dataset: ImageTextDataset) -> None:
@@ -265,10 +277,12 @@ def _check_depths(ks: Sequence[int]) -> None:
 def _measured(
     reranker: Reranker, before: Evaluation, k: int, ranking: Ranking, wall_s: float, seed: int
 ) -> Evaluation:  # fmt: skip
-    said = {"kind": reranker.rescorer.kind, "fusion": asdict(replace(reranker.fusion, k=k))}
+    fusion = reranker.fusion.at(k)
+    said = {"kind": reranker.rescorer.kind, "fusion": asdict(fusion)}
+    name = f"{before.encoder['name']}, re-ranked{'' if fusion.within is None else ' with early exit'}"
     return replace(
         before,
-        encoder={**before.encoder, "name": f"{before.encoder['name']}, re-ranked", "reranker": said},
+        encoder={**before.encoder, "name": name, "reranker": said},
         metrics={**before.metrics, "text_to_image": metrics_of(ranking, before.clusters["text_to_image"], seed)},
         rankings={**before.rankings, "text_to_image": ranking},
         cost={**before.cost, "wall_s": wall_s},

@@ -9,7 +9,7 @@ order is the same, and alpha means the same whatever gave them. No right answer 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,8 @@ class Fusion:
         alpha: 0 is the encoder alone, 1 the new score alone.
         k: candidates that are put into another order.
         slope, shift: new scores are taken as slope x score + shift.
-        within: of those k only candidates whose score is at most so far below the first one's; None is all of them. A
-            text whose first one leads by more is left as it is.
+        within: of those k only candidates whose score is at most so far below the first one's, as the encoder's scores
+            are; None is all of them. A text whose first one leads by more is left as it is.
     """
 
     alpha: float
@@ -55,6 +55,10 @@ class Fusion:
     def changes(self) -> bool:
         """Whether anything is put into another order."""
         return self.alpha > 0
+
+    def at(self, k: int) -> Fusion:
+        """The same at a depth. How far it looks was found at its own: at another one it looks at all."""
+        return self if k == self.k else replace(self, k=k, within=None)
 
     def looked_at(self, candidates: Indexes, scores: Floats) -> Indexes:
         """The candidates that are scored anew: the first of each text, and -1 behind them.

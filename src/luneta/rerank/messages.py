@@ -29,12 +29,17 @@ RERANK: Messages = {
     "rerank_up_to": ("up to {high}", "até {high}"),
     "rerank_all": ("all {k}", "todas as {k}"),
     "rerank_early_exit_note": (
-        "Change of {metric} from looking at the first {k} of every text, paired by text; * is used. It is the nearest "
-        "distance that costs at most {loss} and hits at most {losing} of the texts, by the worse limits of their 95 % "
-        "intervals; the first that fails ends it.",
-        "Mudança de {metric} em relação a olhar as {k} primeiras de cada texto, pareada por texto; * é a usada. É a "
-        "menor distância que custa no máximo {loss} e atinge no máximo {losing} dos textos, pelos piores limites dos "
-        "seus intervalos de 95 %; a primeira que falha encerra.",
+        "Distances are differences of the encoder's scores; changes of {metric} are from looking at the first {k} of "
+        "every text, paired by text; * is used.",
+        "Distâncias são diferenças das pontuações do codificador; mudanças de {metric} são em relação a olhar as {k} "
+        "primeiras de cada texto, pareadas por texto; * é a usada.",
+    ),
+    "rerank_early_exit_rule": (
+        "From the widest on, a distance passes while the lower end of its interval is not below -{loss}, at most "
+        "{losing} of the texts may lose, and the gain over the encoder alone stays sure. The first that fails ends it.",
+        "Da maior em diante, uma distância passa enquanto o limite inferior do intervalo não está abaixo de -{loss}, "
+        "no máximo {losing} dos textos podem perder e o ganho sobre o codificador sozinho segue certo. A primeira que "
+        "falha encerra a busca.",
     ),
     "rerank_looked": (
         "{looks} of {k} candidates looked at for each text",
@@ -62,7 +67,7 @@ RERANK: Messages = {
     "rerank_used": ("alpha {alpha} on the first {k}", "alfa {alpha} nas primeiras {k}"),
     "rerank_used_within": (
         "alpha {alpha} on the first {k}, as far as they are within {within} of the first",
-        "alfa {alpha} nas primeiras {k}, enquanto a até {within} da primeira",
+        "alfa {alpha} nas primeiras {k}, enquanto estiverem a até {within} da primeira",
     ),
     "rerank_not_honest": (
         "it changes nothing: it has not shown that it does what it says",

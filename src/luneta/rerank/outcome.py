@@ -156,7 +156,7 @@ def _choice(said: Mapping[str, Any]) -> Choice:
         Trial(Fusion(**trial["fusion"]), trial["value"], Interval(**trial["gain"])) for trial in said["trials"]
     ]  # fmt: skip
     exits = [
-        EarlyExit(**{**tried, **{name: Interval(**tried[name]) for name in ("change", "losing", "gain")}})
+        EarlyExit(**{**tried, **{name: Interval(**tried[name]) for name in ("change", "gain")}})
         for tried in said.get("early_exits", ())
     ]
     chosen = said["chosen"]

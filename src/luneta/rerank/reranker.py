@@ -65,11 +65,13 @@ class Reranker:
         Args:
             texts: n texts.
             images: that the candidates are indexes of.
-            candidates: (n, k) image indexes of the encoder's first answers, best first.
+            candidates: (n, k) image indexes of the encoder's first answers, best first; -1 behind them where there are
+                fewer.
             scores: (n, k) its cosines.
 
         Returns:
-            (n, k) image indexes and (n, k) scores.
+            (n, k) image indexes and (n, k) scores. Those that were looked at come first, with the scores that decide;
+            the encoder's own scores behind them may be higher.
 
         Raises:
             ShapeError: the arrays do not fit one another, or an index is none of the images.
@@ -170,10 +172,9 @@ def _ordered(
 ) -> tuple[Indexes, NDArray[np.float32]]:
     """(n, k) candidates and their scores: those looked at by what decides, the others behind as they were."""
     there, places = looked_at >= 0, np.arange(candidates.shape[1])
-    fused = fusion.fuse(scores, new)
+    fused = fusion.fuse(scores, new)  # the encoder's where it was not looked at
     order = np.lexsort((np.where(there, candidates, places), np.where(there, -fused, np.inf)), axis=1)
-    ordered = np.where(there, fused, scores)
-    return np.take_along_axis(candidates, order, axis=1), np.take_along_axis(ordered, order, axis=1)
+    return np.take_along_axis(candidates, order, axis=1), np.take_along_axis(fused, order, axis=1)
 
 
 def _check_candidates(
@@ -184,5 +185,6 @@ def _check_candidates(
             f"candidates have shape {candidates.shape} and scores {scores.shape} for {len(texts)} texts; expected "
             "(n_texts, k) twice"
         )
-    if candidates.size and not (candidates.min() >= 0 and candidates.max() < len(images)):
-        raise ShapeError(f"candidates name image {int(candidates.max())} of {len(images)}")
+    unknown = candidates[(candidates < -1) | (candidates >= len(images))]
+    if unknown.size:
+        raise ShapeError(f"candidates name image {int(unknown[0])} of {len(images)}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from luneta.grids import Grid
 from luneta.rerank.application import Hit
 from luneta.rerank.choosing import Choice, Trial
-from luneta.rerank.early_exit import LOSING, LOSS
+from luneta.rerank.early_exit import LOSING, LOSS, EarlyExit
 from luneta.rerank.fusion import Fusion
 from luneta.rerank.honesty import Answer
 from luneta.rerank.messages import REPRODUCTION, RERANK
@@ -48,29 +48,26 @@ def early_exit_grid(choice: Choice, used: Fusion, locale: str = "en") -> Grid | 
     if not choice.early_exits:
         return None
     t, k = translator_of(locale, RERANK), str(choice.fusion.k)
-    star = {within: " *" if used.changes and used.within == within else "" for within in _distances(choice)}
+    withins = [None, *(tried.within for tried in choice.early_exits)]
+    star = {within: " *" if used.changes and used.within == within else "" for within in withins}
     whole = (t("rerank_all", k=k) + star[None], k, "", "", "", "")
     rows = [
         (
             written(f"{tried.within:g}", locale) + star[tried.within], written(f"{tried.looks:.1f}", locale),
             written(f"{tried.left:.1%}", locale), signed(tried.change.value, locale), _limits(tried.change, locale),
-            _share(tried.losing, locale),
+            _share(tried, locale),
         )
         for tried in choice.early_exits
     ]  # fmt: skip
-    limits = {"loss": written(f"{LOSS:g}", locale), "losing": written(f"{LOSING:.0%}", locale)}
-    note = t("rerank_early_exit_note", metric=choice.metric, k=k, **limits)
+    said = {"metric": choice.metric, "k": k, "loss": written(f"{LOSS:g}", locale), "losing": f"{LOSING:.0%}"}
+    notes = t("rerank_early_exit_note", **said), t("rerank_early_exit_rule", **said)
     header = tuple(t(f"rerank_{name}") for name in ("within", "looks", "left", "change", "interval", "losing"))
-    return Grid(t("rerank_early_exit"), header, (whole, *rows), (note,))
+    return Grid(t("rerank_early_exit"), header, (whole, *rows), notes)
 
 
-def _share(losing: Interval, locale: str) -> str:
-    high = translator_of(locale, RERANK)("rerank_up_to", high="?" if losing.high is None else f"{losing.high:.1%}")
-    return written(f"{losing.value:.1%} ({high})", locale)
-
-
-def _distances(choice: Choice) -> list[float | None]:
-    return [None, *(tried.within for tried in choice.early_exits)]
+def _share(tried: EarlyExit, locale: str) -> str:
+    high = translator_of(locale, RERANK)("rerank_up_to", high=f"{tried.losing_at_most:.1%}")
+    return written(f"{tried.losing:.1%} ({high})", locale)
 
 
 def _row(trial: Trial, used: bool, locale: str) -> tuple[str, ...]:

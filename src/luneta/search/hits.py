@@ -21,7 +21,8 @@ class Hit:
         rank: from 1, over all pages.
         id: number of the item in its bundle.
         side: image or text.
-        score: that it was ordered by: a cosine, unless it was re-ranked.
+        score: that it was ordered by: a cosine, unless it was re-ranked; behind those that were looked at again the
+            cosine, which may be higher.
         name: of a picture.
         text: of a text.
         texts: of a picture.

@@ -271,7 +271,8 @@ class Searcher:
         lacks = is_cut and len(ids) < max(last + 1, VARIED if wish.diversity else 0)
         if wish.diversity and len(ids):
             first = min(VARIED, len(ids))
-            order = varied(scores[:first], self._item_vectors(wish.target, ids[:first]), first, wish.diversity)
+            falling = np.minimum.accumulate(scores[:first])  # behind those that were looked at again some are higher
+            order = varied(falling, self._item_vectors(wish.target, ids[:first]), first, wish.diversity)
             order = np.concatenate([order, np.arange(first, len(ids))])
             ids, scores = ids[order], scores[order]
         relevant, cutoff = self._relevance(query, best, wish)

@@ -18,12 +18,12 @@ from luneta.evaluation import measure
 from luneta.metrics import best_rank
 from luneta.report.changes import N_PICTURES, Changes, changes_of
 from luneta.report.reranking import write_reranked, write_trained
-from luneta.rerank import Fusion, Reranker, RerankerFitted, fit_reranker, fitting
+from luneta.rerank import ByFunction, Fusion, Reranker, RerankerFitted, fit_reranker, fitting
 from luneta.rerank.crossing import Crossed
 from luneta.rerank.evaluation import Depths, rerank_depths
 from luneta.rerank.honesty import QUESTIONS, Answer
 from pages import Element, read
-from worlds import ConceptEncoder, words_of, world
+from worlds import ConceptEncoder, judged, words_of, world
 
 K = 12
 
@@ -109,6 +109,36 @@ def test_ranks_are_those_of_the_pictures_that_are_shown() -> None:
         for rank, shown in zip(change.ranks, (change.before, change.after), strict=True):
             assert (shown.index(right) + 1 == rank) if right in shown else rank > N_PICTURES
     assert unlike, "it has not wavered"
+
+
+def test_what_early_exit_leaves_alone_is_shown_as_it_was_measured(measured: Measured) -> None:
+    narrow = replace(measured.reranker, fusion=Fusion(1.0, K, within=0.1))
+    found = rerank_depths(narrow, measured.embeddings, measured.found.before, [K]).at(K)
+    ranks = best_rank(found.after.rankings["text_to_image"])
+    assert (ranks != best_rank(measured.found.after[K].rankings["text_to_image"])).sum() > 20
+    changes = changes_of(narrow, measured.embeddings, found)
+    assert len(changes.better) > 3
+    for change in (*changes.better, *changes.worse):
+        assert change.ranks[1] == ranks[change.text]
+
+
+def test_queries_with_few_candidates_show_those_that_there_are() -> None:
+    """Judged ones pass some pictures over."""
+    encoder, data = ConceptEncoder(noise=3.0), judged()
+    before, embeddings = measure(encoder, data, cache=False)
+    reranker = Reranker(encoder, Crossed(ByFunction(lambda texts, pictures: noises(texts), "noise")), Fusion(1.0, 40))
+    found = rerank_depths(reranker, embeddings, before, [40]).at(40)
+    changes = changes_of(reranker, embeddings, found)
+    assert changes.n_better + changes.n_worse > 3
+    assert data.ignored is not None
+    passed = {(int(query), int(image)) for query, image in data.ignored}
+    for change in (*changes.better, *changes.worse):
+        assert -1 not in (*change.before, *change.after)
+        assert not {(change.text, image) for image in change.after} & passed
+
+
+def noises(texts: Sequence[str]) -> list[float]:
+    return [noise_of(place, text) for place, text in enumerate(texts)]
 
 
 def opened(path: Path) -> Element:
@@ -236,9 +266,9 @@ def test_how_far_it_is_believed(fitted: Callable[..., RerankerFitted], tmp_path:
     ("locale", "title"), [("en", "How far below the first score"), ("pt-BR", "Até que distância da primeira pontuação")]
 )
 def test_which_looks_are_spared(tmp_path: Path, locale: str, title: str) -> None:
-    encoder, proof = ConceptEncoder(noise=0.8), world(140).without_images(range(110))
+    encoder, proof = ConceptEncoder(noise=0.8), world(230).without_images(range(200))
     found = fit_reranker(
-        encoder, Oracle(), world(110, captions_per_image=2), out=tmp_path / "fit", test=proof, near=False
+        encoder, Oracle(), world(200, captions_per_image=2), out=tmp_path / "fit", test=proof, near=False
     )
     assert found.reranker.fusion.within is not None
     page = opened(write_trained(tmp_path / "p.html", found, locale=locale))

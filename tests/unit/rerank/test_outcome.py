@@ -117,7 +117,7 @@ def test_a_fit_is_read_and_nothing_is_looked_at(
 def test_how_far_it_looks_is_read_again(tmp_path: Path) -> None:
     """What was tried, and what is used of it; a folder of before there was such a thing is read as it is."""
     out, encoder = tmp_path / "out", ConceptEncoder(noise=0.8)
-    found = luneta.fit_reranker(encoder, Oracle(), world(110, captions_per_image=2), out=out, near=False)
+    found = luneta.fit_reranker(encoder, Oracle(), world(200, captions_per_image=2), out=out, near=False)
     assert len(found.choice.early_exits) > 2
     assert found.choice.early_exits[0].change.low is None
     assert found.reranker.fusion.within == found.choice.fusion.within is not None

@@ -38,8 +38,8 @@ CHOICE = Choice(
     [Trial(Fusion(0.0, 20), 0.5, Interval(0.0, None, None)),
      Trial(Fusion(0.25, 20), 0.5212, Interval(0.0212, 0.0101, 0.0343))],
     "mrr",
-    [EarlyExit(0.125, 9.5, 0.015, Interval(0.0, None, None), Interval(0.0, 0.0, 0.0072), SURE),
-     EarlyExit(0.0875, 4.25, 0.11, Interval(-0.002, -0.003, 0.0), Interval(0.01, 0.0, 0.02), SURE)],
+    [EarlyExit(0.125, 9.5, 0.015, Interval(0.0, None, None), 0.0, 0.0072, SURE),
+     EarlyExit(0.0875, 4.25, 0.11, Interval(-0.002, -0.003, 0.0), 0.01, 0.02, SURE)],
 )  # fmt: skip
 USED = replace(CHOICE.fusion, within=0.125)
 

@@ -44,7 +44,7 @@ def command(
         bool,
         typer.Option(
             "--early-exit/--no-early-exit",
-            help="Leave out candidates far below the first, where that was found to lose nothing; or look at all k.",
+            help="At the k it was chosen for, leave out candidates that are far below the first; or look at all k.",
         ),
     ] = True,
     cache: options.Cache = True,
@@ -89,7 +89,7 @@ def command(
     console.print(t("rerank_pace", ms=pace), highlight=False)
     if reranker.fusion.changes and reranker.fusion.within is not None:
         looks = written(f"{found.cost['looks_per_text']:.1f}", spoken)
-        console.print(t("rerank_looked", looks=looks, k=max(ks)), highlight=False)
+        console.print(t("rerank_looked", looks=looks, k=min(max(ks), dataset.n_images)), highlight=False)
     for path, result in zip(results, [before, *found.after.values()], strict=False):
         result.save(path)
     if report:
