@@ -44,6 +44,16 @@ def test_a_query_for_nothing_is_refused(query: str) -> None:
 
 
 @pytest.mark.usefixtures("elip")
+@pytest.mark.parametrize("verb", [("evaluate", "-e", "luneta-mini"), ("rerank", "evaluate", "elip/reranker")])
+def test_a_folder_is_no_file_for_a_result(verb: tuple[str, ...]) -> None:
+    for place in (".", "/"):
+        data = FEW if verb[0] == "evaluate" else ()
+        arguments = (verb[0], *data, *verb[1:]) if data else (*verb, *FEW)
+        refused = luneta(*arguments, "--json", place, status=2)
+        assert f"ArtifactError: cannot write {place}: it is a folder; name a file in it" in refused.stderr
+
+
+@pytest.mark.usefixtures("elip")
 @pytest.mark.parametrize("verb", [("evaluate",), ("apply", "-q", "a boat")])
 def test_the_folder_of_a_training_leads_to_its_re_ranker(verb: tuple[str, ...]) -> None:
     refused = luneta("rerank", verb[0], "elip", *FEW, *verb[1:], status=2)
@@ -67,17 +77,20 @@ def test_a_re_ranker_that_changes_nothing_says_so(elip: Path) -> None:
 def test_how_far_it_looks_and_how_it_is_made_to_look_at_all(elip: Path) -> None:
     asked = ("rerank", "evaluate", "elip/reranker", "cenas", "--split", "val", "--limit", "12", "--language", "en")
     record = json.loads((elip / "reranker.json").read_text())
-    assert "looked at for each text" not in luneta(*asked).stdout  # this one looks at all
+    said = luneta(*asked).stdout  # this one looks at all
+    assert "Early exit" not in said
+    assert "ms for each text" in said
     record["fusion"]["within"] = 0.2
     (elip / "reranker.json").write_text(json.dumps(record))
     for arguments, point in (((), "."), (("--locale", "pt-BR"), ",")):
         luneta(*asked, *arguments, "--json", "near.json")
         said = luneta(*asked, *arguments).stdout
-        (looks,) = re.findall(r"(\d+[.,]\d) (?:of|de) 12 candidat", said)
+        (looks,) = re.findall(r"(?:Early exit|Saída antecipada): (\d+[.,]\d) .* 12\.", said)
         assert point in looks
         assert 0 < float(looks.replace(",", ".")) < 12
+        assert re.search("with 100 % of the scores kept|com 100 % das pontuações guardadas", said)  # by the first time
     whole = luneta(*asked, "--no-early-exit", "--json", "all.json").stdout
-    assert "looked at for each text" not in whole
+    assert "Early exit" not in whole
     near, everything = (load_evaluation(f"{name}.json").encoder["reranker"]["fusion"] for name in ("near", "all"))
     assert (near["within"], everything["within"]) == (0.2, None)
 

@@ -26,7 +26,7 @@ KINDS: Mapping[str, str] = {
     "TrainingError": "Erro no treino",
     "ShapeError": "Erro de forma",
     "ArtifactError": "Erro de arquivo",
-    "IndexMismatchError": "Erro: vetores de outro codificador",
+    "IndexMismatchError": "Erro: feito para outro codificador",
     "ProtocolMismatchError": "Erro: protocolos diferentes",
     "MissingExtraError": "Erro: falta uma dependência opcional",
 }

@@ -52,7 +52,7 @@ RERANKING: Messages = {
     "reranking_curve_note": (
         "How much {metric} gains over the encoder alone on the validation part, by alpha: how much the new scores "
         "count. The band is the 95 % interval of the first line; the upright line is what is used.",
-        "Quanto {metric} ganha sobre o codificador sozinho na parte de validação, conforme alfa: quanto contam as "
+        "Quanto o {metric} ganha sobre o codificador sozinho na parte de validação, conforme alfa: quanto contam as "
         "novas pontuações. A faixa é o intervalo de 95 % da primeira linha; a linha vertical é o que se usa.",
     ),
     "reranking_tried": ("All that was tried", "Tudo o que se tentou"),

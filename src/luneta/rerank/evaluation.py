@@ -51,7 +51,7 @@ class Reranking:
     Attributes:
         before: the encoder alone.
         after: re-ranked.
-        cost: wall_s of the re-ranking, ms_per_text, and looks_per_text.
+        cost: wall_s of the re-ranking, ms_per_text, looks_per_text, and which share of the scores was kept from before.
     """
 
     before: Evaluation
@@ -79,8 +79,17 @@ class Reranking:
             title=t("rerank_title"),
             header=("", t("rerank_encoder"), t("rerank_after"), t("rerank_difference"), "p"),
             rows=tuple(rows),
-            notes=(_measured_on(self.after, locale), *self._idle(locale), t("rerank_paired")),
+            notes=(_measured_on(self.after, locale), *self._idle(locale), *self._looked(locale), t("rerank_paired")),
         )
+
+    def _looked(self, locale: str) -> list[str]:
+        """How far it looked, where that was not at all."""
+        fusion = self.after.encoder.get("reranker", {}).get("fusion", {})
+        if not fusion.get("alpha") or fusion.get("within") is None or "looks_per_text" not in self.cost:
+            return []
+        k = min(fusion["k"], self.after.protocol["n_images"])
+        looks = written(f"{self.cost['looks_per_text']:.1f}", locale)
+        return [translator_of(locale, RERANK)("rerank_looked", looks=looks, k=k)]
 
     def _idle(self, locale: str) -> list[str]:
         """Why nothing differs."""
@@ -138,7 +147,8 @@ class Depths:
     Attributes:
         before: the encoder alone.
         after: {k: re-ranked}, ascending.
-        cost: wall_s of looking at them all, ms_per_text, and how many looks a text took on average.
+        cost: wall_s of looking at them all, ms_per_text, looks_per_text: how many of them on average, and kept: which
+            share of the scores was there from before.
         lost: candidates that cannot be read any more, by their indexes; they keep the encoder's score.
     """
 
@@ -233,7 +243,7 @@ def rerank_depths(
     if reranker.fusion.changes:
         _warn_of_what_chose(reranker, embeddings.dataset)
     start = time.perf_counter()
-    rankings, lost, n_looks = dict.fromkeys(sorted(set(ks)), before.rankings["text_to_image"]), (), 0
+    rankings, lost, n_looks, n_kept = dict.fromkeys(sorted(set(ks)), before.rankings["text_to_image"]), (), 0, 0
     if reranker.fusion.changes:
         found = found_by(embeddings, before, max(ks))
         rescorer = resumable(reranker.rescorer, cache=cache)
@@ -242,11 +252,14 @@ def rerank_depths(
         new = rescorer.rescore(found.queries, rescorer.pictures(found.dataset.images), looked_at)
         rankings = {k: fusion.ranking(found, new) for k, fusion in fusions.items()}
         lost = tuple(np.unique(looked_at[(looked_at >= 0) & np.isnan(new)]).tolist())
-        n_looks = int((looked_at >= 0).sum())
+        n_looks, n_kept = int((looked_at >= 0).sum()), getattr(rescorer, "n_kept", 0)
     wall_s = time.perf_counter() - start
     after = {k: _measured(reranker, before, k, ranking, wall_s, seed) for k, ranking in rankings.items()}
     n_texts = before.rankings["text_to_image"].n_queries
-    cost = {"wall_s": wall_s, "ms_per_text": 1000 * wall_s / n_texts, "looks_per_text": n_looks / n_texts}
+    cost = {
+        "wall_s": wall_s, "ms_per_text": 1000 * wall_s / n_texts, "looks_per_text": n_looks / n_texts,
+        "kept": n_kept / max(n_looks, 1),
+    }  # fmt: skip
     return Depths(before, after, cost, lost)
 
 

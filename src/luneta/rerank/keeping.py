@@ -56,10 +56,12 @@ class KeptScores:
     Attributes:
         rescorer: scores what is not kept yet.
         folder: of what is kept; None keeps nothing, and gives the same scores.
+        n_kept: scores that were there already when they were asked for.
     """
 
     rescorer: Rescorer
     folder: Path | None
+    n_kept: int = field(default=0, init=False)
     _keys: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -103,6 +105,7 @@ class KeptScores:
         path = None if self.folder is None else self._path(self.folder, task, pictures)
         known = None if path is None else _read(path, len(task.row))
         if known is not None:
+            self.n_kept += len(known)
             return known
         found = self.rescorer.rescore(task.queries, pictures, task.candidates, guides=task.guides)
         scores: Scores = found[task.row, task.column].astype(np.float64)

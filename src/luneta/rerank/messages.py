@@ -20,7 +20,10 @@ RERANK: Messages = {
         "On texts that had no part in choosing alpha and k: {gain}.",
         "Em textos que não participaram da escolha de alfa e k: {gain}.",
     ),
-    "rerank_early_exit": ("How far below the first score it looks", "Até que distância da primeira pontuação se olha"),
+    "rerank_early_exit": (
+        "Early exit: how far below the first score it looks",
+        "Saída antecipada: até que distância da primeira pontuação se olha",
+    ),
     "rerank_within": ("distance", "distância"),
     "rerank_looks": ("looks a text", "olhadas por texto"),
     "rerank_left": ("texts left as they are", "textos deixados como estão"),
@@ -42,8 +45,13 @@ RERANK: Messages = {
         "falha encerra a busca.",
     ),
     "rerank_looked": (
-        "{looks} of {k} candidates looked at for each text",
-        "{looks} de {k} candidatas olhadas por texto",
+        "Early exit: {looks} candidates of each text were looked at, of at most {k}.",
+        "Saída antecipada: {looks} candidatas de cada texto foram olhadas, de no máximo {k}.",
+    ),
+    "rerank_unmoved": ("no text changes", "nenhum texto muda"),
+    "rerank_asked_alone": (
+        "Nothing is used, so the first and the third are asked of the new scores alone (alpha 1).",
+        "Nada é usado; por isso a primeira e a terceira são feitas às novas pontuações sozinhas (alfa 1).",
     ),
     "rerank_rank": ("rank", "posição"),
     "rerank_picture": ("picture", "imagem"),
@@ -66,8 +74,8 @@ RERANK: Messages = {
     "rerank_no": ("no", "não"),
     "rerank_used": ("alpha {alpha} on the first {k}", "alfa {alpha} nas primeiras {k}"),
     "rerank_used_within": (
-        "alpha {alpha} on the first {k}, as far as they are within {within} of the first",
-        "alfa {alpha} nas primeiras {k}, enquanto estiverem a até {within} da primeira",
+        "alpha {alpha} on the first {k}, no more than {within} below the first",
+        "alfa {alpha} nas primeiras {k}, só até {within} abaixo da primeira",
     ),
     "rerank_not_honest": (
         "it changes nothing: it has not shown that it does what it says",
@@ -108,6 +116,10 @@ RERANK: Messages = {
         "As imagens abaixo das k primeiras mantêm a ordem do codificador.",
     ),
     "rerank_pace": ("{ms} ms for each text", "{ms} ms por texto"),
+    "rerank_pace_kept": (
+        "{ms} ms for each text, with {kept} of the scores kept from before",
+        "{ms} ms por texto, com {kept} das pontuações guardadas de antes",
+    ),
     "rerank_about": (
         "about {n} {unit}, {disk} of disk while it lasts{money}",
         "cerca de {n} {unit}, {disk} de disco enquanto dura{money}",

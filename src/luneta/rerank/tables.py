@@ -54,20 +54,25 @@ def early_exit_grid(choice: Choice, used: Fusion, locale: str = "en") -> Grid | 
     rows = [
         (
             written(f"{tried.within:g}", locale) + star[tried.within], written(f"{tried.looks:.1f}", locale),
-            written(f"{tried.left:.1%}", locale), signed(tried.change.value, locale), _limits(tried.change, locale),
+            _percent(tried.left, locale), signed(tried.change.value, locale),
+            _limits(tried.change, locale) or t("rerank_unmoved"),
             _share(tried, locale),
         )
         for tried in choice.early_exits
     ]  # fmt: skip
-    said = {"metric": choice.metric, "k": k, "loss": written(f"{LOSS:g}", locale), "losing": f"{LOSING:.0%}"}
+    said = {"metric": choice.metric, "k": k, "loss": written(f"{LOSS:g}", locale), "losing": f"{100 * LOSING:g} %"}
     notes = t("rerank_early_exit_note", **said), t("rerank_early_exit_rule", **said)
     header = tuple(t(f"rerank_{name}") for name in ("within", "looks", "left", "change", "interval", "losing"))
     return Grid(t("rerank_early_exit"), header, (whole, *rows), notes)
 
 
 def _share(tried: EarlyExit, locale: str) -> str:
-    high = translator_of(locale, RERANK)("rerank_up_to", high=f"{tried.losing_at_most:.1%}")
-    return written(f"{tried.losing:.1%} ({high})", locale)
+    at_most = translator_of(locale, RERANK)("rerank_up_to", high=_percent(tried.losing_at_most, locale))
+    return f"{_percent(tried.losing, locale)} ({at_most})"
+
+
+def _percent(share: float, locale: str) -> str:
+    return written(f"{100 * share:.1f} %", locale)
 
 
 def _row(trial: Trial, used: bool, locale: str) -> tuple[str, ...]:
@@ -141,6 +146,8 @@ def trained_view(trained: Outcome, locale: str = "en") -> RenderableType:
     grids = choice_grid(trained.choice, used, locale), early_exit_grid(trained.choice, used, locale)
     shown: list[RenderableType] = [GridView(grid) for grid in grids if grid is not None]
     shown += [Text(answer.said(locale)) for answer in trained.answers]
+    if trained.answers and not trained.choice.fusion.changes:
+        shown.append(Text(t("rerank_asked_alone")))
     if trained.test is not None:
         shown.append(GridView(trained.test.grid(locale)))
     return Group(*shown, Text(t("rerank_place", folder=trained.folder, use=use_of(trained, locale))))

@@ -263,7 +263,8 @@ def test_how_far_it_is_believed(fitted: Callable[..., RerankerFitted], tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("locale", "title"), [("en", "How far below the first score"), ("pt-BR", "Até que distância da primeira pontuação")]
+    ("locale", "title"),
+    [("en", "Early exit: how far below"), ("pt-BR", "Saída antecipada: até que distância")],
 )
 def test_which_looks_are_spared(tmp_path: Path, locale: str, title: str) -> None:
     encoder, proof = ConceptEncoder(noise=0.8), world(230).without_images(range(200))
@@ -281,6 +282,12 @@ def test_which_looks_are_spared(tmp_path: Path, locale: str, title: str) -> None
     assert found.test is not None
     assert found.test.cost["looks_per_text"] < 5
     looks = f"{found.test.cost['looks_per_text']:.1f}".replace(".", point)
+    limits = [(tried.change.low, tried.change.high) for tried in found.choice.early_exits]
+    assert (None, None) in limits
+    unmoved = "no text changes" if locale == "en" else "nenhum texto muda"
+    assert sum(row[4:5] == [unmoved] for row in rows(page)) == limits.count((None, None))
+    said = "Early exit: {} candidates of each" if locale == "en" else "Saída antecipada: {} candidatas de cada"
+    assert said.format(f"{found.test.cost['looks_per_text']:.1f}".replace(".", point)) in page.text
     asked = "Candidates looked at, for each text" if locale == "en" else "Candidatas olhadas, por texto"
     assert [asked, looks] in rows(page)
 

@@ -85,11 +85,10 @@ def command(
     found = rerank_depths(reranker, embeddings, before, ks, cache=cache)
     console.print(GridView((found if len(ks) > 1 else found.at(ks[0])).grid(spoken)))
     pace = written(f"{found.cost['ms_per_text']:.1f}", spoken)
-    t = translator_of(spoken, RERANK)
-    console.print(t("rerank_pace", ms=pace), highlight=False)
-    if reranker.fusion.changes and reranker.fusion.within is not None:
-        looks = written(f"{found.cost['looks_per_text']:.1f}", spoken)
-        console.print(t("rerank_looked", looks=looks, k=min(max(ks), dataset.n_images)), highlight=False)
+    t, kept = translator_of(spoken, RERANK), found.cost["kept"]
+    if reranker.fusion.changes:
+        message = t("rerank_pace_kept" if kept else "rerank_pace", ms=pace, kept=f"{100 * kept:.0f} %")
+        console.print(message, highlight=False)
     for path, result in zip(results, [before, *found.after.values()], strict=False):
         result.save(path)
     if report:
@@ -100,6 +99,9 @@ def command(
 def _results(json: Path | None, ks: list[int]) -> list[Path]:
     """Where the encoder's result goes and that of every depth; none where nobody asked for them.
 
+    Raises:
+        ArtifactError: no file can be written there.
+
     >>> [path.name for path in _results(Path("r.json"), [10])]
     ['r.before.json', 'r.json']
     >>> [path.name for path in _results(Path("r.json"), [10, 20])]
@@ -107,5 +109,8 @@ def _results(json: Path | None, ks: list[int]) -> list[Path]:
     """
     if json is None:
         return []
+    from luneta.results import check_savable
+
+    check_savable(json)
     parts = [".before", *(f".k{k}" if len(ks) > 1 else "" for k in ks)]
     return [json.with_name(f"{json.stem}{part}{json.suffix}") for part in parts]
