@@ -125,16 +125,32 @@ def test_what_early_exit_leaves_alone_is_shown_as_it_was_measured(measured: Meas
 def test_queries_with_few_candidates_show_those_that_there_are() -> None:
     """Judged ones pass some pictures over."""
     encoder, data = ConceptEncoder(noise=3.0), judged()
+    right = {(int(query), int(image)) for query, image in data.pairs}
+    passed_over = [(q, i) for q in range(data.n_texts) for i in range(2, data.n_images) if (q, i) not in right]
+    data = replace(data, ignored=np.array(passed_over))
     before, embeddings = measure(encoder, data, cache=False)
     reranker = Reranker(encoder, Crossed(ByFunction(lambda texts, pictures: noises(texts), "noise")), Fusion(1.0, 40))
     found = rerank_depths(reranker, embeddings, before, [40]).at(40)
     changes = changes_of(reranker, embeddings, found)
-    assert changes.n_better + changes.n_worse > 3
-    assert data.ignored is not None
-    passed = {(int(query), int(image)) for query, image in data.ignored}
-    for change in (*changes.better, *changes.worse):
-        assert -1 not in (*change.before, *change.after)
-        assert not {(change.text, image) for image in change.after} & passed
+    assert changes.n_better + changes.n_worse > 1
+    shown = [change for change in (*changes.better, *changes.worse) if len(change.after) < N_PICTURES]
+    assert shown
+    for change in shown:
+        there = {image for image in range(data.n_images) if (change.text, image) not in set(passed_over)}
+        assert set(change.before) == set(change.after) == there
+
+
+def test_at_another_depth_than_its_own_the_page_shows_what_looking_at_all_changes(
+    measured: Measured, tmp_path: Path
+) -> None:
+    narrow = replace(measured.reranker, fusion=Fusion(1.0, 3, within=0.0))
+    found = rerank_depths(narrow, measured.embeddings, measured.found.before, [3, K])
+    page = opened(write_reranked(tmp_path / "p.html", narrow, measured.embeddings, found))
+    expected = changes_of(measured.reranker, measured.embeddings, measured.found.at(K))
+    shown, texts = articles(page), measured.embeddings.dataset.texts
+    for change in (*expected.better, *expected.worse):
+        places = [li.text.removeprefix("✓ ") for li in shown[texts[change.text]].all("ol", klass="found")[1].all("li")]
+        assert places == [f"was {place}" for place in change.came_from]
 
 
 def noises(texts: Sequence[str]) -> list[float]:

@@ -248,6 +248,22 @@ def test_re_ranked_answers_keep_their_old_rank(searcher: Searcher) -> None:
         found.search("thing 7 + thing 8", rerank=True)
 
 
+@dataclass
+class Rising(Backwards):
+    """As where those that were not looked at again have the higher scores."""
+
+    def rerank(self, texts: Any, images: Any, candidates: np.ndarray, scores: np.ndarray) -> Any:
+        items, falling = super().rerank(texts, images, candidates, scores)
+        return items, -falling
+
+
+def test_varied_answers_begin_with_the_first_one_whatever_is_behind_it(searcher: Searcher) -> None:
+    found = Searcher(searcher.bundle, ENCODER, Rising(Fusion(alpha=0.5, k=8), []))  # type: ignore[arg-type]
+    plain = numbers(found.search("thing 7", top_k=searcher.bundle.n("image"), rerank=True))
+    varied = numbers(found.search("thing 7", rerank=True, diversity=0.01))
+    assert varied[0] == plain[0]
+
+
 def test_an_empty_bundle_of_texts_answers_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One picture and one text, and a filter that leaves neither."""
     monkeypatch.setenv("LUNETA_CACHE", str(tmp_path / "cache"))
