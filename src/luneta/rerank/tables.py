@@ -50,19 +50,19 @@ def early_exit_grid(choice: Choice, used: Fusion, locale: str = "en") -> Grid | 
     t, k = translator_of(locale, RERANK), str(choice.fusion.k)
     withins = [None, *(tried.within for tried in choice.early_exits)]
     star = {within: " *" if used.changes and used.within == within else "" for within in withins}
-    whole = (t("rerank_all", k=k) + star[None], k, "", "", "", "")
+    whole = (t("rerank_all", k=k) + star[None], k, "", "", "")
     rows = [
         (
             written(f"{tried.within:g}", locale) + star[tried.within], written(f"{tried.looks:.1f}", locale),
-            _percent(tried.left, locale), signed(tried.change.value, locale),
-            _limits(tried.change, locale) or t("rerank_unmoved"),
+            _percent(tried.left, locale),
+            f"{signed(tried.change.value, locale)} ({_limits(tried.change, locale) or t('rerank_unmoved')})",
             _share(tried, locale),
         )
         for tried in choice.early_exits
     ]  # fmt: skip
     said = {"metric": choice.metric, "k": k, "loss": written(f"{LOSS:g}", locale), "losing": f"{100 * LOSING:g} %"}
     notes = t("rerank_early_exit_note", **said), t("rerank_early_exit_rule", **said)
-    header = tuple(t(f"rerank_{name}") for name in ("within", "looks", "left", "change", "interval", "losing"))
+    header = tuple(t(f"rerank_{name}") for name in ("within", "looks", "left", "change", "losing"))
     return Grid(t("rerank_early_exit"), header, (whole, *rows), notes)
 
 

@@ -87,9 +87,9 @@ def test_how_far_it_looks() -> None:
     grid = early_exit_grid(CHOICE, USED)
     assert grid is not None
     assert grid.rows == (
-        ("all 20", "20", "", "", "", ""),
-        ("0.125 *", "9.5", "1.5 %", "+0.0000", "no text changes", "0.0 % (up to 0.7 %)"),
-        ("0.0875", "4.2", "11.0 %", "-0.0020", "-0.0030 to +0.0000", "1.0 % (up to 2.0 %)"),
+        ("all 20", "20", "", "", ""),
+        ("0.125 *", "9.5", "1.5 %", "+0.0000 (no text changes)", "0.0 % (up to 0.7 %)"),
+        ("0.0875", "4.2", "11.0 %", "-0.0020 (-0.0030 to +0.0000)", "1.0 % (up to 2.0 %)"),
     )
     assert [row[0] for row in early_exit_grid(CHOICE, CHOICE.fusion).rows] == ["all 20 *", "0.125", "0.0875"]  # type: ignore[union-attr]
     idle = early_exit_grid(CHOICE, replace(USED, alpha=0.0))
