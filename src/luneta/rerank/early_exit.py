@@ -26,7 +26,7 @@ LOSS = 0.001
 """Of the metric: the lower end of the interval of what changes may not be below it."""
 
 LOSING = 0.02
-"""Of all texts: no more than that may lose anything, by an exact upper limit. Of few pictures it cannot be shown."""
+"""Of all texts: no more than that may lose anything, by the limit of what was seen. Few pictures cannot show that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class EarlyExit:
         left: share of texts that are left as they are.
         change: of the metric, from looking at all k; paired by text. No limits: it is the same for every text.
         losing: share of texts that lose by it.
-        losing_at_most: its upper limit: in what no text shows, too.
+        losing_at_most: its upper limit, which is above 0 even where no text loses.
         gain: what is left of the gain over the encoder alone, on texts that had no part in choosing alpha and k.
     """
 
@@ -105,5 +105,6 @@ def _distances(found: Found, k: int) -> Sequence[float]:
     there = found.candidates[:, 1:k] >= 0
     if not there.any():
         return []
-    behind = (found.scores[:, :1] - found.scores[:, 1:k])[there]
+    first = np.broadcast_to(found.scores[:, :1], there.shape)
+    behind = first[there] - found.scores[:, 1:k][there]
     return sorted({float(f"{np.quantile(behind, share):.3g}") for share in SHARES}, reverse=True)

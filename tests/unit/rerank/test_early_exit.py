@@ -246,6 +246,18 @@ def test_distances_are_those_of_the_candidates_that_are_looked_at(k: int) -> Non
     np.testing.assert_allclose([each.within for each in tried], np.quantile(BEHIND[:, 1:k], shares), rtol=5e-3)
 
 
+def test_texts_without_candidates_have_no_distance() -> None:
+    """As judged ones that pass all pictures over."""
+    candidates, scores = TASK.candidates.copy(), TASK.scores.copy()
+    candidates[3:9], scores[3:9] = -1, -np.inf
+    task, some = replace(TASK, candidates=candidates, scores=scores), np.r_[:3, 9 : len(RIGHT)]
+    sure = np.linspace(0.5, 1, len(RIGHT))
+    new = np.where(candidates >= 0, scores, np.nan).astype(np.float32)
+    tried = early_exits(task, new, Fusion(0.5, 20), "mrr", sure, seed=0)
+    expected = np.quantile(BEHIND[some, 1:], (0.75, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05))
+    np.testing.assert_allclose([each.within for each in tried], expected, rtol=5e-3)
+
+
 def test_what_is_gained_by_not_looking_counts() -> None:
     """Far ones lead astray one text in twelve of those that have the right one near."""
     some = (np.arange(len(RIGHT)) % 12 == 0) & (RIGHT & (MEDIAN >= BEHIND)).any(axis=1)
