@@ -295,7 +295,8 @@ def early_exit(*, quick: bool = False) -> list[dict[str, Any]]:
     # of so few texts none is chosen
     used = Fusion(0.5, 20, within=0.125) if quick else fitted.reranker.fusion
     for grid in (choice_grid(fitted.choice, used), early_exit_grid(fitted.choice, used)):
-        print(*([] if grid is None else [grid.write("markdown")]), flush=True)
+        if grid is not None:
+            print(grid.write("markdown"), flush=True)
     if used.within is None:
         print(f"no early exit: none was chosen on {n_val} pictures")
         return []

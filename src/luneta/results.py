@@ -232,9 +232,10 @@ def check_savable(path: str | os.PathLike[str]) -> tuple[Path, Path]:
     Raises:
         ArtifactError: they cannot, or `path` is a pipe or a device, which cannot hold two.
     """
-    if not Path(path).name:
+    path = Path(path)
+    if not path.name:
         raise ArtifactError(f"cannot write {path}: it is a folder; name a file in it")
-    path, queries = Path(path), queries_path(path)
+    queries = queries_path(path)
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise ArtifactError(f"cannot write {path}: a result is two files; choose an ordinary name")
     for file in (path, queries):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image, ImageDraw
 
-from browsing import needs_chromium
+from browsing import needs_chromium, spilled
 from luneta.advice import advise
 from luneta.evaluation import evaluate
 from luneta.report.evaluation import write_report
@@ -143,14 +143,7 @@ def test_pictures_of_every_shape_are_shown_whole(visit: Any) -> None:
 def test_nothing_is_wider_than_the_screen(visit: Any, width: int) -> None:
     tab = visit(width).tab
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
-    spilled = tab.evaluate(
-        """() => [...document.querySelectorAll('main *')].filter(e => {
-            if (e.closest('.scroll, pre, svg, .visually-hidden, .strip, .scale')) return false;
-            const box = e.getBoundingClientRect();
-            return box.width > 0 && (box.right > innerWidth + 1 || box.left < -1);
-        }).map(e => e.outerHTML.slice(0, 120))"""
-    )
-    assert spilled == []
+    assert spilled(tab) == []
 
 
 LUMINANCE = """

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from browsing import needs_chromium
+from browsing import needs_chromium, spilled
 from luneta.cli import app
 from luneta.rerank import Fusion, run
 from luneta.rerank.honesty import QUESTIONS, Answer
@@ -197,11 +197,4 @@ def test_before_and_after_are_those_of_the_results(visit: Any, folder: Path, loc
 def test_a_phone_scrolls_up_and_down_only(visit: Any, name: str, locale: str) -> None:
     tab, _ = visit(f"{name}.{locale}", 390)
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
-    spilled = tab.evaluate(
-        """() => [...document.querySelectorAll('main *')].filter(e => {
-            if (e.closest('.scroll, pre, svg, .visually-hidden, .strip, .scale')) return false;
-            const box = e.getBoundingClientRect();
-            return box.width > 0 && (box.right > innerWidth + 1 || box.left < -1);
-        }).map(e => e.outerHTML.slice(0, 120))"""
-    )
-    assert spilled == []
+    assert spilled(tab) == []

@@ -149,7 +149,8 @@ def _questions(trained: Outcome, page: Page) -> FactsSection:
     words = {answer.question: t(f"rerank_{answer.question}") for answer in trained.answers}
     header = (page.t("reranking_question"), page.t("reranking_difference"), page.t("reranking_answer"))
     grid = answers_grid(trained.answers, words, header, page.locale)
-    return FactsSection(page.t("reranking_questions"), grids=[grid], paragraphs=[page.t("reranking_questions_note")])
+    notes = [page.t("reranking_questions_note"), *([] if trained.choice.fusion.changes else [t("rerank_asked_alone")])]
+    return FactsSection(page.t("reranking_questions"), grids=[grid], paragraphs=notes)
 
 
 def _changes(reranker: Reranker, embeddings: Embeddings, found: Depths, page: Page) -> list[Section]:

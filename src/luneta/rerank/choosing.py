@@ -108,11 +108,10 @@ def choose(found: Found, new: Floats, *, own_scale: bool = False, metric: str = 
     sure = [trial for trial in trials if trial.is_sure] if fair.is_above_0 else []
     best = max(sure, key=lambda trial: trial.value) if sure else trials[0]
     tried = early_exits(found, new, best.fusion, metric, gains["fair"], seed)
-    chosen = Choice(best.fusion, best.value, fair, trials, metric, tried)
-    for nearest in [early_exit for early_exit in tried if early_exit.is_safe][-1:]:
-        fusion = replace(best.fusion, within=nearest.within)
-        chosen = replace(chosen, fusion=fusion, value=best.value + nearest.change.value)
-    return chosen
+    fusion, value = best.fusion, best.value
+    if safe := [early_exit for early_exit in tried if early_exit.is_safe]:
+        fusion, value = replace(fusion, within=safe[-1].within), value + safe[-1].change.value
+    return Choice(fusion, value, fair, trials, metric, tried)
 
 
 def _fair_gains(values: NDArray[np.float64], clusters: NDArray[np.int64], seed: int) -> NDArray[np.float64]:

@@ -11,10 +11,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from luneta.comparison import Comparison, Difference, compare
-from luneta.data.dataset import ImageTextDataset
+from luneta.data.dataset import ImageTextDataset, Indexes
 from luneta.data.relevance import Things
 from luneta.embedding import Embeddings
 from luneta.errors import ConfigError
@@ -24,7 +23,7 @@ from luneta.metrics import METRICS, average_precision
 from luneta.positives import Duplicates
 from luneta.ranking import Ranking
 from luneta.rerank.fusion import Fusion
-from luneta.rerank.keeping import resumable
+from luneta.rerank.keeping import KeptScores, resumable
 from luneta.rerank.messages import RERANK
 from luneta.rerank.reranker import Reranker
 from luneta.rerank.search import Found, found_by
@@ -243,7 +242,8 @@ def rerank_depths(
     if reranker.fusion.changes:
         _warn_of_what_chose(reranker, embeddings.dataset)
     start = time.perf_counter()
-    rankings, lost, n_looks, n_kept = dict.fromkeys(sorted(set(ks)), before.rankings["text_to_image"]), (), 0, 0
+    rankings, lost = dict.fromkeys(sorted(set(ks)), before.rankings["text_to_image"]), ()
+    n_looks = n_kept = 0
     if reranker.fusion.changes:
         found = found_by(embeddings, before, max(ks))
         rescorer = resumable(reranker.rescorer, cache=cache)
@@ -252,7 +252,7 @@ def rerank_depths(
         new = rescorer.rescore(found.queries, rescorer.pictures(found.dataset.images), looked_at)
         rankings = {k: fusion.ranking(found, new) for k, fusion in fusions.items()}
         lost = tuple(np.unique(looked_at[(looked_at >= 0) & np.isnan(new)]).tolist())
-        n_looks, n_kept = int((looked_at >= 0).sum()), getattr(rescorer, "n_kept", 0)
+        n_looks, n_kept = int((looked_at >= 0).sum()), rescorer.n_kept if isinstance(rescorer, KeptScores) else 0
     wall_s = time.perf_counter() - start
     after = {k: _measured(reranker, before, k, ranking, wall_s, seed) for k, ranking in rankings.items()}
     n_texts = before.rankings["text_to_image"].n_queries
@@ -263,7 +263,7 @@ def rerank_depths(
     return Depths(before, after, cost, lost)
 
 
-def _looked_at(found: Found, fusions: Iterable[Fusion]) -> NDArray[np.int64]:
+def _looked_at(found: Found, fusions: Iterable[Fusion]) -> Indexes:
     """(n_texts, k) candidates that any of them looks at, first ones of each text; -1 behind them."""
     looked_at = np.full_like(found.candidates, -1)
     for fusion in fusions:

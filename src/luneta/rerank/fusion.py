@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from luneta.data.dataset import Indexes
 from luneta.errors import ConfigError
 from luneta.ranking import Ranking, reranked
 from luneta.rerank.search import Found
 
-Indexes = NDArray[np.int64]
 Floats = NDArray[np.floating[Any]]
 
 

@@ -308,6 +308,20 @@ def test_which_looks_are_spared(tmp_path: Path, locale: str, title: str) -> None
     assert [asked, looks] in rows(page)
 
 
+def test_what_is_not_used_says_what_its_questions_were_asked_of(tmp_path: Path) -> None:
+    def fit(oracle: Oracle) -> RerankerFitted:
+        data = world(60, captions_per_image=2)
+        return fit_reranker(ConceptEncoder(noise=2.0), oracle, data, out=tmp_path / str(oracle.deaf), near=False)
+
+    said = "asked of the new scores alone (alpha 1)"
+    deaf, listening = fit(Oracle(deaf=True)), fit(Oracle())
+    assert (deaf.choice.fusion.changes, listening.choice.fusion.changes) == (False, True)
+    assert said in " ".join(str(deaf).split())
+    assert said in opened(write_trained(tmp_path / "deaf.html", deaf)).text
+    assert "alpha 1)" not in str(listening)
+    assert said not in opened(write_trained(tmp_path / "listening.html", listening)).text
+
+
 def test_without_a_test_part_nothing_is_proved(fitted: Callable[..., RerankerFitted], tmp_path: Path) -> None:
     page = opened(write_trained(tmp_path / "p.html", fitted(), locale="pt-BR"))
     assert "nada se prova aqui (alfa 0,5 nas primeiras 10)" in page.all("p", klass="lead")[0].text

@@ -65,9 +65,12 @@ def command(
     from luneta.evaluation import measure
     from luneta.layouts import GridView
     from luneta.rerank.messages import RERANK
+    from luneta.results import check_savable
     from luneta.wording import translator_of, written
 
     spoken, console = speech.speak(locale), Console()
+    if json is not None:
+        check_savable(json)  # before anything is loaded
     dataset = options.open_data(
         data, max_bad_share, image=image, text=text, split=split, language=language, limit=limit, seed=seed,
         revision=revision,
@@ -99,9 +102,6 @@ def command(
 def _results(json: Path | None, ks: list[int]) -> list[Path]:
     """Where the encoder's result goes and that of every depth; none where nobody asked for them.
 
-    Raises:
-        ArtifactError: no file can be written there.
-
     >>> [path.name for path in _results(Path("r.json"), [10])]
     ['r.before.json', 'r.json']
     >>> [path.name for path in _results(Path("r.json"), [10, 20])]
@@ -109,8 +109,5 @@ def _results(json: Path | None, ks: list[int]) -> list[Path]:
     """
     if json is None:
         return []
-    from luneta.results import check_savable
-
-    check_savable(json)
     parts = [".before", *(f".k{k}" if len(ks) > 1 else "" for k in ks)]
     return [json.with_name(f"{json.stem}{part}{json.suffix}") for part in parts]
