@@ -314,7 +314,7 @@ def test_what_is_not_used_says_what_its_questions_were_asked_of(tmp_path: Path) 
         return fit_reranker(ConceptEncoder(noise=2.0), oracle, data, out=tmp_path / str(oracle.deaf), near=False)
 
     said = "asked of the new scores alone (alpha 1)"
-    deaf, listening = fit(Oracle(deaf=True)), fit(Oracle())
+    deaf, listening = fit(Oracle(deaf=True, fingerprint="d" * 40)), fit(Oracle())
     assert (deaf.choice.fusion.changes, listening.choice.fusion.changes) == (False, True)
     assert said in " ".join(str(deaf).split())
     assert said in opened(write_trained(tmp_path / "deaf.html", deaf)).text
